@@ -1,0 +1,46 @@
+# The whole contributor interface. PYTHON picks the interpreter that makes .venv; QUICK=1 shortens the demo.
+PYTHON ?= python3
+BIN := .venv/bin
+# Threads that spin while they wait cost more than they give on small models and shared machines.
+export OMP_WAIT_POLICY ?= PASSIVE
+export KMP_BLOCKTIME ?= 0
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: setup demo test test-slow check fix bench docs clean
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/blindpo demo $(if $(QUICK),--quick)
+
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+check: setup
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/mypy
+
+fix: setup
+	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench
+
+bench: setup
+	$(BIN)/python bench/loading.py
+
+docs: setup
+	$(BIN)/python docs/make_help.py
+
+clean:
+	rm -rf .venv build dist runs bench/out .coverage

@@ -1,0 +1,16 @@
+"""blindpo: multimodal assistants made harmless without being made useless (arXiv 2503.14189).
+
+The map, in the order in which data flows; each folder answers one question, each stage meets the next on disk:
+
+    intake    formats in, preference rows out, and back          `blindpo import`, `check`, `stats`, `export`
+    blind     let the reference model answer without the image   `blindpo blind`
+    train     Blind Preference Optimization, DPO                 `blindpo train`
+    evaluate  safety, over-refusal, modality cheating            `blindpo evaluate`
+    report    one page that a person understands                 `blindpo report`
+    demo      all of it on a small world whose truth is known    `blindpo demo`
+
+Below them: formats, images, models (what a stage needs of the world), runs (how a long job runs), rows and stats
+(what a row is, where an interval comes from), errors. Importing the package loads nothing heavy.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,100 @@
+"""`blindpo COMMAND ...`: the table of commands, and the one place where an error becomes an exit status.
+
+Only the chosen command's module is imported, and those import what is heavy when they run: `blindpo --help` must
+answer at once. Exit status: 0 done; 1 no row kept, or a reject under --strict; 2 the command line or the source is
+wrong, or --out holds another run; 130 on Ctrl-C.
+"""
+
+import argparse
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple, NoReturn
+
+from blindpo import __version__
+from blindpo.errors import BlindpoError
+
+
+class Command(NamedTuple):
+    """One row of the table: the module in `blindpo.cli` that serves it, and its line in --help."""
+
+    module: str
+    help: str
+
+
+COMMANDS: Final = {
+    "import": Command("importing", "read released preference data into rows"),
+    "check": Command("checking", "test every row and image; with a model, exact token lengths"),
+    "stats": Command("counting", "count what a data folder holds"),
+    "export": Command("exporting", "write rows back in another format"),
+    "blind": Command("blind", "let the reference model answer without the image"),
+    "train": Command("train", "Blind Preference Optimization (BPO) or DPO"),
+    "evaluate": Command("evaluate", "safety, over-refusal, modality cheating, with intervals"),
+    "report": Command("report", "one page from evaluations and runs"),
+    "demo": Command("demo", "the whole story, offline, on a small world whose truth is known"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with its errors in one paragraph."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; status 2."""
+        self.exit(2, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
+
+
+def help_text() -> str:
+    """The text of `blindpo --help`: one line a command, in the order in which data flows."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: blindpo COMMAND ...",
+            "",
+            "Make vision-language models harmless without making them useless.",
+            "",
+            *lines,
+            "",
+            "'blindpo COMMAND --help' explains one command; 'blindpo --version' prints the version.",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in {"-h", "--help"}:
+        sys.stdout.write(help_text() + "\n")
+        return 0 if words else 2
+    if words[0] == "--version":
+        sys.stdout.write(f"blindpo {__version__}\n")
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        return _unknown_command(name)
+    return _run(name, rest)
+
+
+def _unknown_command(name: str) -> int:
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    sys.stderr.write(f"blindpo: unknown command '{name}'.{hint} Commands: {', '.join(COMMANDS)}.\n")
+    return 2
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    try:
+        module = importlib.import_module(f"blindpo.cli.{COMMANDS[name].module}")
+        parser = Parser(prog=f"blindpo {name}", description=module.__doc__, allow_abbrev=False,
+                        formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+        module.add_arguments(parser)
+        return int(module.run(parser.parse_args(words)))
+    except BlindpoError as error:
+        sys.stderr.write(f"blindpo {name}: {error}\n")
+        return error.exit_status
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nblindpo {name}: stopped. The same command goes on from where it was.\n")
+        return 130
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2

@@ -1,0 +1,136 @@
+"""PreferenceRow: what one row of multimodal preference data is. The one data model of the project.
+
+A row is a conversation that ends with a user turn, the images that belong to its turns, and the responses that people
+or models gave to it. The fields follow TRL's vision-preference columns (prompt, chosen, rejected, images), so that a
+saved folder trains with TRL as it is; what TRL has no column for (blind responses, the textual twin, provenance,
+truth) stands beside them. Images are kept as the encoded bytes that were found and are decoded late.
+
+Invariants that need the whole row are in `rows/checks.py`; what a field may hold is refused here, at construction.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+from typing import Final, Literal, get_args
+
+Role = Literal["system", "user", "assistant"]
+Label = Literal["harmful", "harmless", "unknown"]
+BlindMode = Literal["remove", "blank", "noise", "swap", "sight"]
+LABELS: Final[tuple[str, ...]] = get_args(Label)
+BLIND_MODES: Final[tuple[str, ...]] = get_args(BlindMode)
+
+
+class ImageSlot(Enum):
+    """The place of one image inside a turn; the n-th slot of a row belongs to the n-th of its `images`."""
+
+    IMAGE = "image"
+
+
+IMAGE: Final = ImageSlot.IMAGE
+Part = str | ImageSlot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a conversation: who speaks, and text and image slots in reading order."""
+
+    role: Role
+    content: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The turn's text alone, its parts joined without a separator."""
+        return "".join(part for part in self.content if isinstance(part, str))
+
+    @property
+    def num_images(self) -> int:
+        """How many image slots the turn holds."""
+        return sum(part is IMAGE for part in self.content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRef:
+    """One image: its encoded bytes as found, and where they come from. Unknown provenance is None, never guessed."""
+
+    data: bytes
+    file: str | None = None
+    """The file name that the source gave, to the letter (percent signs, colons, no extension: all kept)."""
+    title: str | None = None
+    page: str | None = None
+    licence: str | None = None
+    author: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the encoded bytes, in hex: the image's identity for clusters, caches and duplicates."""
+        return sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """The named entity that the image stands for, and the deictic phrase that replaced its mention."""
+
+    text: str
+    type: str | None = None
+    replacement: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlindResponse:
+    """A response that the reference model gave under a view of the row, and how it was made (paper, section 3.2).
+
+    `mode` "remove" is the paper's: no image at all. "sight" keeps the image: the on-policy control.
+    """
+
+    text: str
+    cut: bool = False
+    """True where generation stopped at `max_new_tokens`: such a response has no end of turn."""
+    mode: BlindMode = "remove"
+    model: str
+    """Fingerprint of the model that answered (see `models/source.py`)."""
+    revision: str | None = None
+    temperature: float
+    """0 is greedy."""
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int
+    seed: int
+    draw: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where the row comes from."""
+
+    source: str
+    """The source's name, such as a file name; never an absolute path."""
+    source_row_id: str
+    dialogue_id: str
+    """Rows made from one dialogue share it: splits and intervals go by it."""
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceRow:
+    """One row. `chosen` and `rejected` hold the one assistant turn's text, bytes as found; None in evaluation rows."""
+
+    row_id: str
+    prompt: tuple[Turn, ...]
+    images: tuple[ImageRef, ...] = ()
+    chosen: str | None = None
+    rejected: str | None = None
+    more_rejected: tuple[str, ...] = ()
+    blind: tuple[BlindResponse, ...] = ()
+    text_prompt: tuple[Turn, ...] | None = None
+    """The textual twin: the same request with the entity named and no image."""
+    entity: Entity | None = None
+    categories: tuple[str, ...] = ()
+    label: Label = "unknown"
+    """Of the request, as somebody stated it; never inferred from a data set's name."""
+    pair_id: str | None = None
+    """Rows that share a text and differ in the image share it."""
+    truth: str | None = None
+    """Opaque JSON that an oracle judge reads."""
+    provenance: Provenance
+    extra: str | None = None
+    """Opaque JSON with what the source's format needs for a byte-exact export."""
