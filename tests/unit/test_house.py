@@ -58,7 +58,9 @@ def config_classes() -> list[tuple[Path, str, list[str]]]:
     for path in MODULES:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
-                fields = [a.target.id for a in node.body if isinstance(a, ast.AnnAssign) and isinstance(a.target, ast.Name)]
+                fields = [
+                    a.target.id for a in node.body if isinstance(a, ast.AnnAssign) and isinstance(a.target, ast.Name)
+                ]
                 found.append((path, node.name, fields))
     return found
 

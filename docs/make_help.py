@@ -1,0 +1,36 @@
+"""Write docs/commands.md from the commands' own --help. A test fails when the page is out of date."""
+
+import argparse
+import importlib
+import os
+from pathlib import Path
+
+from blindpo.cli.main import COMMANDS, Parser, help_text
+
+PAGE = Path(__file__).with_name("commands.md")
+
+
+def command_help(name: str) -> str:
+    """The help text of one command at a fixed width."""
+    module = importlib.import_module(f"blindpo.cli.{COMMANDS[name].module}")
+    parser = Parser(
+        prog=f"blindpo {name}",
+        description=module.__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return parser.format_help()
+
+
+def page() -> str:
+    """The whole page."""
+    os.environ["COLUMNS"] = "110"
+    parts = ["# Commands", "", "Written by `make docs`; do not edit.", "", "```text", help_text(), "```"]
+    for name in COMMANDS:
+        parts += ["", f"## blindpo {name}", "", "```text", command_help(name).rstrip(), "```"]
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
