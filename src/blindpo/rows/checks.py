@@ -1,0 +1,105 @@
+"""Named invariants of a row. Each violation names the field and says what is allowed; none repeats the row's text."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blindpo.errors import RowError
+from blindpo.rows.row import BLIND_MODES, LABELS, PreferenceRow, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken invariant: its name, the field it is about, and the reason in words."""
+
+    name: str
+    field: str
+    reason: str
+
+
+def violations(row: PreferenceRow, *, pair: bool = False) -> list[Violation]:
+    """All broken invariants of `row`; with `pair`, chosen and rejected must be there too.
+
+    A row that breaks one is never repaired by guessing: it is rejected with the first reason.
+    """
+    found = [*_identity(row), *_conversation(row), *_images(row), *_responses(row), *_opaque(row)]
+    return [*found, *_pair(row)] if pair else found
+
+
+def require_valid(row: PreferenceRow, *, pair: bool = False) -> None:
+    """Raise `RowError` with the first broken invariant of `row`."""
+    for violation in violations(row, pair=pair):
+        raise RowError(violation.reason, row_id=row.row_id, field=violation.field)
+
+
+def _identity(row: PreferenceRow) -> Iterator[Violation]:
+    if not row.row_id:
+        yield Violation("row_id", "row_id", "the row has no id; every row needs one of its own")
+    if row.label not in LABELS:
+        yield Violation("label", "label", f"the label is none of {', '.join(LABELS)}")
+
+
+def _conversation(row: PreferenceRow) -> Iterator[Violation]:
+    yield from _turns(row.prompt, "prompt")
+    if row.text_prompt is not None:
+        yield from _turns(row.text_prompt, "text_prompt")
+        if any(turn.num_images for turn in row.text_prompt):
+            yield Violation("text_only_twin", "text_prompt", "the textual twin holds an image slot; it is text alone")
+
+
+def _turns(turns: tuple[Turn, ...], field: str) -> Iterator[Violation]:
+    spoken = turns[1:] if turns and turns[0].role == "system" else turns
+    if not spoken:
+        yield Violation("no_turn", field, "the conversation has no user turn")
+        return
+    for number, turn in enumerate(spoken):
+        if turn.role != ("user", "assistant")[number % 2]:
+            yield Violation("roles", field, f"turn {number + 1} is by '{turn.role}'; user and assistant must alternate")
+            return
+        if not turn.num_images and not turn.text.strip():
+            yield Violation("empty_turn", field, f"turn {number + 1} is empty")
+            return
+    if spoken[-1].role != "user":
+        yield Violation("last_turn", field, "the conversation does not end with a user turn")
+
+
+def _images(row: PreferenceRow) -> Iterator[Violation]:
+    slots = sum(turn.num_images for turn in row.prompt)
+    if slots != len(row.images):
+        yield Violation("image_slots", "images", f"{slots} image slots in the text and {len(row.images)} images")
+    for number, image in enumerate(row.images):
+        if not image.data:
+            yield Violation("empty_image", "images", f"image {number + 1} has no bytes")
+
+
+def _responses(row: PreferenceRow) -> Iterator[Violation]:
+    named = {"chosen": row.chosen, "rejected": row.rejected}
+    for field, text in named.items():
+        if text is not None and not text.strip():
+            yield Violation("blank_response", field, "the response is blank")
+    if row.chosen is not None and row.rejected is not None and row.chosen.strip() == row.rejected.strip():
+        yield Violation("identical_responses", "rejected", "chosen and rejected are the same text")
+    for text in row.more_rejected:
+        if not text.strip():
+            yield Violation("blank_response", "more_rejected", "a response is blank")
+    for answer in row.blind:
+        if not answer.text.strip():
+            yield Violation("blank_response", "blind", "a blind response is blank")
+        if answer.mode not in BLIND_MODES:
+            yield Violation("blind_mode", "blind", f"the mode is none of {', '.join(BLIND_MODES)}")
+
+
+def _opaque(row: PreferenceRow) -> Iterator[Violation]:
+    for field, text in {"truth": row.truth, "extra": row.extra}.items():
+        if text is None:
+            continue
+        try:
+            json.loads(text)
+        except ValueError:
+            yield Violation("json", field, "the field is not JSON")
+
+
+def _pair(row: PreferenceRow) -> Iterator[Violation]:
+    for field, text in {"chosen": row.chosen, "rejected": row.rejected}.items():
+        if text is None:
+            yield Violation("no_pair", field, f"the row has no {field} response; a preference pair needs both")

@@ -1,0 +1,1 @@
+"""How a long job runs, is killed and goes on, and what it leaves behind."""

@@ -1,0 +1,110 @@
+"""From a recipe, flags and `--set` to one checked dataclass: unknown keys and wrong values are refused by name.
+
+A recipe is a flat YAML mapping of the command's keys; flags override it, `--set` overrides both. YAML 1.1 reads `1e-6`
+as text, so values are brought to the field's type here, once.
+"""
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from blindpo.errors import ConfigError, SourceError
+
+T = TypeVar("T")
+
+
+def read_recipe(path: Path | None) -> dict[str, Any]:
+    """The keys of a recipe; {} without one. Raises SourceError for a bad file, ConfigError for a wrong shape."""
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SourceError(f"--recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SourceError(f"--recipe {path} is not YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ConfigError(f"--recipe {path} must be a flat mapping 'key: value', one a line")
+    return content
+
+
+def parse_sets(words: Sequence[str]) -> dict[str, Any]:
+    """`--set key=value` words as a mapping; a value is read as YAML. Raises ConfigError for a word without `=`."""
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {word}: write it as key=value")
+        try:
+            found[key.strip()] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {word}: the value is not YAML") from error
+    return found
+
+
+def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:
+    """The error for a key that nothing reads: the closest one is named, then all."""
+    names = sorted(allowed)
+    close = difflib.get_close_matches(key, names, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    listed = ", ".join(names) if len(names) <= 40 else f"{', '.join(names[:40])}, ..."
+    return ConfigError(f"{where}: unknown key '{key}'.{hint} Allowed: {listed}.")
+
+
+def load_config(cls: type[T], values: Mapping[str, Any], *, where: str = "configuration") -> T:
+    """An instance of the dataclass `cls` from `values`. Raises ConfigError that names the key and `where` it stood."""
+    kinds = get_type_hints(cls)
+    names = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in names:
+            raise unknown_key(key, names, where)
+    missing = [n for n, f in names.items() if n not in values and f.default is MISSING and f.default_factory is MISSING]
+    if missing:
+        raise ConfigError(f"{where}: '{missing[0]}' is required")
+    typed = {key: convert(value, kinds[key], f"{where}: {key}") for key, value in values.items()}
+    try:
+        return cls(**typed)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def convert(value: Any, kind: Any, where: str) -> Any:
+    """`value` as `kind`; numbers and truth values may come as text. Raises ConfigError that says what is allowed."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        if value in get_args(kind):
+            return value
+        raise ConfigError(f"{where} is '{value}'; allowed: {', '.join(map(str, get_args(kind)))}")
+    if origin in (Union, types.UnionType):
+        options = [option for option in get_args(kind) if option is not type(None)]
+        return None if value is None else convert(value, options[0], where)
+    if origin is tuple:
+        items = value if isinstance(value, list | tuple) else str(value).split(",")
+        return tuple(convert(item, get_args(kind)[0], where) for item in items)
+    return _scalar(value, kind, where)
+
+
+def _scalar(value: Any, kind: Any, where: str) -> Any:
+    words = {"true": True, "yes": True, "false": False, "no": False}
+    try:
+        if kind is bool:
+            return value if isinstance(value, bool) else words[str(value).lower()]
+        if kind is int and not isinstance(value, bool) and float(value) == int(float(value)):
+            return int(float(value))
+        if kind is float and not isinstance(value, bool):
+            return float(value)
+        if kind is str and value is not None:
+            return str(value)
+    except (ValueError, TypeError, KeyError, OverflowError):
+        pass
+    if kind in (bool, int, float, str):
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+        raise ConfigError(f"{where} is '{value}'; it must be {names[kind]}")
+    return value

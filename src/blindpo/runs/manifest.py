@@ -1,0 +1,48 @@
+"""JSON files that a run leaves: written whole or not at all, sorted, the same bytes for the same content."""
+
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from blindpo.errors import SourceError
+
+VERSIONED: Final = ("blindpo", "torch", "transformers", "tokenizers", "peft", "numpy", "pyarrow", "pillow")
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` to `path`, beside it first and then renamed."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` so that a kill leaves the old file or the new one, never half of one."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises SourceError where it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SourceError(f"{path} is missing; is {path.parent} the folder that you meant?") from error
+    except ValueError as error:
+        raise SourceError(f"{path} is not JSON ({error}); run the command that wrote it again") from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a result."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
