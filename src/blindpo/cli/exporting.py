@@ -1,0 +1,23 @@
+"""Write rows back in another format: blindpo export FORMAT DATA --out OUT [--images DIR]."""
+
+import argparse
+from pathlib import Path
+
+from blindpo.cli.options import add_common, emit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of `blindpo export`."""
+    parser.add_argument("format", metavar="FORMAT", help="mmsafe-po, trl or llava")
+    parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="write the pictures here too")
+    add_common(parser, recipe=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export and say how many rows."""
+    from blindpo.intake.exporting import export_data
+
+    count = export_data(args.format, args.data, args.out, images=args.images)
+    emit({"rows": count, "out": str(args.out)}, f"{count} rows written to {args.out}", as_json=args.json)
+    return 0

@@ -1,0 +1,1 @@
+"""Formats in, rows out, and back: import, check, stats, export."""
