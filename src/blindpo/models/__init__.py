@@ -1,0 +1,5 @@
+"""Vision-language models: found, loaded, prompted, scored and sampled from, whatever the family.
+
+source -> vlm -> prompt -> logprobs | generate. Nothing here knows a model by name: chat templates, image tokens and
+end-of-turn tokens come from the processor.
+"""

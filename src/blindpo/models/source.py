@@ -1,0 +1,105 @@
+"""Which model is meant by `--model`, and its identity: a folder, a hub id with a revision, or a RUN folder.
+
+No torch here: words and paths are checked before anything heavy is loaded. A RUN folder is itself the saved model, or
+the saved adapter; then its `run.json` names the base under "base".
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from blindpo.errors import ModelError
+
+HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
+IDENTITY_SUFFIXES: Final = (".safetensors", ".json", ".jinja", ".model", ".txt")
+NOT_IDENTITY: Final = frozenset(
+    {"run.json", "manifest.json", "timings.json", "trainer_state.json", "all_results.json", "train_results.json"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """A model that was named, found but not loaded."""
+
+    given: str
+    """The words of the command line."""
+    path: Path | None = None
+    """The folder that holds it, or None for a hub id."""
+    hub_id: str | None = None
+    revision: str | None = None
+    base: "ModelSource | None" = None
+    """The model under the adapter, where `path` holds an adapter alone."""
+
+    @property
+    def adapter(self) -> Path | None:
+        """The adapter's folder, or None where this is a whole model."""
+        return self.path if self.base is not None else None
+
+
+def resolve_model(text: str | Path) -> ModelSource:
+    """The model that `text` names. Raises ModelError where there is none.
+
+    "runs/demo/seed_0/base" is a folder; "llava-hf/llava-1.5-7b-hf@a1b2c3" a hub id with its revision.
+    """
+    given = str(text)
+    path = Path(given)
+    if path.is_dir():
+        return _from_folder(given, path)
+    if path.exists():
+        raise ModelError(f"--model {given} is a file; give the folder that holds config.json")
+    if HUB_ID.fullmatch(given):
+        hub_id, _, revision = given.partition("@")
+        return ModelSource(given=given, hub_id=hub_id, revision=revision)
+    hint = " (a hub id needs its revision: ID@REVISION, so that a result can be repeated)" if "/" in given else ""
+    raise ModelError(f"--model {given} is no folder{hint}; give a model folder, ID@REVISION or a RUN folder")
+
+
+def _from_folder(given: str, path: Path) -> ModelSource:
+    if (path / "adapter_config.json").is_file():
+        return ModelSource(given=given, path=path, base=_base(path))
+    if not (path / "config.json").is_file():
+        raise ModelError(f"--model {given} holds no config.json; give a model folder, or a RUN folder that is finished")
+    if not any(path.glob("*.safetensors")):
+        raise ModelError(f"--model {given} holds no *.safetensors; other weight formats are not read: convert it")
+    return ModelSource(given=given, path=path)
+
+
+def _base(path: Path) -> ModelSource:
+    record = path / "run.json"
+    try:
+        run = json.loads(record.read_text(encoding="utf-8"))
+        named = run["base"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"--model {path} is an adapter, but {record} does not name its base; give a RUN folder"
+        ) from error
+    base = Path(named)
+    if not base.is_absolute() and not HUB_ID.fullmatch(named) and not base.is_dir():
+        named = str(path / base)
+    return resolve_model(named)
+
+
+def fingerprint(source: ModelSource) -> str:
+    """Identity of the model's contents, in hex; of a hub model its id and revision, which stand for them."""
+    digest = sha256()
+    if source.path is None:
+        digest.update(f"{source.hub_id}@{source.revision}".encode())
+        return digest.hexdigest()
+    for file in _identity_files(source.path):
+        digest.update(file.name.encode() + b"\0")
+        with file.open("rb") as opened:
+            while block := opened.read(1 << 20):
+                digest.update(block)
+    if source.base is not None:
+        digest.update(fingerprint(source.base).encode())
+    return digest.hexdigest()
+
+
+def _identity_files(path: Path) -> Iterator[Path]:
+    for file in sorted(path.iterdir()):
+        if file.is_file() and file.suffix in IDENTITY_SUFFIXES and file.name not in NOT_IDENTITY:
+            yield file

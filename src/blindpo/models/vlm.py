@@ -1,0 +1,97 @@
+"""Load any AutoModelForImageTextToText with its AutoProcessor: safetensors only, no remote code, images by PIL.
+
+Local folders are loaded without a look at the network; a hub model at the revision that was named. Image processors
+are asked for with the PIL backend, so torchvision is needed only where a family's video processor demands it.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Final
+
+from blindpo.errors import ModelError
+from blindpo.models.source import ModelSource, fingerprint
+
+DTYPES: Final = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True, slots=True)
+class Vlm:
+    """A loaded model with its processor. `fingerprint` is of the files that it came from."""
+
+    model: Any
+    processor: Any
+    source: ModelSource | None
+    fingerprint: str
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills up a batch; its value does not matter, since it is masked."""
+        tokenizer = self.processor.tokenizer
+        pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
+        return int(next((number for number in (pad, eos) if number is not None), 0))
+
+
+def load_vlm(source: ModelSource, *, dtype: str = "float32", device: str | None = None) -> Vlm:
+    """Load `source` in evaluation mode. Raises ModelError with what to do where it cannot be."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype {dtype!r} is unknown; one of {', '.join(DTYPES)}")
+    where = source.base or source
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            _name(where), **_options(where), dtype=getattr(torch, dtype), use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"--model {source.given} cannot be loaded: {_first_line(error)}") from error
+    if source.adapter is not None:
+        model = _with_adapter(model, source)
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Vlm(model.to(chosen).eval(), load_processor(source), source, fingerprint(source))
+
+
+def load_processor(source: ModelSource) -> Any:
+    """The processor alone (lengths and templates need no weights)."""
+    from transformers import AutoProcessor
+
+    holder = source
+    if source.path is not None and source.base is not None and not (source.path / "tokenizer_config.json").is_file():
+        holder = source.base
+    try:
+        processor = AutoProcessor.from_pretrained(_name(holder), **_options(holder), backend="pil")
+    except (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError) as error:
+        # without torchvision, families with a video processor fail with an AttributeError about an unrelated name
+        if "torchvision" in str(error).lower() or "VIDEO_PROCESSOR_MAPPING" in str(error):
+            raise ModelError(
+                f"--model {source.given}: the processor of this family needs torchvision; "
+                "install it with: pip install 'blindpo[vision]'"
+            ) from error
+        raise ModelError(f"--model {source.given}: its processor cannot be loaded: {_first_line(error)}") from error
+    if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
+        raise ModelError(f"--model {source.given} has no image processor; give a vision-language model")
+    if getattr(processor, "chat_template", None) is None:
+        raise ModelError(f"--model {source.given} has no chat template; save one with its processor")
+    return processor
+
+
+def _name(source: ModelSource) -> str:
+    return str(source.path) if source.path is not None else str(source.hub_id)
+
+
+def _options(source: ModelSource) -> dict[str, Any]:
+    local = source.path is not None or os.environ.get("HF_HUB_OFFLINE") == "1"
+    return {"revision": source.revision, "trust_remote_code": False, "local_files_only": local}
+
+
+def _with_adapter(model: Any, source: ModelSource) -> Any:
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(source.adapter), is_trainable=False)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"--model {source.given}: its adapter does not fit: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
