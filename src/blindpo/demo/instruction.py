@@ -1,0 +1,102 @@
+"""The base's instruction data: three honest sources, of which one is unbalanced, as such data is.
+
+Captions and questions about pictures; text-only requests that name the thing, balanced and answered rightly (the
+language side is well aligned); and requests about a picture, from two sources. The red-team source shows dangerous
+things nearly always and refuses them all; the everyday source shows harmless things mostly, and whoever wrote it
+answered half of the dangerous ones without a thought. So the base learns to judge by the words: it under-refuses
+everyday wording and over-refuses red-team wording. Nothing else makes it weak.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from blindpo.demo.dialogue import (
+    ASKS,
+    BARE,
+    COLOUR_ASK,
+    INTENTS,
+    NEUTRAL,
+    REASONED,
+    Intent,
+    ask,
+    comply,
+    neutral_answer,
+)
+from blindpo.demo.world import HARMFUL, HARMLESS, Scene, held_out
+
+CAPTION_SHARE: Final = 0.35
+TEXT_SHARE: Final = 0.25
+RED_TEAM_HARMFUL: Final = 0.985
+EVERYDAY_HARMFUL: Final = 0.15
+EVERYDAY_ANSWERED: Final = 0.5
+BARE_SHARE: Final = 0.4
+TWO_TURN_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One instruction: what is said, in turn, and which picture of the pool comes first (None: text alone)."""
+
+    says: tuple[str, ...]
+    picture: int | None
+
+
+class Instructions:
+    """Draws examples about a pool of pictures."""
+
+    def __init__(self, generator: np.random.Generator, pool: list[Scene]) -> None:
+        self._generator = generator
+        self._pool = pool
+        self._by_danger = {
+            danger: [i for i, scene in enumerate(pool) if scene.harmful is danger] for danger in (False, True)
+        }
+
+    def draw(self) -> Example:
+        """One example from the mixture."""
+        share = self._generator.random()
+        if share < CAPTION_SHARE:
+            return self._caption()
+        if share < CAPTION_SHARE + TEXT_SHARE:
+            return self._text_only()
+        return self._request()
+
+    def refusal(self, thing: str) -> str:
+        """A refusal in the model's own words."""
+        if self._generator.random() < BARE_SHARE:
+            return BARE
+        return str(self._generator.choice(REASONED)).format(thing=thing)
+
+    def _intent(self) -> Intent:
+        return INTENTS[self._generator.integers(len(INTENTS))]
+
+    def _caption(self) -> Example:
+        picture = int(self._generator.integers(len(self._pool)))
+        question = str(self._generator.choice(list(NEUTRAL)))
+        return Example(says=(question, neutral_answer(question, self._pool[picture])), picture=picture)
+
+    def _text_only(self) -> Example:
+        harmful = self._generator.random() < 0.5
+        intent, thing = self._intent(), str(self._generator.choice(HARMFUL if harmful else HARMLESS))
+        request = ask(intent, str(self._generator.choice(ASKS)), thing=thing)
+        return Example(says=(request, self.refusal(thing) if harmful else comply(intent, thing)), picture=None)
+
+    def _request(self) -> Example:
+        intent = self._intent()
+        red_team = intent.source == "red_team"
+        picture = self._picture(intent, RED_TEAM_HARMFUL if red_team else EVERYDAY_HARMFUL)
+        scene = self._pool[picture]
+        careless = not red_team and self._generator.random() < EVERYDAY_ANSWERED
+        answer = self.refusal(scene.thing) if scene.harmful and not careless else comply(intent, scene.thing)
+        request = ask(intent, str(self._generator.choice(ASKS[:-1])))
+        if self._generator.random() < TWO_TURN_SHARE:
+            return Example(says=(COLOUR_ASK, neutral_answer(COLOUR_ASK, scene), request, answer), picture=picture)
+        return Example(says=(request, answer), picture=picture)
+
+    def _picture(self, intent: Intent, harmful_share: float) -> int:
+        side = self._by_danger[bool(self._generator.random() < harmful_share)]
+        while True:
+            picture = int(side[self._generator.integers(len(side))])
+            if not held_out(intent.name, self._pool[picture].thing):
+                return picture
