@@ -1,0 +1,1 @@
+"""Tests: unit mirrors src; contract, numeric and story cut across it."""

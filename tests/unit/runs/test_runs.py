@@ -1,0 +1,135 @@
+"""Folders know whose they are, shards survive a kill, and a wrong key or value is named."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from tests.unit.rows.test_lossless import simple
+
+from blindpo.errors import ConfigError, OutputError, SourceError
+from blindpo.rows.shards import read_rows
+from blindpo.runs.config import load_config, parse_sets, read_recipe
+from blindpo.runs.folder import OutFolder
+from blindpo.runs.local import Reject, ShardResult, Totals, run_sharded
+from blindpo.runs.manifest import read_json, write_json
+from blindpo.runs.seeds import derive_seed
+
+
+def work(number: int) -> ShardResult:
+    reject = Reject(row_id=f"bad-{number}", field="image", reason="no image", stage="test")
+    return ShardResult(rows=[simple(f"{number}")] if number != 1 else [], rejects=[reject], counts={"seen": 2})
+
+
+def run(out: Path, make=work) -> Totals:
+    folder = OutFolder(out, {"command": "test"})
+    folder.begin()
+    totals = run_sharded(folder, 3, make)
+    folder.finish({"kept": totals.kept})
+    return totals
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name != "timings.json"}
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    assert run(tmp_path / "whole") == Totals(2, 3, {"seen": 6})
+
+    def killed(number: int) -> ShardResult:
+        if number == 2:
+            raise KeyboardInterrupt
+        return work(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", killed)
+    (tmp_path / "killed" / ".rows-00002.parquet.partial").write_bytes(b"half")
+    redone = []
+    run(tmp_path / "killed", lambda number: redone.append(number) or work(number))
+    assert redone == [2]
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert [row.row_id for row in read_rows(tmp_path / "whole")] == ["0", "2"]
+
+
+def test_a_folder_of_another_run_or_of_nobody_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "a")
+    assert OutFolder(tmp_path / "a", {"command": "test"}).begin() == "done"
+    with pytest.raises(OutputError, match="differs in: command"):
+        OutFolder(tmp_path / "a", {"command": "other"}).begin()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="no run of blindpo wrote"):
+        OutFolder(tmp_path / "b", {}).begin()
+    with pytest.raises(OutputError, match="is a file"):
+        OutFolder(tmp_path / "b" / "thesis.txt", {}).begin()
+
+
+def test_json_is_written_whole_and_read_with_a_plain_error(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"b": 1, "a": "\u00e9"})
+    assert read_json(tmp_path / "x.json") == {"a": "\u00e9", "b": 1}
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(SourceError, match="not JSON"):
+        read_json(tmp_path / "x.json")
+    with pytest.raises(SourceError, match="is missing"):
+        read_json(tmp_path / "y.json")
+
+
+def test_seeds_depend_on_names_alone() -> None:
+    assert derive_seed(1, "a", 0) == derive_seed(1, "a", 0)
+    assert len({derive_seed(s, n, d) for s in (1, 2) for n in "ab" for d in (0, 1)}) == 8
+
+
+@dataclass(kw_only=True)
+class Sample:
+    rate: float
+    steps: int = 3
+    mode: Literal["a", "b"] = "a"
+    names: tuple[str, ...] = ()
+    limit: int | None = None
+    loud: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rate < 0:
+            raise ValueError("rate must not be negative")
+
+
+def test_values_take_the_field_s_type() -> None:
+    found = load_config(Sample, {"rate": "1e-6", "steps": "4", "names": "x,y", "limit": "7", "loud": "yes"})
+    assert found == Sample(rate=1e-6, steps=4, names=("x", "y"), limit=7, loud=True)
+    assert load_config(Sample, {"rate": 1, "limit": None, "names": ["z"]}).names == ("z",)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rat": 1}, "unknown key 'rat'. Did you mean 'rate'"),
+        ({}, "'rate' is required"),
+        ({"rate": "fast"}, "it must be a number"),
+        ({"rate": 1, "steps": 1.5}, "it must be a whole number"),
+        ({"rate": 1, "loud": "maybe"}, "it must be true or false"),
+        ({"rate": 1, "mode": "c"}, "allowed: a, b"),
+        ({"rate": -1}, "must not be negative"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(values: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(Sample, values, where="recipe.yaml")
+
+
+def test_recipes_and_sets(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("rate: 1e-6\n")
+    assert read_recipe(recipe) == {"rate": "1e-6"} and read_recipe(None) == {}
+    assert parse_sets(["a=1", "b=[x, y]", "c="]) == {"a": 1, "b": ["x", "y"], "c": ""}
+    for text, error in (("- a\n", ConfigError), ("a: [", SourceError), ("", None)):
+        recipe.write_text(text)
+        if error is None:
+            assert read_recipe(recipe) == {}
+        else:
+            with pytest.raises(error, match=r"r\.yaml"):
+                read_recipe(recipe)
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_recipe(tmp_path / "missing.yaml")
+    for word in ("novalue", "a=[", "=1"):
+        with pytest.raises(ConfigError, match="--set"):
+            parse_sets([word])
