@@ -25,4 +25,6 @@ def find_image(folder: Path, name: str) -> ImageRef:
         raise ImageError(
             f"the image file cannot be read from the image folder ({error.strerror})", field="image"
         ) from error
+    if not data:
+        raise ImageError("the image file is empty (0 bytes)", field="image")
     return ImageRef(data=data, file=name)

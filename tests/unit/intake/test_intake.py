@@ -1,0 +1,213 @@
+"""Import keeps every good row, names what is wrong with every bad one, and MMSafe-PO goes back byte for byte."""
+
+import json
+import zlib
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from blindpo.cli.main import main
+from blindpo.errors import OutputError
+from blindpo.formats.table import FORMATS
+from blindpo.intake.importing import import_data
+from blindpo.rows.row import IMAGE
+from blindpo.rows.shards import read_rows, shard_name, write_shard
+from tests.unit.rows.test_lossless import picture, simple
+
+REAL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "mmsafe_po"
+
+
+def record(number: int, **changes: object) -> dict:
+    name = f"flag {number}.svg.png"
+    known = {
+        "id": number,
+        "question": "USER: hello ASSISTANT: hi  there USER: <image>\nWhere is the place shown?  Tell me. ASSISTANT:",
+        "image": quote(name),
+        "chosen": f"ASSISTANT: In the north, I think ({number}). ",
+        "rejected": "ASSISTANT: Who cares? ",
+        "type": "harmless",
+        "entity": "Norland",
+        "entity_type": "LOC",
+        "replacement": "the place shown",
+        "text_prompt": "USER: hello ASSISTANT: hi  there USER: Where is Norland?  Tell me. ASSISTANT:",
+        "mid_prompt": "USER: hello ASSISTANT: hi  there USER: <image>\nWhere is the place shown? ASSISTANT:",
+    }
+    return {**known, **changes}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(1, 4):
+        (images / quote(f"flag {number}.svg.png")).write_bytes(picture("red"))
+    (images / "tbn:ANd9_no_extension").write_bytes(picture("blue"))
+    (images / "page.jpg").write_text("<html>no image</html>")
+    (images / "empty.png").write_bytes(b"")
+    (images / "cut.png").write_bytes(picture("green")[:40])
+    (images / "bomb.png").write_bytes(bomb())
+    return tmp_path
+
+
+def bomb() -> bytes:
+    """A PNG header that promises 20,000 x 20,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    size = (20_000).to_bytes(4, "big")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size * 2 + b"\x08\x02\x00\x00\x00") + chunk(b"IEND", b"")
+
+
+def write(folder: Path, records: list) -> Path:
+    path = folder / "rows.json"
+    path.write_text(json.dumps(records, ensure_ascii=False, indent=4))
+    return path
+
+
+def test_good_rows_go_back_byte_for_byte(source: Path) -> None:
+    odd = record(2, image="tbn:ANd9_no_extension", question="USER: See <image> and say what it is. ASSISTANT:")
+    path = write(source, [record(1), odd, record(3, unknown_key={"a": [1]})])
+    assert main(["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d")]) == 0
+    rows = list(read_rows(source / "d"))
+    assert [row.row_id for row in rows] == ["mmsafe-po-1", "mmsafe-po-2", "mmsafe-po-3"]
+    assert rows[0].prompt[-1].content == (IMAGE, "Where is the place shown?  Tell me.")
+    assert rows[0].label == "unknown" and rows[0].chosen.endswith(" ")
+    assert (
+        main(
+            [
+                "export",
+                "mmsafe-po",
+                str(source / "d"),
+                "--out",
+                str(source / "back.json"),
+                "--images",
+                str(source / "i2"),
+            ]
+        )
+        == 0
+    )
+    assert (source / "back.json").read_bytes() == path.read_bytes()
+    assert (source / "i2" / "tbn:ANd9_no_extension").read_bytes() == picture("blue")
+
+
+BAD = {
+    "no chosen": ({"chosen": None}, "chosen"),
+    "blank response": ({"chosen": "ASSISTANT:  "}, "chosen"),
+    "no prefix": ({"rejected": "Who cares?"}, "rejected"),
+    "same": ({"rejected": "ASSISTANT: In the north, I think (2).  "}, "rejected"),
+    "two tags": ({"question": "USER: <image>\n<image>\nx ASSISTANT:"}, "question"),
+    "no tag": ({"question": "USER: where is it? ASSISTANT:"}, "question"),
+    "roles": ({"question": "USER: <image>\na USER: b ASSISTANT:"}, "question"),
+    "open end": ({"question": "USER: <image>\na"}, "question"),
+    "climbs": ({"image": "../secret.png"}, "image"),
+    "absolute": ({"image": "/etc/hostname"}, "image"),
+    "missing": ({"image": "nowhere.png"}, "image"),
+    "html": ({"image": "page.jpg"}, "image"),
+    "empty": ({"image": "empty.png"}, "image"),
+    "truncated": ({"image": "cut.png"}, "image"),
+    "bomb": ({"image": "bomb.png"}, "image"),
+    "number": ({"question": 7}, "question"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_row_is_kept_aside_and_all_others_kept(
+    source: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes, field = BAD[name]
+    path = write(source, [record(1), record(2, **changes), record(3)])
+    words = ["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d"), "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out) == {"read": 3, "kept": 2, "rejected": 1}
+    rejects = [json.loads(line) for line in (source / "d" / "rejects.jsonl").read_text().splitlines()]
+    assert [(r["row_id"], r["field"]) for r in rejects] == [("mmsafe-po-2", field)]
+    assert len(rejects[0]["reason"]) > 10
+    assert main([*words, "--strict"]) == 1
+
+
+def test_records_that_are_no_objects_or_repeat_an_id(source: Path) -> None:
+    path = write(source, [record(1), record(1), ["x"], record(2)])
+    summary = import_data("mmsafe-po", path, source / "d", images=source / "images")
+    assert (summary.read, summary.kept, summary.rejected) == (4, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[{", "not whole JSON"), ('{"a": 1}', "a list of objects"), ("\x00\xff", "not UTF-8")],
+)
+def test_a_wrong_source_is_one_paragraph_and_status_2(
+    source: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = source / "rows.json"
+    path.write_bytes(text.encode("latin-1"))
+    assert main(["import", "mmsafe-po", str(path), "--out", str(source / "d")]) == 2
+    shown = capsys.readouterr().err
+    assert message in shown and "rows.json" in shown and "Traceback" not in shown
+
+
+def test_words_before_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "mmsafepo", str(tmp_path / "no.json"), "--out", str(tmp_path / "d")]) == 2
+    assert "unknown format 'mmsafepo'" in capsys.readouterr().err
+    assert main(["import", "trl", str(tmp_path / "no.json"), "--out", str(tmp_path / "d")]) == 2
+    assert "no.json does not exist" in capsys.readouterr().err
+    for command in (["check"], ["stats"], ["export", "llava"]):
+        tail = ["--out", str(tmp_path / "x")] if command[0] == "export" else []
+        assert main([*command, str(tmp_path / "no"), *tail]) == 2
+
+
+def test_nothing_kept_is_status_1(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(source, [record(1, chosen=None)])
+    assert main(["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d")]) == 1
+    assert "none of 1 rows" in capsys.readouterr().err
+
+
+def test_the_same_command_again_says_the_same_and_another_is_refused(source: Path) -> None:
+    path = write(source, [record(1)])
+    first = import_data("mmsafe-po", path, source / "d", images=source / "images")
+    assert import_data("mmsafe-po", path, source / "d", images=source / "images") == first
+    path.write_text("[]")
+    with pytest.raises(OutputError, match="source"):
+        import_data("mmsafe-po", path, source / "d", images=source / "images")
+
+
+@pytest.mark.parametrize("name", ["trl", "llava"])
+def test_every_format_gives_its_rows_back(name: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_shard(data / shard_name(0), [simple("1"), simple("2")])
+    out = tmp_path / ("out" if name == "trl" else "out.json")
+    assert main(["export", name, str(data), "--out", str(out), "--images", str(tmp_path / "i")]) == 0
+    import_data(name, out, tmp_path / "again", images=tmp_path / "i")
+    back = list(read_rows(tmp_path / "again"))
+    assert [(r.prompt, r.chosen, r.rejected, r.images[0].data) for r in back] == [
+        (r.prompt, r.chosen, r.rejected, r.images[0].data) for r in read_rows(data)
+    ]
+    second = tmp_path / ("out2" if name == "trl" else "out2.json")
+    FORMATS[name].write(back, second)
+    if name == "llava":
+        assert second.read_bytes() == out.read_bytes()
+    else:
+        assert (second / shard_name(0)).read_bytes() == (out / shard_name(0)).read_bytes()
+
+
+def test_check_and_stats_name_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_shard(data / shard_name(0), [simple("1"), simple("2", rejected="a red card"), simple("1")])
+    assert main(["check", str(data)]) == 0
+    shown = capsys.readouterr().out
+    assert "1 of 3 rows are sound" in shown and "2: rejected:" in shown and "another row has this id" in shown
+    assert main(["check", str(data), "--strict"]) == 1
+    capsys.readouterr()
+    assert main(["stats", str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 3
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the released rows lie beside the checkout on some machines only")
+def test_all_real_rows_are_kept_and_go_back_byte_for_byte(tmp_path: Path) -> None:
+    summary = import_data("mmsafe-po", REAL / "test.json", tmp_path / "d", images=REAL / "images")
+    assert (summary.read, summary.kept) == (154, 154)
+    assert main(["export", "mmsafe-po", str(tmp_path / "d"), "--out", str(tmp_path / "back.json")]) == 0
+    assert (tmp_path / "back.json").read_bytes() == (REAL / "test.json").read_bytes()
