@@ -46,7 +46,7 @@ def token_logps(
 
 
 def response_logps(model: Any, batch: SequenceBatch) -> ResponseLogps:
-    """One forward pass over `batch`; gradients flow where the caller lets them. Logits only from the first response on."""
+    """One forward pass over `batch`; gradients flow where the caller lets them. Prompt logits are not made."""
     first = next(model.parameters())  # a DDP wrapper has parameters, but neither device nor dtype
     inputs = batch.model_inputs(first.device, first.dtype)
     response_BL = batch.response_mask.to(first.device)
