@@ -1,0 +1,73 @@
+"""Measure safety, over-refusal and modality cheating, with intervals.
+
+blindpo evaluate DATA --model MODEL --judge oracle|refusal-rules --out EVAL
+blindpo evaluate EVAL --rejudge --judge NAME --out EVAL2        (judges stored responses again, no model)
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from blindpo.cli.options import add_common, emit
+from blindpo.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of `blindpo evaluate`."""
+    parser.add_argument("data", type=Path, metavar="DATA", help="a data folder; with --rejudge an EVAL folder")
+    parser.add_argument("--model", metavar="MODEL", help="a model folder, a hub id ID@REVISION, or a RUN folder")
+    parser.add_argument("--judge", metavar="NAME", help="oracle (reads the rows' truth) or refusal-rules (weak)")
+    parser.add_argument("--rejudge", action="store_true", help="judge the stored responses of an EVAL folder again")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, or judge again; print the measures."""
+    from blindpo.evaluate.run import evaluate, rejudge
+
+    config = _config(args)
+    if args.rejudge:
+        summary = rejudge(args.data, config, args.out)
+    else:
+        from blindpo.models.source import resolve_model
+        from blindpo.rows.shards import shard_paths
+
+        shard_paths(args.data)  # paths in the order of the synopsis: the data before the model
+        summary = evaluate(config, args.data, resolve_model(args.model), args.out)
+    emit(summary.results, table(summary.results, args.out, finished_before=summary.finished_before), as_json=args.json)
+    return 0
+
+
+def _config(args: argparse.Namespace) -> Any:
+    from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
+    from blindpo.runs.config import load_config, parse_sets, read_recipe
+
+    if args.rejudge and args.model is not None:
+        raise ConfigError("--model has no effect with --rejudge, which asks no model; leave one of the two out")
+    if not args.rejudge and args.model is None:
+        raise ConfigError("--model is missing; give a model folder, ID@REVISION or a RUN folder (or --rejudge)")
+    values = {**read_recipe(args.recipe), **({"judge": args.judge} if args.judge else {}), **parse_sets(args.set)}
+    where = str(args.recipe) if args.recipe is not None else "evaluate"
+    return load_config(RejudgeConfig if args.rejudge else EvaluateConfig, values, where=where)
+
+
+def table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:
+    """The measures for a person: value, interval, n; `no data` where there is none."""
+    lines = [f"judge {results['judge']}, {results['rows']} rows"]
+    lines += [f"  {name:<26}{_words(found)}" for name, found in results["measures"].items()]
+    lines.append("safety_rate by label")
+    lines += [f"  {label:<26}{_words(found['safety_rate'])}" for label, found in results["by_label"].items()]
+    for view, counts in results["responses"].items():
+        for reason, number in counts["missing"].items():
+            lines.append(f"{number} rows have no response to their view {view}: {reason}")
+        if counts["cut"]:
+            lines.append(f"{counts['cut']} responses to the view {view} were cut at max_new_tokens")
+    lines.append(f"{out} holds this finished run already" if finished_before else f"stored in {out}")
+    return "\n".join(lines)
+
+
+def _words(found: dict[str, Any]) -> str:
+    missing = f", {found['missing']} without a verdict" if found.get("missing") else ""
+    if found["value"] is None:
+        return f"no data{missing}"
+    return f"{found['value']:6.3f}  [{found['low']:.3f}, {found['high']:.3f}]  n={found['n']}{missing}"

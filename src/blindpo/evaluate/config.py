@@ -1,0 +1,75 @@
+"""What `blindpo evaluate` can be told, and what `--rejudge` can."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blindpo.errors import ConfigError
+from blindpo.evaluate.judges.table import find_judge
+from blindpo.stats.clusters import NUM_DRAWS
+
+if TYPE_CHECKING:
+    from blindpo.models.generate import GenerationConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejudgeConfig:
+    """The judge, and how intervals are drawn."""
+
+    judge: str
+    """`oracle` or `refusal-rules`."""
+    num_draws: int = NUM_DRAWS
+    """Resamples behind each bootstrap interval."""
+    interval_seed: int = 42
+    """Fixes the resamples."""
+
+    def __post_init__(self) -> None:
+        find_judge(self.judge)
+        if self.num_draws < 100:
+            raise ConfigError(
+                f"num_draws is {self.num_draws}; allowed: 100 or more, or an interval's ends mean nothing"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateConfig(RejudgeConfig):
+    """How responses are made, besides."""
+
+    max_new_tokens: int = 256
+    """A response that is longer is cut there, and marked."""
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    """Sample among the most likely tokens that hold this share of the probability."""
+    top_k: int = 0
+    """Sample among so many most likely tokens; 0 is all."""
+    seed: int = 42
+    """With row id and view it fixes a sampled response."""
+    batch_size: int = 16
+    """Prompts generated together."""
+    shard_rows: int = 64
+    """Rows whose responses are stored together: a kill loses so many at most."""
+    likelihoods: bool = True
+    """Whether chosen and rejected are scored, which `pairwise_accuracy` reads."""
+    dtype: str = "float32"
+    """Of the weights: float32, bfloat16 or float16."""
+
+    def __post_init__(self) -> None:
+        RejudgeConfig.__post_init__(self)
+        if self.shard_rows < 1:
+            raise ConfigError(f"shard_rows is {self.shard_rows}; allowed: 1 or more")
+        if self.dtype not in ("float32", "bfloat16", "float16"):
+            raise ConfigError(f"dtype is {self.dtype}; allowed: float32, bfloat16, float16")
+        self.generation()
+
+    def generation(self) -> "GenerationConfig":
+        """These settings as generation reads them. Raises ConfigError for one that is out of range."""
+        from blindpo.models.generate import GenerationConfig  # torch: only where responses are made
+
+        return GenerationConfig(
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            seed=self.seed,
+            batch_size=self.batch_size,
+        )

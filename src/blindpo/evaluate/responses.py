@@ -1,0 +1,143 @@
+"""Responses as a stage: every row under its views, shard by shard, stored once so that judging never asks again.
+
+Views: `as_is` (the row's prompt and images) and, where the row has one, its textual twin. Where the row has a pair, the
+mean log-probability per token of chosen and rejected is stored with the `as_is` response. A shard's file is renamed
+into place when it is whole: a kill loses one shard at most, and the same command ends with the same bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blindpo.errors import RowError
+from blindpo.evaluate.config import EvaluateConfig
+from blindpo.evaluate.verdicts import Response, View, json_lines
+from blindpo.images.decode import decode_image
+from blindpo.models.generate import Request, generate
+from blindpo.models.logprobs import response_logps
+from blindpo.models.prompt import PromptInputs, collate, encode_prompt, encode_response
+from blindpo.models.vlm import Vlm
+from blindpo.rows.row import PreferenceRow
+from blindpo.rows.shards import count_rows, read_rows
+from blindpo.runs.manifest import write_text
+from blindpo.runs.progress import progress
+
+PromptCache = dict[tuple[str, str, str], PromptInputs | str]
+"""Prompts by (data and processor, row id, view); a text instead is why there is none."""
+BLANK = "blank response"
+
+
+def write_responses(vlm: Vlm, config: EvaluateConfig, data: Path, work: Path, *, cache: "Prompts") -> list[Path]:
+    """Make the shards that are not in `work` yet; returns all of them in order."""
+    total = count_rows(data)
+    paths = [work / f"responses-{number:05d}.jsonl" for number in range(-(-total // config.shard_rows))]
+    with progress(total, "evaluate") as bar:
+        for path, rows in zip(paths, _blocks(read_rows(data), config.shard_rows), strict=True):
+            if not path.is_file():
+                write_text(path, json_lines(respond(vlm, config, rows, cache=cache)))
+            bar.update(len(rows))
+    return paths
+
+
+def _blocks(rows: Iterator[PreferenceRow], size: int) -> Iterator[list[PreferenceRow]]:
+    while block := list(islice(rows, size)):
+        yield block
+
+
+def processor_identity(processor: Any) -> str:
+    """What decides how a prompt is tokenized, hashed: the template, the tokenizer and the image processor."""
+    parts = (
+        str(processor.chat_template),
+        processor.tokenizer.backend_tokenizer.to_str(),
+        processor.image_processor.to_json_string(),
+    )
+    return sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+class Prompts:
+    """Tokenized prompts, kept for the next model that has the same processor (`cache`), or for one shard only."""
+
+    def __init__(self, processor: Any, scope: str, cache: PromptCache | None = None) -> None:
+        self.processor = processor
+        self.scope = scope
+        self.cache = cache
+
+    def get(self, row: PreferenceRow, view: View) -> PromptInputs | str:
+        """The prompt of `row` under `view`, or the reason why it cannot be made."""
+        key = (self.scope, row.row_id, view)
+        if self.cache is None:
+            return self._encode(row, view)
+        if key not in self.cache:
+            self.cache[key] = self._encode(row, view)
+        return self.cache[key]
+
+    def _encode(self, row: PreferenceRow, view: View) -> PromptInputs | str:
+        turns = row.prompt if view == "as_is" else row.text_prompt or ()
+        try:
+            images = [decode_image(image.data) for image in row.images] if view == "as_is" else []
+            return encode_prompt(self.processor, turns, images)
+        except RowError as error:
+            return error.reason
+
+
+def respond(vlm: Vlm, config: EvaluateConfig, rows: Sequence[PreferenceRow], *, cache: Prompts) -> list[Response]:
+    """The responses to `rows` under all their views, in order."""
+    wanted: list[tuple[PreferenceRow, View]] = []
+    for row in rows:
+        wanted.append((row, "as_is"))
+        if row.text_prompt is not None:
+            wanted.append((row, "text"))
+    prompts = [cache.get(row, view) for row, view in wanted]
+    usable = [place for place, prompt in enumerate(prompts) if isinstance(prompt, PromptInputs)]
+    answers = generate(vlm, [_request(*wanted[place]) for place in usable], config.generation())
+    answered = dict(zip(usable, answers, strict=True))
+    scored = _likelihoods(vlm, config, [(w[0], p) for w, p in zip(wanted, prompts, strict=True) if w[1] == "as_is"])
+    responses = []
+    for place, (row, view) in enumerate(wanted):
+        answer, prompt = answered.get(place), prompts[place]
+        chosen, rejected = scored.get(row.row_id, (None, None)) if view == "as_is" else (None, None)
+        responses.append(
+            Response(
+                row_id=row.row_id,
+                view=view,
+                text=None if answer is None else answer.text,
+                cut=answer is not None and answer.cut,
+                reason=prompt if isinstance(prompt, str) else BLANK if answer is None else None,
+                chosen_logp_per_token=chosen,
+                rejected_logp_per_token=rejected,
+            )
+        )
+    return responses
+
+
+def _request(row: PreferenceRow, view: View) -> Request:
+    if view == "as_is":
+        return Request(row_id=row.row_id, draw=0, turns=row.prompt, images=row.images)
+    return Request(row_id=row.row_id, draw=1, turns=row.text_prompt or (), images=())
+
+
+def _likelihoods(
+    vlm: Vlm, config: EvaluateConfig, rows: Sequence[tuple[PreferenceRow, PromptInputs | str]]
+) -> dict[str, tuple[float, float]]:
+    """Mean log-probability per token of chosen and rejected, by row id, for the rows that have both."""
+    if not config.likelihoods:
+        return {}
+    sequences: list[tuple[str, PromptInputs, list[int]]] = []
+    for row, prompt in rows:
+        if isinstance(prompt, PromptInputs) and row.chosen is not None and row.rejected is not None:
+            for text in (row.chosen, row.rejected):
+                sequences.append((row.row_id, prompt, encode_response(vlm.processor, row.prompt, text)))
+    order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i][1].input_ids) - len(sequences[i][2]))
+    means = [0.0] * len(sequences)
+    for start in range(0, len(order), config.batch_size):
+        places = order[start : start + config.batch_size]
+        batch = collate([sequences[i][1] for i in places], [sequences[i][2] for i in places], pad_id=vlm.pad_id)
+        with torch.inference_mode():
+            found = response_logps(vlm.model, batch).per_token_N.tolist()
+        for place, mean in zip(places, found, strict=True):
+            means[place] = mean
+    return {sequences[i][0]: (means[i], means[i + 1]) for i in range(0, len(sequences), 2)}

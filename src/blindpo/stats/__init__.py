@@ -1,0 +1,1 @@
+"""Where the plus-minus comes from: intervals, cluster and seed bootstraps, paired tests. numpy and scipy alone."""

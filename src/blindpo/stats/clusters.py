@@ -1,0 +1,188 @@
+"""Cluster bootstraps: items that share an image or a dialogue are no independent evidence; nor are items of one seed.
+
+Two ways at once (image x dialogue) by the pigeonhole bootstrap (Owen 2007, "The pigeonhole bootstrap", Annals of
+Applied Statistics 1(2)): clusters of both kinds are resampled independently and an item's weight is the product of its
+two counts; its variance is never too small in expectation, and up to three times too large where the kinds coincide.
+So where one kind lies inside the other (a picture that only one dialogue shows) the coarser is resampled alone, which
+is exact. Over seeds: seeds are resampled first, then clusters within each.
+
+Legend: N items, C clusters, D draws, S seeds. 2000 draws over 600 items take about 50 ms.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from blindpo.stats.intervals import LEVEL, Estimate, constant_interval, wilson
+
+NUM_DRAWS: Final = 2000
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemTable:
+    """The items of one measure for one model and seed, one element each; `key` names the item across models."""
+
+    value: Floats
+    image_cluster: Ints
+    dialogue_cluster: Ints
+    key: tuple[str, ...]
+    missing: int = 0
+    """Items that belong to the measure but had no verdict: they are counted, and stand in no array."""
+    bounds: tuple[float, float] = (0.0, 1.0)
+    """The least and the greatest value that an item can have."""
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    @property
+    def mean(self) -> float | None:
+        """The measure's value; None without items."""
+        return float(self.value.mean()) if len(self) else None
+
+
+def item_table(
+    items: Iterable[tuple[str, float | None, Iterable[Hashable], Iterable[Hashable]]],
+    *,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> ItemTable:
+    """A table of (key, value, images, dialogues); a value of None is a missing verdict."""
+    listed = list(items)
+    kept = [item for item in listed if item[1] is not None]
+    return ItemTable(
+        value=np.array([item[1] for item in kept], dtype=np.float64),
+        image_cluster=linked([item[2] for item in kept]),
+        dialogue_cluster=linked([item[3] for item in kept]),
+        key=tuple(item[0] for item in kept),
+        missing=len(listed) - len(kept),
+        bounds=bounds,
+    )
+
+
+def linked(marks: Sequence[Iterable[Hashable]]) -> Ints:
+    """Cluster numbers: items that share a mark, directly or through others, are one cluster; one without is alone.
+
+    [{a}, {b}, {a, c}, {c}, {}] gives [0, 1, 0, 0, 2].
+    """
+    columns: dict[Hashable, int] = {}
+    edges = [
+        (row, len(marks) + columns.setdefault(mark, len(columns)))
+        for row, item_marks in enumerate(marks)
+        for mark in item_marks
+    ]
+    size = len(marks) + len(columns)
+    rows, others = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(edges)), (rows, others)), shape=(size, size))
+    labels = connected_components(graph, directed=False)[1][: len(marks)]
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def coarser(first: Ints, second: Ints) -> Ints | None:
+    """Of two clusterings the one that holds the other, or None where they cross.
+
+    [0, 0, 1] holds [0, 1, 2]; [0, 0, 1] and [0, 1, 1] cross.
+    """
+    num_crossed = len(np.unique(np.stack([first, second]), axis=1).T)
+    if num_crossed == len(np.unique(second)):
+        return first
+    return second if num_crossed == len(np.unique(first)) else None
+
+
+def bootstrap_means(table: ItemTable, *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Floats:
+    """Means of `num_draws` resamples of the table's clusters; resamples that hit no item are left out by redrawing."""
+    nested = coarser(table.image_cluster, table.dialogue_cluster)
+    draws = np.empty(0)
+    while len(draws) < num_draws:
+        wanted = num_draws - len(draws)
+        if nested is not None:
+            sums_D, sizes_D = _one_way(table.value, nested, generator, wanted)
+        else:
+            weights_DN = _counts(table.image_cluster, generator, wanted)[:, table.image_cluster]
+            weights_DN *= _counts(table.dialogue_cluster, generator, wanted)[:, table.dialogue_cluster]
+            sums_D, sizes_D = weights_DN @ table.value, weights_DN.sum(axis=1)
+        hit = sizes_D > 0
+        draws = np.concatenate([draws, sums_D[hit] / sizes_D[hit]])
+    return draws
+
+
+def _one_way(value: Floats, cluster: Ints, generator: np.random.Generator, num_draws: int) -> tuple[Floats, Floats]:
+    sums_C = np.bincount(cluster, weights=value)
+    sizes_C = np.bincount(cluster).astype(np.float64)
+    counts_DC = _counts(cluster, generator, num_draws)
+    return counts_DC @ sums_C, counts_DC @ sizes_C
+
+
+def _counts(cluster: Ints, generator: np.random.Generator, num_draws: int) -> Floats:
+    """How often each cluster stands in each resample: C draws with replacement out of C."""
+    num_clusters = int(cluster.max()) + 1
+    picked = generator.integers(num_clusters, size=(num_draws, num_clusters))
+    flat = picked + num_clusters * np.arange(num_draws)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=num_draws * num_clusters)
+    return counts.reshape(num_draws, num_clusters).astype(np.float64)
+
+
+def num_clusters(table: ItemTable) -> int:
+    """How many independent pieces of evidence the table holds at most: clusters of the kind that has fewer."""
+    return min(len(np.unique(table.image_cluster)), len(np.unique(table.dialogue_cluster)))
+
+
+def estimate(table: ItemTable, *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Estimate:
+    """The mean of one table with a 95 % interval: Wilson's for independent yes-or-no items, else by clusters."""
+    mean = table.mean
+    if mean is None:
+        return Estimate(value=None, missing=table.missing)
+    clusters = num_clusters(table)
+    binary = table.bounds == (0.0, 1.0) and bool(np.isin(table.value, (0.0, 1.0)).all())
+    if binary and clusters == len(table):
+        (low, high), method = wilson(float(table.value.sum()), len(table)), "wilson"
+    elif clusters == 1 or np.ptp(table.value) == 0:
+        (low, high), method = constant_interval(mean, clusters, table.bounds), "wilson_on_clusters"
+    else:
+        draws = bootstrap_means(table, generator=generator, num_draws=num_draws)
+        (low, high), method = percentiles(draws), "cluster_bootstrap"
+    return Estimate(value=mean, low=low, high=high, n=len(table), missing=table.missing, method=method)
+
+
+def pooled(tables: Sequence[ItemTable], *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Estimate:
+    """One measure over seeds: the mean of the seeds' values, seeds resampled first and then clusters within each.
+
+    Seeds without an item stand as None in `per_seed` and in nothing else.
+    """
+    per_seed = tuple(table.mean for table in tables)
+    filled = [table for table in tables if len(table)]
+    missing = sum(table.missing for table in tables)
+    if not filled:
+        return Estimate(value=None, missing=missing, per_seed=per_seed)
+    mean = float(np.mean([table.mean for table in filled]))
+    if all(np.ptp(table.value) == 0 and table.value[0] == filled[0].value[0] for table in filled):
+        total = sum(num_clusters(table) for table in filled)
+        (low, high), method = constant_interval(mean, total, filled[0].bounds), "wilson_on_clusters"
+    else:
+        draws = _seed_means(filled, generator, num_draws)
+        (low, high), method = percentiles(draws), "seed_and_cluster_bootstrap"
+    n = sum(len(table) for table in filled)
+    return Estimate(value=mean, low=low, high=high, n=n, missing=missing, method=method, per_seed=per_seed)
+
+
+def _seed_means(tables: Sequence[ItemTable], generator: np.random.Generator, num_draws: int) -> Floats:
+    picked_DS = generator.integers(len(tables), size=(num_draws, len(tables)))
+    means_DS = np.empty(picked_DS.shape)
+    for seed, table in enumerate(tables):
+        places = picked_DS == seed
+        if places.any():
+            means_DS[places] = bootstrap_means(table, generator=generator, num_draws=int(places.sum()))
+    means_D: Floats = means_DS.mean(axis=1)
+    return means_D
+
+
+def percentiles(draws: Floats, *, level: float = LEVEL) -> tuple[float, float]:
+    """The middle `level` of the draws."""
+    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)

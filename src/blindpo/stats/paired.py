@@ -1,0 +1,62 @@
+"""Two models on the same items: the difference with its interval, and McNemar's exact test.
+
+Pairing by item takes out what both models share (an easy picture is easy for both), so the interval of a difference is
+far narrower than two intervals side by side suggest. McNemar (1947) in its exact form: among the items where just one
+of the two is right, is it each as often as a fair coin says?
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binomtest
+
+from blindpo.stats.clusters import NUM_DRAWS, ItemTable, estimate, pooled
+from blindpo.stats.intervals import Estimate
+
+
+def differences(a: ItemTable, b: ItemTable) -> ItemTable:
+    """a - b on the items that both have; what only one has is counted as missing. Clusters are those of `a`."""
+    places_b = {key: place for place, key in enumerate(b.key)}
+    shared_a = [place for place, key in enumerate(a.key) if key in places_b]
+    shared_b = [places_b[a.key[place]] for place in shared_a]
+    span = a.bounds[1] - a.bounds[0]
+    return ItemTable(
+        value=a.value[shared_a] - b.value[shared_b],
+        image_cluster=_renumbered(a.image_cluster[shared_a]),
+        dialogue_cluster=_renumbered(a.dialogue_cluster[shared_a]),
+        key=tuple(a.key[place] for place in shared_a),
+        missing=len(a) + len(b) - 2 * len(shared_a),
+        bounds=(-span, span),
+    )
+
+
+def _renumbered(
+    cluster: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    return np.unique(cluster, return_inverse=True)[1].astype(np.int64)
+
+
+def paired_difference(
+    a: Sequence[ItemTable], b: Sequence[ItemTable], *, generator: np.random.Generator, num_draws: int = NUM_DRAWS
+) -> Estimate:
+    """The mean of a - b over the same items, one table a seed: clusters with one seed, seeds then clusters with more.
+
+    Raises ValueError where `a` and `b` have not the same number of seeds.
+    """
+    tables = [differences(each_a, each_b) for each_a, each_b in zip(a, b, strict=True)]
+    if len(tables) == 1:
+        return estimate(tables[0], generator=generator, num_draws=num_draws)
+    return pooled(tables, generator=generator, num_draws=num_draws)
+
+
+def mcnemar_exact(a: ItemTable, b: ItemTable) -> float:
+    """Two-sided exact p-value over the items that both have and where they differ; 1 where they never do.
+
+    With 1 item that only `a` and 9 that only `b` has right: 2 * (1 + 10) / 2**10 = 0.0215. It takes items as
+    independent: where they cluster, `paired_difference` is the one to read.
+    """
+    value = differences(a, b).value
+    only_a, only_b = int((value > 0).sum()), int((value < 0).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(binomtest(min(only_a, only_b), only_a + only_b, 0.5).pvalue)
