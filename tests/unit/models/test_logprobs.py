@@ -1,0 +1,47 @@
+"""Log-probabilities of responses: by hand, and the same whatever stands beside them in a batch."""
+
+import math
+
+import torch
+from PIL import Image
+
+from blindpo.models.logprobs import response_logps, token_logps
+from blindpo.models.prompt import collate, encode_prompt, encode_response
+from blindpo.models.vlm import Vlm
+from blindpo.rows.row import IMAGE, Turn
+
+SEEING = (Turn(role="user", content=(IMAGE, "what is this ?")),)
+TEXT = (Turn(role="user", content=("hello",)),)
+
+
+def test_token_logps_by_hand() -> None:
+    # place 0 predicts token 1 with odds 3:1 against token 0; place 1 is even; the prompt token has none
+    logits = torch.tensor([[[0.0, math.log(3.0)], [0.0, 0.0], [9.0, 9.0]]])
+    logps = token_logps(logits, torch.tensor([[0, 1, 0]]), torch.tensor([[False, True, True]]))
+    torch.testing.assert_close(logps, torch.tensor([[0.0, math.log(0.75), math.log(0.5)]]))
+
+
+def test_token_logps_are_float32_for_bfloat16_logits() -> None:
+    logits = torch.zeros(1, 2, 4, dtype=torch.bfloat16)
+    logps = token_logps(logits, torch.tensor([[0, 1]]), torch.tensor([[False, True]]))
+    assert logps.dtype == torch.float32
+    assert math.isclose(float(logps.sum()), math.log(0.25), rel_tol=1e-6)
+
+
+@torch.no_grad()
+def test_a_sequence_is_as_likely_alone_as_in_a_batch(tiny_vlm: Vlm) -> None:
+    processor, model = tiny_vlm.processor, tiny_vlm.model
+    picture = Image.new("RGB", (40, 30), (200, 10, 10))
+    prompts = [encode_prompt(processor, SEEING, [picture]), encode_prompt(processor, TEXT, [])]
+    responses = [encode_response(processor, SEEING, "a red ball"), encode_response(processor, TEXT, "hi", cut=True)]
+    together = response_logps(model, collate(prompts, responses, pad_id=tiny_vlm.pad_id))
+    for i, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+        batch = collate([prompt], [response], pad_id=tiny_vlm.pad_id)
+        alone = response_logps(model, batch)
+        torch.testing.assert_close(together.sums_N[i], alone.sums_N[0], rtol=1e-5, atol=1e-4)
+        assert int(together.num_tokens_N[i]) == len(response)
+        whole = model(**batch.model_inputs("cpu", torch.float32)).logits.log_softmax(-1)[0]
+        places = range(len(prompt.input_ids) - 1, len(prompt.input_ids) + len(response) - 1)
+        by_hand = sum(float(whole[place, token]) for place, token in zip(places, response, strict=True))
+        assert math.isclose(by_hand, float(alone.sums_N[0]), rel_tol=1e-4)
+    torch.testing.assert_close(together.per_token_N, together.sums_N / together.num_tokens_N)

@@ -1,0 +1,76 @@
+"""Loading: what is asked of transformers, and what a user reads where it cannot be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from blindpo.errors import ModelError
+from blindpo.models.adapters import add_lora, freeze_vision, vision_modules
+from blindpo.models.source import resolve_model
+from blindpo.models.vlm import Vlm, load_processor, load_vlm
+
+
+def test_the_model_is_loaded_for_evaluation_with_pil_images(tiny_vlm: Vlm) -> None:
+    assert not tiny_vlm.model.training
+    assert tiny_vlm.model.dtype == torch.float32
+    assert type(tiny_vlm.processor.image_processor).__name__.endswith("Pil")
+    assert len(tiny_vlm.fingerprint) == 64
+
+
+def test_an_unknown_dtype_and_broken_weights_are_said_plainly(tiny_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="float32, bfloat16"):
+        load_vlm(resolve_model(tiny_folder), dtype="int8")
+    (tmp_path / "config.json").write_text('{"model_type": "no-such-family"}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_vlm(resolve_model(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("Qwen2VLVideoProcessor requires the Torchvision library"),
+        AttributeError("type object 'VIDEO_PROCESSOR_MAPPING' has no attribute '_extra_content'"),
+    ],
+)
+def test_a_processor_that_needs_torchvision_names_the_extra(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", fail)
+    with pytest.raises(ModelError, match=r"blindpo\[vision\]"):
+        load_processor(resolve_model(tiny_folder))
+
+
+def test_a_text_model_is_no_vision_language_model(tiny_vlm: Vlm, tmp_path: Path) -> None:
+    tiny_vlm.processor.tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError):
+        load_processor(resolve_model(tmp_path))
+
+
+def test_an_adapter_is_laid_over_its_base(tiny_folder: Path, tmp_path: Path) -> None:
+    base = load_vlm(resolve_model(tiny_folder))
+    wrapped = add_lora(base.model, r=2, alpha=4.0, dropout=0.0, targets=("q_proj", "v_proj"))
+    names = [name for name, parameter in wrapped.named_parameters() if parameter.requires_grad]
+    assert names
+    assert not any("vision" in name for name in names)
+    wrapped.save_pretrained(tmp_path)
+    (tmp_path / "run.json").write_text(f'{{"base": "{tiny_folder}"}}')
+    vlm = load_vlm(resolve_model(tmp_path))
+    assert type(vlm.model).__name__.startswith("Peft")
+    assert vlm.fingerprint != base.fingerprint
+
+
+def test_only_the_vision_tower_is_frozen(tiny_folder: Path) -> None:
+    model = load_vlm(resolve_model(tiny_folder)).model
+    assert len(vision_modules(model)) == 1
+    frozen = freeze_vision(model)
+    assert frozen == sum(p.numel() for p in model.parameters() if not p.requires_grad) > 0
+    assert all(p.requires_grad for name, p in model.named_parameters() if "projector" in name or "language" in name)
