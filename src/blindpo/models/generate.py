@@ -147,7 +147,9 @@ def _answer_window(vlm: Vlm, requests: Sequence[Request], config: GenerationConf
     waiting = list(range(len(requests)))
     for attempt in range(1 + (MAX_REDRAWS if config.temperature > 0 else 0)):
         for batch in _batches(waiting, prompts, config.batch_size):
-            texts = _answer_batch(vlm, [prompts[i] for i in batch], [requests[i] for i in batch], config, attempt)
+            texts = _answer_batch(
+                vlm, [prompts[i] for i in batch], [requests[i] for i in batch], config, attempt=attempt
+            )
             for i, answer in zip(batch, texts, strict=True):
                 answers[i] = answer if answer.text.strip() else None
         waiting = [i for i in waiting if answers[i] is None]
@@ -176,7 +178,7 @@ def _batches(waiting: Sequence[int], prompts: Sequence[PromptInputs], size: int)
 
 
 def _answer_batch(
-    vlm: Vlm, prompts: Sequence[PromptInputs], requests: Sequence[Request], config: GenerationConfig, attempt: int
+    vlm: Vlm, prompts: Sequence[PromptInputs], requests: Sequence[Request], config: GenerationConfig, *, attempt: int
 ) -> list[Answer]:
     model, processor = vlm.model, vlm.processor
     stops = stop_ids(processor, requests[0].turns) | _model_stops(model)

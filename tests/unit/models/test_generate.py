@@ -68,7 +68,9 @@ def test_blank_answers_are_redrawn_three_times_when_sampled(
 ) -> None:
     seen: list[int] = []
 
-    def blank(vlm: Any, prompts: Sequence[Any], wanted: Sequence[Request], config: Any, attempt: int) -> list[Answer]:
+    def blank(
+        vlm: Any, prompts: Sequence[Any], wanted: Sequence[Request], config: Any, *, attempt: int
+    ) -> list[Answer]:
         seen.append(attempt)
         good = [request.row_id == "b0" and attempt == 2 for request in wanted]
         return [Answer(text="yes" if g else " \n", cut=False, num_tokens=1, redraws=attempt) for g in good]
