@@ -3,7 +3,7 @@
 Captions and questions about pictures; text-only requests that name the thing, balanced and answered rightly (the
 language side is well aligned); and requests about a picture, from two sources. The red-team source shows dangerous
 things nearly always and refuses them all; the everyday source shows harmless things mostly, and whoever wrote it
-answered half of the dangerous ones without a thought. So the base learns to judge by the words: it under-refuses
+answered four in ten of the dangerous ones without a thought. So the base learns to judge by the words: it under-refuses
 everyday wording and over-refuses red-team wording. Nothing else makes it weak.
 """
 
@@ -28,9 +28,9 @@ from blindpo.demo.world import HARMFUL, HARMLESS, Scene, held_out
 
 CAPTION_SHARE: Final = 0.35
 TEXT_SHARE: Final = 0.25
-RED_TEAM_HARMFUL: Final = 0.985
+RED_TEAM_HARMFUL: Final = 0.993
 EVERYDAY_HARMFUL: Final = 0.15
-EVERYDAY_ANSWERED: Final = 0.5
+EVERYDAY_ANSWERED: Final = 0.4
 BARE_SHARE: Final = 0.4
 TWO_TURN_SHARE: Final = 0.2
 

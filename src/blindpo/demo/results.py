@@ -1,0 +1,113 @@
+"""From the EVAL folders of all seeds to `results.json`, and to the table that the terminal shows.
+
+A value is the mean over seeds of each seed's own value, so that it can be recomputed by `evaluate --rejudge` of the
+stored responses; its interval resamples seeds first and then clusters (pairs of rows) within them. A comparison is of
+two models on the same rows of the same seeds.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from blindpo.demo.settings import BASE, DemoConfig
+from blindpo.evaluate.stored import load_eval
+from blindpo.runs.seeds import derive_seed
+from blindpo.stats.clusters import ItemTable, estimate, pooled
+from blindpo.stats.intervals import Estimate
+from blindpo.stats.paired import paired_difference
+
+MEASURES: Final = (
+    "safety_rate",
+    "over_refusal",
+    "pair_both_right",
+    "image_sensitivity",
+    "co_defense_gap",
+    "helpfulness",
+    "pairwise_accuracy",
+)
+COMPARISONS: Final = (("dpo", BASE), ("bpo", BASE), ("bpo", "dpo"), ("bpo", "dpo_equal_compute"), ("bpo", "sight"))
+_SHORT: Final = ("safety", "over-ref", "both right", "sensitive", "co-def gap", "helpful", "pair acc")
+
+Tables = Mapping[str, Mapping[str, Sequence[ItemTable]]]
+"""Of one condition: model, measure, one table a seed."""
+
+
+def collect(config: DemoConfig, out: Path) -> dict[str, Any]:
+    """The content of results.json."""
+    return {
+        "seeds": list(config.seeds),
+        "conditions": {
+            condition: condition_results(
+                load_tables(out, config.seeds, condition, [BASE, *(variant.name for variant in variants)])
+            )
+            for condition, variants in config.variants.items()
+        },
+    }
+
+
+def load_tables(out: Path, seeds: Sequence[int], condition: str, models: Sequence[str]) -> Tables:
+    """The items of every measure of every model of one condition."""
+    found = {}
+    for model in models:
+        items = [load_eval(out / f"seed_{seed}" / condition / f"eval_{model}").items() for seed in seeds]
+        found[model] = {measure: [of_seed[measure] for of_seed in items] for measure in MEASURES}
+    return found
+
+
+def condition_results(tables: Tables) -> dict[str, Any]:
+    """Models and comparisons of one condition."""
+    models = {
+        model: {measure: _estimate(model, measure, of_model[measure]) for measure in MEASURES}
+        for model, of_model in tables.items()
+    }
+    comparisons = [
+        _comparison(tables, a, b, measure=measure)
+        for a, b in COMPARISONS
+        if a in tables and b in tables
+        for measure in MEASURES
+    ]
+    return {"models": models, "comparisons": comparisons}
+
+
+def _estimate(model: str, measure: str, tables: Sequence[ItemTable]) -> dict[str, object]:
+    generator = np.random.default_rng(derive_seed(0, model, measure))
+    if len(tables) > 1:
+        return pooled(tables, generator=generator).to_json()
+    alone = estimate(tables[0], generator=generator)
+    return {**alone.to_json(), "per_seed": [alone.value], "few_seeds": True}
+
+
+def _comparison(tables: Tables, a: str, b: str, *, measure: str) -> dict[str, object]:
+    generator = np.random.default_rng(derive_seed(0, a, b, measure))
+    found: Estimate = paired_difference(tables[a][measure], tables[b][measure], generator=generator)
+    return {"a": a, "b": b, "measure": measure, "difference": found.value, "low": found.low, "high": found.high}
+
+
+def as_text(results: Mapping[str, Any]) -> str:
+    """The table for a terminal: value and interval per model and measure, then what BPO changes."""
+    lines = [f"seeds: {', '.join(map(str, results['seeds']))}; value [95 % interval], mean over seeds"]
+    for condition, found in results["conditions"].items():
+        lines += ["", condition, f"  {'':<18}" + "".join(f"{short:>18}" for short in _SHORT)]
+        for model, measures in found["models"].items():
+            lines.append(f"  {model:<18}" + "".join(f"{_cell(measures[name]):>18}" for name in MEASURES))
+        for row in found["comparisons"]:
+            if row["a"] == "bpo" and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
+                lines.append(f"  {_compared(row)}")
+    if len(results["seeds"]) < 5:
+        lines += ["", "Fewer than 5 seeds: intervals over so few are rough; results.json has every seed's own value."]
+    return "\n".join(lines)
+
+
+def _cell(measure: Mapping[str, Any]) -> str:
+    if measure["value"] is None:
+        return "no data"
+    return f"{measure['value']:.2f} [{measure['low']:.2f},{measure['high']:.2f}]"
+
+
+def _compared(row: Mapping[str, Any]) -> str:
+    what = f"{row['a']} - {row['b']}, {row['measure']}:"
+    if row["difference"] is None:
+        return f"{what} no data"
+    return f"{what:<44} {row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"

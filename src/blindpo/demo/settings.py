@@ -1,0 +1,79 @@
+"""How large the demo's story is, and how its models are trained: one record, which also tells runs apart.
+
+Learning rate and beta come from `search.json` beside this file: `blindpo demo --search` wrote it on validation seeds
+and worlds of their own, with the same grid for every method and condition.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from typing import Final, Literal
+
+from blindpo.demo.conditions import CONDITIONS
+from blindpo.demo.pretrain import PretrainConfig
+
+Method = Literal["dpo", "bpo"]
+SEARCHED: Final = "search.json"
+DEFAULT_SEEDS: Final = (1, 2, 3)
+BASE: Final = "base"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One way to train on the pairs of a condition."""
+
+    name: str
+    method: Method
+    second: Literal["remove", "sight"] | None
+    """How the second rejected answer was sampled: without the image, with it, or there is none."""
+    steps_factor: float = 1.0
+    learning_rate: float = 1e-4
+    beta: float = 0.5
+
+
+VARIANTS: Final = (
+    Variant(name="dpo", method="dpo", second=None),
+    Variant(name="dpo_equal_compute", method="dpo", second=None, steps_factor=1.5),
+    Variant(name="bpo", method="bpo", second="remove"),
+    Variant(name="sight", method="bpo", second="sight"),
+)
+MODELS: Final = (BASE, *(variant.name for variant in VARIANTS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoConfig:
+    """The size of the story."""
+
+    seeds: tuple[int, ...] = DEFAULT_SEEDS
+    """Each seed has a base, pairs, blind draws and an evaluation set of its own."""
+    num_pairs: int = 480
+    """Preference rows in each condition."""
+    num_evaluation_pairs: int = 100
+    """Evaluation twins, two rows each."""
+    steps: int = 45
+    """Updates of preference training; `dpo_equal_compute` has half as many again."""
+    batch_size: int = 32
+    """Rows an update."""
+    num_workers: int = 2
+    """Processes, one thread each."""
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    """How the base is trained."""
+    variants: Mapping[str, tuple[Variant, ...]] = field(default_factory=dict)
+    """What is trained in each condition, by the condition's name."""
+
+
+def searched_variants() -> dict[str, tuple[Variant, ...]]:
+    """The reported models, each with the learning rate and beta that the search chose for it in each condition."""
+    chosen = json.loads(files("blindpo.demo").joinpath(SEARCHED).read_text(encoding="utf-8"))["chosen"]
+    return {
+        condition.name: tuple(
+            replace(
+                variant,
+                learning_rate=chosen[condition.name][variant.name]["learning_rate"],
+                beta=chosen[condition.name][variant.name]["beta"],
+            )
+            for variant in VARIANTS
+        )
+        for condition in CONDITIONS
+    }

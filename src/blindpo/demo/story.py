@@ -1,0 +1,166 @@
+"""The stages of one seed, each a task for `schedule.py`: base, then per condition rows and answers, then the models.
+
+From the rows on this is the same code as real use, and everything lies on disk as it would there:
+
+    OUT/seed_S/base/                       the base model
+    OUT/seed_S/CONDITION/pairs/            preference rows;  pairs_remove/, pairs_sight/ with a second rejected answer
+    OUT/seed_S/CONDITION/rows/             evaluation rows
+    OUT/seed_S/CONDITION/MODEL/            the RUN of each trained model
+    OUT/seed_S/CONDITION/eval_MODEL/       its EVAL; eval_base/ for the base
+
+Every step finds its own finished output, so a story that was killed goes on where it was.
+"""
+
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from blindpo.blind.run import BlindConfig, run_blind
+from blindpo.demo.conditions import CONDITION, evaluation_rows, preference_rows
+from blindpo.demo.pretrain import pretrain
+from blindpo.demo.schedule import Task
+from blindpo.demo.settings import BASE, DemoConfig, Variant
+from blindpo.evaluate.config import EvaluateConfig
+from blindpo.evaluate.responses import PromptCache
+from blindpo.evaluate.run import evaluate
+from blindpo.models.source import resolve_model
+from blindpo.models.vlm import load_vlm
+from blindpo.rows.row import PreferenceRow
+from blindpo.runs.folder import OutFolder
+from blindpo.runs.local import ShardResult, run_sharded
+from blindpo.runs.manifest import write_json
+from blindpo.train.config import TrainConfig
+from blindpo.train.run import train
+
+MAX_NEW_TOKENS: Final = 32
+"""The longest sentence of the world has 22 tokens."""
+GENERATION_BATCH: Final = 64
+EVALUATION_SHARD: Final = 256
+_PROMPTS: Final[PromptCache] = {}
+"""A worker's tokenized evaluation prompts, so that each set is tokenized once a process."""
+
+
+def story_tasks(config: DemoConfig, out: Path) -> list[Task]:
+    """All tasks of all seeds: bases first, since everything waits for them."""
+    tasks = [
+        Task(name=f"base {seed}", work=make_base, arguments=(seed, out / f"seed_{seed}", config))
+        for seed in config.seeds
+    ]
+    for seed in config.seeds:
+        for condition, variants in config.variants.items():
+            folder = out / f"seed_{seed}" / condition
+            rows = f"rows {seed} {condition}"
+            tasks.append(
+                Task(name=rows, needs=(f"base {seed}",), work=make_rows, arguments=(seed, condition, folder, config))
+            )
+            tasks += [
+                Task(name=f"{variant.name} {seed} {condition}", needs=(rows,), work=make_model,
+                     arguments=(seed, variant, folder, config))
+                for variant in variants
+            ]  # fmt: skip
+    return tasks
+
+
+def make_base(seed: int, folder: Path, config: DemoConfig) -> dict[str, float]:
+    """The base of one seed, renamed into place when it is whole."""
+    clock = _Clock()
+    if not (folder / BASE).is_dir():
+        partial = folder / ".base.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        learned = pretrain(seed, partial, config.pretrain)
+        write_json(folder / "base.json", {"seed": seed, **learned.figures})
+        partial.rename(folder / BASE)
+    clock.lap("base")
+    return clock.seconds
+
+
+def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> dict[str, float]:
+    """Preference rows, their second rejected answers, evaluation rows, and the base's evaluation."""
+    clock = _Clock()
+    kind = CONDITION[condition]
+    pairs = preference_rows(kind, seed=seed, num_rows=config.num_pairs)
+    _write_rows(folder / "pairs", pairs, what="pairs", seed=seed, condition=condition, count=config.num_pairs)
+    asked = evaluation_rows(kind, seed=seed, num_pairs=config.num_evaluation_pairs)
+    _write_rows(folder / "rows", asked, what="rows", seed=seed, condition=condition, count=config.num_evaluation_pairs)
+    clock.lap("rows")
+    source = resolve_model(folder.parent / BASE)
+    vlm = load_vlm(source, device="cpu")
+    for mode in ("remove", "sight"):
+        blind = BlindConfig(
+            mode=mode, temperature=1.0, max_new_tokens=MAX_NEW_TOKENS, seed=seed, batch_size=GENERATION_BATCH
+        )
+        run_blind(blind, folder / "pairs", source, folder / f"pairs_{mode}", vlm=vlm)
+    clock.lap("blind")
+    _evaluate(folder, BASE, folder.parent / BASE, vlm)
+    clock.lap("evaluate")
+    return clock.seconds
+
+
+def make_model(seed: int, variant: Variant, folder: Path, config: DemoConfig) -> dict[str, float]:
+    """Train one model on the condition's pairs and evaluate it."""
+    clock = _Clock()
+    data = folder / ("pairs" if variant.second is None else f"pairs_{variant.second}")
+    run = folder / variant.name
+    steps = round(config.steps * variant.steps_factor)
+    train(
+        TrainConfig(method=variant.method, beta=variant.beta),
+        _training_arguments(variant, steps=steps, seed=seed, batch_size=config.batch_size),
+        data=data,
+        model=resolve_model(folder.parent / BASE),
+        out=run,
+    )
+    clock.lap("train")
+    _evaluate(folder, variant.name, run, None)
+    clock.lap("evaluate")
+    return clock.seconds
+
+
+def _training_arguments(variant: Variant, *, steps: int, seed: int, batch_size: int) -> dict[str, Any]:
+    return {
+        "max_steps": steps,
+        "per_device_train_batch_size": batch_size,
+        "learning_rate": variant.learning_rate,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": max(1, steps // 8),
+        "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "logging_steps": 5,
+        "save_strategy": "no",
+        "seed": seed,
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "report_to": "none",
+    }
+
+
+def _evaluate(folder: Path, name: str, model: Path, vlm: Any) -> None:
+    source = resolve_model(model)
+    config = EvaluateConfig(
+        judge="oracle", max_new_tokens=MAX_NEW_TOKENS, batch_size=GENERATION_BATCH, shard_rows=EVALUATION_SHARD
+    )
+    loaded = vlm if vlm is not None else load_vlm(source, device="cpu")
+    evaluate(config, folder / "rows", source, folder / f"eval_{name}", vlm=loaded, prompt_cache=_PROMPTS)
+
+
+def _write_rows(out: Path, rows: Iterable[PreferenceRow], **identity: object) -> None:
+    folder = OutFolder(out, {"command": "demo", **identity})
+    if folder.begin() == "done":
+        return
+    totals = run_sharded(folder, 1, lambda _: ShardResult(rows=list(rows)))
+    folder.finish({"kept": totals.kept, "rejected": totals.rejected})
+
+
+class _Clock:
+    """Seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last call for `stage`."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
