@@ -83,7 +83,7 @@ class _Worker:
         self._loaded: Vlm | None = None
         self._rows = read_rows(data)
         self._next_row = 0
-        self._pictures = _distinct_images(data) if config.mode == "swap" else []
+        self._pictures = _distinct_images(data) if config.mode == "swap" else {}
 
     def shard(self, number: int) -> ShardResult:
         """Shard `number`; numbers must rise, since rows are read once."""
@@ -139,10 +139,10 @@ class _Worker:
 
     def _other(self, row: PreferenceRow, generator: np.random.Generator) -> ImageRef:
         own = {image.sha256 for image in row.images}
-        others = [image for image in self._pictures if image.sha256 not in own]
+        others = [name for name in self._pictures if name not in own]
         if not others:
             raise RowError("no other row has a different image to swap with", row_id=row.row_id, field="images")
-        return others[int(generator.integers(len(others)))]
+        return self._pictures[others[int(generator.integers(len(others)))]]
 
     def _with_answers(
         self, vlm: Vlm, row: PreferenceRow, answers: Sequence[tuple[Request, Answer | None]], counts: Counter[str]
@@ -175,10 +175,10 @@ class _Worker:
         )
 
 
-def _distinct_images(data: Path) -> list[ImageRef]:
-    """Every different image of the data set once, in the order of hashes; all of them in memory, encoded."""
+def _distinct_images(data: Path) -> dict[str, ImageRef]:
+    """Every different image of the data set once, by hash in order; all of them in memory, encoded."""
     found = {image.sha256: image for row in read_rows(data) for image in row.images}
-    return [found[name] for name in sorted(found)]
+    return dict(sorted(found.items()))
 
 
 def _likelihood(
