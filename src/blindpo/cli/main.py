@@ -89,7 +89,12 @@ def _run(name: str, words: Sequence[str]) -> int:
         parser = Parser(prog=f"blindpo {name}", description=module.__doc__, allow_abbrev=False,
                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
         module.add_arguments(parser)
-        return int(module.run(parser.parse_args(words)))
+        args, unknown = parser.parse_known_args(words)
+        # A command may take options by another library's names; it says what it makes of words that are not its own.
+        args.extra, unknown = module.parse_extra(unknown) if hasattr(module, "parse_extra") else ({}, unknown)
+        if unknown:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return int(module.run(args))
     except BlindpoError as error:
         sys.stderr.write(f"blindpo {name}: {error}\n")
         return error.exit_status

@@ -1,0 +1,1 @@
+"""What is minimised, and how: rows to examples, the loss, the reference, the trainer around transformers' own."""
