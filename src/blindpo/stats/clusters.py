@@ -6,7 +6,7 @@ two counts; its variance is never too small in expectation, and up to three time
 So where one kind lies inside the other (a picture that only one dialogue shows) the coarser is resampled alone, which
 is exact. Over seeds: seeds are resampled first, then clusters within each.
 
-Legend: N items, C clusters, D draws, S seeds. 2000 draws over 600 items take about 50 ms.
+Legend: N items, C clusters, D draws, S seeds. 2000 draws over 600 items take about 0.1 s.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -21,6 +21,8 @@ from scipy.sparse.csgraph import connected_components
 from blindpo.stats.intervals import LEVEL, Estimate, constant_interval, wilson
 
 NUM_DRAWS: Final = 2000
+ROUNDING: Final = 1e-12
+"""Draws that differ by less are the same."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -142,12 +144,20 @@ def estimate(table: ItemTable, *, generator: np.random.Generator, num_draws: int
     binary = table.bounds == (0.0, 1.0) and bool(np.isin(table.value, (0.0, 1.0)).all())
     if binary and clusters == len(table):
         (low, high), method = wilson(float(table.value.sum()), len(table)), "wilson"
-    elif clusters == 1 or np.ptp(table.value) == 0:
-        (low, high), method = constant_interval(mean, clusters, table.bounds), "wilson_on_clusters"
     else:
         draws = bootstrap_means(table, generator=generator, num_draws=num_draws)
-        (low, high), method = percentiles(draws), "cluster_bootstrap"
+        (low, high), varied = _interval(draws, mean, clusters, table.bounds)
+        method = "cluster_bootstrap" if varied else "wilson_on_clusters"
     return Estimate(value=mean, low=low, high=high, n=len(table), missing=table.missing, method=method)
+
+
+def _interval(
+    draws: Floats, mean: float, clusters: int, bounds: tuple[float, float]
+) -> tuple[tuple[float, float], bool]:
+    """The draws' interval, and whether they varied at all; where not, it is that of clusters which all agree."""
+    if np.ptp(draws) > ROUNDING:
+        return percentiles(draws), True
+    return constant_interval(mean, clusters, bounds), False
 
 
 def pooled(tables: Sequence[ItemTable], *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Estimate:
@@ -161,12 +171,10 @@ def pooled(tables: Sequence[ItemTable], *, generator: np.random.Generator, num_d
     if not filled:
         return Estimate(value=None, missing=missing, per_seed=per_seed)
     mean = float(np.mean([table.mean for table in filled]))
-    if all(np.ptp(table.value) == 0 and table.value[0] == filled[0].value[0] for table in filled):
-        total = sum(num_clusters(table) for table in filled)
-        (low, high), method = constant_interval(mean, total, filled[0].bounds), "wilson_on_clusters"
-    else:
-        draws = _seed_means(filled, generator, num_draws)
-        (low, high), method = percentiles(draws), "seed_and_cluster_bootstrap"
+    clusters = sum(num_clusters(table) for table in filled)
+    draws = _seed_means(filled, generator, num_draws)
+    (low, high), varied = _interval(draws, mean, clusters, filled[0].bounds)
+    method = "seed_and_cluster_bootstrap" if varied else "wilson_on_clusters"
     n = sum(len(table) for table in filled)
     return Estimate(value=mean, low=low, high=high, n=n, missing=missing, method=method, per_seed=per_seed)
 
