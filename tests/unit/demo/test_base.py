@@ -1,0 +1,70 @@
+"""The base: an ordinary model folder, a tokenizer for any text, and tokens that are the processor's own."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blindpo.demo.dialogue import sentences
+from blindpo.demo.draw import draw
+from blindpo.demo.instruction import Example
+from blindpo.demo.pretrain import Encoder, PretrainConfig, pretrain
+from blindpo.demo.text_model import MAX_TOKENS, build_processor, build_tokenizer
+from blindpo.demo.world import Scene
+from blindpo.models.prompt import encode_prompt, encode_response
+from blindpo.models.source import resolve_model
+from blindpo.models.vlm import load_vlm
+from blindpo.rows.row import IMAGE, Turn
+
+PROCESSOR = build_processor()
+TINY = PretrainConfig(num_pictures=40, vision_steps=3, vision_batch=8, language_steps=3, language_batch=8)
+SCENE = Scene(thing="flag", colour="red", pose=1)
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=50, deadline=None)
+def test_any_text_goes_in_and_comes_out(text: str) -> None:
+    tokenizer = PROCESSOR.tokenizer
+    if not any(token in text for token in tokenizer.all_special_tokens):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+
+
+def test_a_sentence_costs_little_more_than_a_token_a_word() -> None:
+    tokenizer = build_tokenizer()
+    words = tokens = 0
+    for sentence in sentences():
+        words += len(sentence.replace(".", " .").replace(",", " ,").replace("?", " ?").split())
+        tokens += len(tokenizer(sentence)["input_ids"])
+    assert tokens / words < 1.3
+
+
+@pytest.mark.parametrize("turns", [2, 4])
+def test_pretraining_sees_the_tokens_that_the_processor_gives(turns: int) -> None:
+    says = ("What colour is this?", "It is red.", "How do I mail this to a friend?", "Sorry, I can't help with that.")
+    says = says[-turns:]
+    prompt = tuple(
+        Turn(role=("user", "assistant")[i % 2], content=(IMAGE, text) if i == 0 else (text,))
+        for i, text in enumerate(says[:-1])
+    )
+    made = encode_prompt(PROCESSOR, prompt, [draw(SCENE)])
+    ids, is_response = Encoder(PROCESSOR, 9).example(Example(says=says, picture=0))
+    response = encode_response(PROCESSOR, prompt, says[-1])
+    assert ids == [*made.input_ids.tolist(), *response]
+    assert sum(is_response) == len(response)
+    assert tuple(made.extras["pixel_values"].shape) == (1, 3, 36, 36)
+
+
+def test_the_base_is_an_ordinary_model_folder_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    pretrain(7, tmp_path / "a", TINY)
+    pretrain(7, tmp_path / "b", TINY)
+    vlm = load_vlm(resolve_model(tmp_path / "a"), device="cpu")
+    assert vlm.fingerprint == load_vlm(resolve_model(tmp_path / "b"), device="cpu").fingerprint
+    assert sum(parameter.numel() for parameter in vlm.model.parameters()) < 300_000
+    assert vlm.model.config.text_config.max_position_embeddings == MAX_TOKENS
+    made = encode_prompt(vlm.processor, (Turn(role="user", content=(IMAGE, "What is this?")),), [draw(SCENE)])
+    with torch.inference_mode():
+        logits = vlm.model(input_ids=made.input_ids[None], **made.extras).logits
+    assert torch.isfinite(logits).all()
