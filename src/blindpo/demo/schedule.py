@@ -7,6 +7,7 @@ leave when their parent is gone, so a kill leaves nothing behind.
 
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ def _start_worker(parent: int) -> None:
     import torch
     from transformers.utils import logging
 
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - trainers print; standard output is for the result alone
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()

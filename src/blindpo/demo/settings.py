@@ -49,7 +49,7 @@ class DemoConfig:
     """Each seed has a base, pairs, blind draws and an evaluation set of its own."""
     num_pairs: int = 480
     """Preference rows in each condition."""
-    num_evaluation_pairs: int = 100
+    num_evaluation_pairs: int = 150
     """Evaluation twins, two rows each."""
     steps: int = 45
     """Updates of preference training; `dpo_equal_compute` has half as many again."""
