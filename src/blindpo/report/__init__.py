@@ -1,1 +1,1 @@
-"""One page that a person understands at a glance."""
+"""From finished folders to one page: load them, compare the models, draw, choose examples, write the file."""

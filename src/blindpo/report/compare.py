@@ -1,77 +1,187 @@
-"""Tables and sentences of the page: values with their intervals, and what a difference shows."""
+"""Numbers into words: the cells of a table, the verdict of a comparison, and the sentence at the top of the page.
 
+"No difference shown" is the verdict wherever the interval contains 0. It does not say that two models are equal.
+"""
+
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Final, NamedTuple
 
-from blindpo.report.load import Source
+import numpy as np
+
+from blindpo.evaluate.stored import StoredEval
+from blindpo.runs.seeds import derive_seed
+from blindpo.stats.paired import paired_difference
+
+
+class MeasureText(NamedTuple):
+    """How a measure is shown: its title, which way is better (+1, -1; 0 has no better), and what it says."""
+
+    title: str
+    better: int
+    meaning: str
+
 
 MEASURES: Final = {
-    "safety_rate": "safe on requests not labelled harmless",
-    "over_refusal": "refuses harmless requests (lower is better)",
-    "helpfulness": "right answers on harmless requests",
-    "pair_both_right": "right on both pictures of a pair",
-    "image_sensitivity": "decision changes with the picture",
-    "co_defense_gap": "safety on the textual twin minus safety with the picture",
-    "pairwise_accuracy": "chosen more likely than rejected",
+    "safety_rate": MeasureText("Safety", 1, "safe responses to requests that are not labelled harmless"),
+    "over_refusal": MeasureText("Over-refusal", -1, "refusals of harmless requests"),
+    "pair_both_right": MeasureText("Both right", 1, "same text: refuses with the harmful image, not with the other"),
+    "image_sensitivity": MeasureText("Image matters", 0, "same text: the decision changes with the image"),
+    "co_defense_gap": MeasureText(
+        "Text-image gap", 0, "safety in text alone minus safety with the image; near 0 is good"
+    ),
+    "helpfulness": MeasureText("Helpfulness", 1, "right answers to harmless requests"),
+    "pairwise_accuracy": MeasureText("Prefers chosen", 1, "chosen more likely per token than rejected"),
 }
+NAMES: Final = {
+    "base": "Base",
+    "dpo": "DPO",
+    "dpo_equal_compute": "DPO, equal compute",
+    "bpo": "BPO",
+    "sight": "Sight control",
+}
+FOCUS: Final = ("bpo", "dpo")
+ALL_PAIRS_MODELS: Final = 4
+NO_DIFFERENCE: Final = "no difference shown"
 
 
-def condition_tables(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One table per condition of a demo's results."""
-    return [
-        {"name": name, "rows": table(found["models"]), "comparisons": [sentence(c) for c in found["comparisons"]]}
-        for name, found in results.get("conditions", {}).items()
-    ]
+class Cell(NamedTuple):
+    """One value of a table; empty strings where there is nothing to say."""
+
+    value: str
+    interval: str = ""
+    count: str = ""
+    seeds: str = ""
+    few_seeds: bool = False
 
 
-def evaluation_table(sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """One table of all evaluations that were named."""
-    return table({s.name: s.evaluation.results["measures"] for s in sources if s.evaluation})
+class Comparison(NamedTuple):
+    """Two models on the same rows, in words. `tone` is better, worse, other or open."""
+
+    a: str
+    b: str
+    measure: str
+    difference: str
+    interval: str
+    verdict: str
+    tone: str
 
 
-def table(models: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row per model, a cell per measure."""
-    return [{"model": model, "cells": [cell(found.get(name)) for name in MEASURES]} for model, found in models.items()]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One table of the page: a condition of the results, or the evaluations of one set of rows."""
+
+    title: str
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def measures(self) -> list[str]:
+        """Every measure that any model has, the known ones first."""
+        found = {name: None for of_model in self.models.values() for name in of_model}
+        return [*(name for name in MEASURES if name in found), *(name for name in found if name not in MEASURES)]
+
+    @property
+    def few_seeds(self) -> bool:
+        """Whether any interval rests on fewer than five seeds."""
+        return any(value.get("few_seeds") for of_model in self.models.values() for value in of_model.values())
 
 
-def cell(estimate: Mapping[str, Any] | None) -> dict[str, str]:
-    """Value, interval and count in words; "no data" where there is none."""
-    if estimate is None or estimate.get("value") is None:
-        return {"value": "no data", "range": "", "seeds": ""}
-    seeds = estimate.get("per_seed") if estimate.get("few_seeds") else None
-    shown = ", ".join("-" if s is None else f"{s:.2f}" for s in seeds) if seeds else ""
-    low, high = estimate.get("low"), estimate.get("high")
-    interval = "" if low is None or high is None else f"{low:.2f} to {high:.2f}, "
-    return {"value": f"{estimate['value']:.3f}", "range": f"{interval}n {estimate['n']}", "seeds": shown}
+def shown_name(name: str) -> str:
+    """A model's name as the page shows it."""
+    return NAMES.get(name, name)
 
 
-def sentence(comparison: Mapping[str, Any]) -> dict[str, str]:
-    """A paired difference and its verdict; an interval that holds 0 shows no difference."""
-    low, high = comparison["low"], comparison["high"]
-    known = comparison["difference"] is not None and low is not None and high is not None
-    shown = known and (low > 0 or high < 0)
-    numbers = f"{comparison['difference']:+.3f} ({low:+.3f} to {high:+.3f})" if known else "no data"
-    return {
-        "what": f"{comparison['a']} - {comparison['b']}: {comparison['measure']}",
-        "numbers": numbers,
-        "verdict": ("higher" if low > 0 else "lower") if shown else "no difference shown",
-    }
+def shown_measure(name: str) -> MeasureText:
+    """How the page shows a measure; one that it does not know goes by its own name."""
+    return MEASURES.get(name, MeasureText(name.replace("_", " "), 0, ""))
 
 
-def headline(results: Mapping[str, Any], sources: Sequence[Source]) -> list[str]:
-    """Sentences for a tired reader: what training did to safety, and what it cost."""
+def cell(measure: Mapping[str, Any] | None) -> Cell:
+    """One measure in words: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 90} -> 50.0 %, 40.0 to 60.0, n 90."""
+    if not measure or measure.get("value") is None:
+        return Cell("no data")
+    per_seed = measure.get("per_seed") or []
+    return Cell(
+        value=f"{100 * measure['value']:.1f} %",
+        interval=_interval(measure.get("low"), measure.get("high"), sign=""),
+        count=f"n {measure['n']}" if "n" in measure else "",
+        seeds=" · ".join("–" if value is None else f"{100 * value:.1f}" for value in per_seed),  # noqa: RUF001
+        few_seeds=bool(measure.get("few_seeds")),
+    )
+
+
+def _interval(low: float | None, high: float | None, *, sign: str) -> str:
+    return "" if low is None or high is None else f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
+
+
+def comparison(found: Mapping[str, Any]) -> Comparison:
+    """One comparison in words; the difference is `a` minus `b`, in percentage points."""
+    difference, low, high = found.get("difference"), found.get("low"), found.get("high")
+    a, b, measure = str(found["a"]), str(found["b"]), str(found["measure"])
+    if difference is None or low is None or high is None:
+        return Comparison(a, b, measure, "no data", "", "no data", "open")
+    verdict, tone = _verdict(low, high, shown_measure(measure).better)
+    return Comparison(a, b, measure, f"{100 * difference:+.1f}", _interval(low, high, sign="+"), verdict, tone)
+
+
+def _verdict(low: float, high: float, better: int) -> tuple[str, str]:
+    if low <= 0 <= high:
+        return NO_DIFFERENCE, "open"
+    way = 1 if low > 0 else -1
+    return ("higher" if way > 0 else "lower"), {0: "other", 1: "better", -1: "worse"}[way * better]
+
+
+def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparison, ...]:
+    """Every pair of a few models, or every later model against the first one, on the rows that they share."""
+    items = {name: stored.items() for name, stored in evaluations.items()}
+    pairs = list(combinations(items, 2))
+    if len(items) > ALL_PAIRS_MODELS:
+        pairs = [(b, a) for b, a in pairs if b == next(iter(items))]
     found = []
-    for name, condition in results.get("conditions", {}).items():
-        models = condition["models"]
-        said = [_said(models, model) for model in ("base", "dpo", "bpo") if model in models]
-        found.append(f"{name}: " + "; ".join(said) + ".")
-    if not found:
-        for source in sources:
-            if source.evaluation:
-                found.append(_said({source.name: source.evaluation.results["measures"]}, source.name) + ".")
-    return found
+    for b, a in pairs:
+        for measure in MEASURES:
+            if measure in items[a] and measure in items[b]:
+                generator = np.random.default_rng(derive_seed(0, a, b, measure))
+                between = paired_difference([items[a][measure]], [items[b][measure]], generator=generator)
+                record = {"difference": between.value, "low": between.low, "high": between.high}
+                found.append(comparison({"a": a, "b": b, "measure": measure, **record}))
+    return tuple(found)
 
 
-def _said(models: Mapping[str, Mapping[str, Any]], model: str) -> str:
-    values = {name: cell(models[model].get(name))["value"] for name in ("safety_rate", "over_refusal")}
-    return f"{model} is safe in {values['safety_rate']} and refuses harmless requests in {values['over_refusal']}"
+def headline(sections: Sequence[Section]) -> str:
+    """The one sentence that somebody tired should take away; it says no more than the intervals do."""
+    pairs = [(each.a, each.b) for section in sections for each in section.comparisons]
+    if not pairs:
+        return _alone(sections)
+    focus = FOCUS if FOCUS in pairs else FOCUS[::-1] if FOCUS[::-1] in pairs else pairs[-1]
+    said = [_counted(sections, focus, measure) for measure in ("safety_rate", "over_refusal", "helpfulness")]
+    where = f" in {len(sections)} conditions" if len(sections) > 1 else ""
+    return f"{shown_name(focus[0])} against {shown_name(focus[1])}{where}: {'; '.join(filter(None, said))}."
+
+
+def _counted(sections: Sequence[Section], pair: tuple[str, str], measure: str) -> str:
+    found = [each for section in sections for each in section.comparisons if (each.a, each.b) == pair]
+    of_measure = [each for each in found if each.measure == measure]
+    title = shown_measure(measure).title.lower()
+    if not of_measure:
+        return ""
+    if len(of_measure) == 1:
+        each = of_measure[0]
+        points = f" by {each.difference.lstrip('+-')} points" if each.verdict in ("higher", "lower") else ""
+        return f"{title} {each.verdict}{points}"
+    counts = Counter(each.verdict for each in of_measure)
+    if len(counts) == 1:
+        return f"{title} {of_measure[0].verdict} in {'both' if len(of_measure) == 2 else 'all'}"
+    order = ("higher", "lower", NO_DIFFERENCE, "no data")
+    return f"{title} " + ", ".join(f"{verdict} in {counts[verdict]}" for verdict in order if counts[verdict])
+
+
+def _alone(sections: Sequence[Section]) -> str:
+    for section in sections:
+        for name, measures in section.models.items():
+            safety, refusal = cell(measures.get("safety_rate")), cell(measures.get("over_refusal"))
+            return f"{shown_name(name)}: safety {safety.value}, over-refusal {refusal.value}."
+    return "Training curves only: no evaluation was given."

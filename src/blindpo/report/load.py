@@ -1,62 +1,96 @@
-"""What the page shows, read from finished folders: evaluations, runs, and a demo's results."""
+"""Read what the page is made of: EVAL folders, RUN folders, and the demo's results over several seeds.
+
+Nothing is trusted: names and texts in these folders were written by models and by strangers, and the page escapes all.
+"""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from blindpo.errors import SourceError
 from blindpo.evaluate.stored import StoredEval, is_eval, load_eval
 from blindpo.runs.manifest import read_json
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One folder that was named: an evaluation, or a run with its training curve."""
-
-    name: str
-    evaluation: StoredEval | None
-    curve: list[dict[str, float]]
+METRICS: Final = "metrics.jsonl"
 
 
-def load_sources(paths: Sequence[Path]) -> list[Source]:
-    """All named folders. Raises SourceError for one that is neither an evaluation nor a run."""
-    names = _names(paths)
-    return [_load(path, name) for path, name in zip(paths, names, strict=True)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A RUN folder: its name, and what was logged, one mapping of numbers per logged step."""
+
+    path: Path
+    metrics: tuple[Mapping[str, float], ...]
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Each path without what all have in common, so that `dpo/eval` and `bpo/eval` are told apart."""
-    parts = [path.resolve().parts for path in paths]
-    common = 0
-    while len(parts) > 1 and len({p[common] if common < len(p) - 1 else None for p in parts}) == 1:
-        if common >= min(map(len, parts)) - 1:
-            break
-        common += 1
-    return ["/".join(p[common:]) if len(parts) > 1 else p[-1] for p in parts]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """All folders of a page, each once, in the order in which they were given."""
+
+    evaluations: tuple[StoredEval, ...]
+    runs: tuple[Run, ...]
 
 
-def _load(path: Path, name: str) -> Source:
+def load_sources(paths: Sequence[Path]) -> Sources:
+    """Read every folder. Raises SourceError for one that is missing or is neither EVAL nor RUN."""
+    once = list({path.resolve(): path for path in paths}.values())
+    kinds = [(path, _kind(path)) for path in once]
+    return Sources(
+        evaluations=tuple(load_eval(path) for path, kind in kinds if kind == "EVAL"),
+        runs=tuple(Run(path=path, metrics=_metrics(path / METRICS)) for path, kind in kinds if kind == "RUN"),
+    )
+
+
+def _kind(path: Path) -> str:
     if not path.is_dir():
-        raise SourceError(f"{path} is not a folder; give the --out of 'blindpo evaluate' or 'blindpo train'")
+        raise SourceError(f"{path} is not a folder; give EVAL folders of 'blindpo evaluate' and RUN folders of 'train'")
     if is_eval(path):
-        return Source(name, load_eval(path), [])
-    if (path / "run.json").is_file():
-        return Source(name, None, read_curve(path / "metrics.jsonl"))
-    raise SourceError(f"{path} is neither a finished evaluation nor a finished run; run its command to the end")
+        return "EVAL"
+    if (path / METRICS).is_file():
+        return "RUN"
+    raise SourceError(
+        f"{path} is neither an EVAL folder (manifest.json, measures.json, responses.jsonl) nor a RUN folder "
+        f"({METRICS}); give the --out of a finished 'blindpo evaluate' or of 'blindpo train'"
+    )
 
 
-def read_curve(path: Path) -> list[dict[str, float]]:
-    """The steps of a metrics.jsonl; [] without one."""
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _metrics(path: Path) -> tuple[Mapping[str, float], ...]:
+    """The numbers of each line; what is not a finite number (a diverged loss is NaN) is left out of the curve."""
+    steps = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise SourceError(f"{path}, line {number}, is not JSON; train again, or give another RUN folder") from error
+        if not isinstance(record, dict):
+            raise SourceError(f"{path}, line {number}, is no JSON object; give a RUN folder of 'blindpo train'")
+        steps.append({name: float(value) for name, value in record.items() if _is_number(value)})
+    return tuple(steps)
 
 
-def load_results(path: Path | None) -> dict[str, Any]:
-    """A demo's results.json; {} without one."""
-    if path is None:
-        return {}
-    found: dict[str, Any] = read_json(path)
-    return found
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def load_results(path: Path) -> dict[str, Any]:
+    """The content of a results.json. Raises SourceError where it is missing or of another shape."""
+    found = read_json(path)
+    conditions = found.get("conditions") if isinstance(found, dict) else None
+    shaped = isinstance(conditions, dict) and all(
+        isinstance(each, dict) and isinstance(each.get("models"), dict) and isinstance(each.get("comparisons"), list)
+        for each in conditions.values()
+    )
+    if not shaped:
+        raise SourceError(
+            f"{path} is no results file: it must hold 'conditions', each with 'models' and 'comparisons', "
+            "as 'blindpo demo' writes it"
+        )
+    results: dict[str, Any] = found
+    return results

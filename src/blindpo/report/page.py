@@ -1,62 +1,218 @@
-"""The page: one self-contained HTML file. No script, no network, everything escaped, a strict policy in the page."""
+"""Write the page: one HTML file that loads nothing, runs nothing, and shows strangers' text as text.
 
-import base64
-from collections.abc import Sequence
+The template escapes everything; the Content-Security-Policy allows pictures inside the page (`data:`) and the one style
+sheet whose hash it names, so that even text that slipped through could load or run nothing. Folding and blurring are
+done by check boxes and CSS. The same folders give the same bytes.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
+import jinja2
 from markupsafe import Markup
 
-from blindpo.report.compare import MEASURES, condition_tables, evaluation_table, headline
-from blindpo.report.gallery import examples
-from blindpo.report.load import Source, load_results, load_sources
-from blindpo.report.plots import curves, frontier
+from blindpo import __version__
+from blindpo.errors import OutputError, SourceError
+from blindpo.evaluate.stored import StoredEval
+from blindpo.report import compare
+from blindpo.report.compare import Section
+from blindpo.report.gallery import Example, examples
+from blindpo.report.load import Run, Sources, load_results, load_sources
+from blindpo.report.plots import MARKERS, safety_figure, scatter_points, training_figures
 from blindpo.runs.manifest import write_text
 
-CURVES = (
-    ("rewards", ("rewards/chosen", "rewards/rejected", "rewards/blind")),
-    ("accuracies", ("rewards/accuracies", "rewards/blind_accuracies")),
-    ("log-probability", ("logps/chosen", "logps/rejected")),
-)
+MARK: Final = '<meta name="generator" content="blindpo report">'
+"""Stands near the top of every page, so that a page is overwritten and another file never is."""
+MARK_BYTES: Final = 2000
+MAX_POINTS: Final = len(MARKERS)
 
 
-def write_report(sources: Sequence[Path], out: Path, *, results: Path | None = None) -> Path:
-    """Write the page of `sources` (evaluations and runs) and a demo's `results` to `out`. Raises SourceError."""
-    # With a demo's results the tables come from there; curves and examples are shown for the first condition and seed.
-    named = [path for path in sources if path.parent == sources[0].parent] if results else sources
-    page = render(load_sources(named), load_results(results))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSummary:
+    """What a page shows."""
+
+    out: Path
+    headline: str
+    evaluations: int
+    runs: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A section with its evaluations, each under a name of its own."""
+
+    section: Section
+    evaluations: Mapping[str, StoredEval]
+
+
+def write_report(sources: Sequence[Path], out: Path, *, results: Path | None = None) -> ReportSummary:
+    """Write the page of EVAL and RUN folders to `out`; with `results`, its tables are those of that file.
+
+    Raises SourceError for a folder that is neither, and OutputError where `out` is no page of ours.
+    """
+    _require_free(out)
+    loaded = load_sources(sources)
+    found = load_results(results) if results is not None else None
+    if not sources and found is None:
+        raise SourceError("no folder was given; give EVAL folders of 'blindpo evaluate' or RUN folders of 'train'")
+    parts = _from_results(found, loaded) if found is not None else _from_evaluations(loaded.evaluations)
+    galleries = {part.section.title: examples(part.evaluations) for part in parts}
+    sections = [part.section for part in parts]
+    headline = compare.headline(sections)
+    text = _render(
+        headline=headline,
+        sections=sections,
+        galleries={title: found for title, found in galleries.items() if found},
+        curves=_curves(loaded.runs, found["conditions"] if found is not None else ()),
+        seeds=found.get("seeds") if found is not None else None,
+        evaluations=loaded.evaluations,
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, page)
-    return out
-
-
-def render(sources: Sequence[Source], results: dict[str, Any]) -> str:
-    """The page's HTML."""
-    style = files("blindpo.report").joinpath("page.css").read_text(encoding="utf-8")
-    template = files("blindpo.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    return environment.from_string(template).render(
-        style=Markup(style),  # ours, not a user's; hashed in the policy
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        measures=MEASURES,
-        headline=headline(results, sources),
-        seeds=results.get("seeds", []),
-        conditions=condition_tables(results),
-        table=evaluation_table(sources),
-        figures=[Markup(figure) for figure in _figures(sources, results)],
-        examples=examples(sources),
+    write_text(out, text)
+    return ReportSummary(
+        out=out,
+        headline=headline,
+        evaluations=len(loaded.evaluations),
+        runs=len(loaded.runs),
+        examples=sum(map(len, galleries.values())),
     )
 
 
-def _figures(sources: Sequence[Source], results: dict[str, Any]) -> list[str]:
-    found = [frontier(c["models"], f"{name}: safety") for name, c in results.get("conditions", {}).items()]
-    judged = {s.name: s.evaluation.results["measures"] for s in sources if s.evaluation}
-    if judged and not found:
-        found.append(frontier(judged, "safety against over-refusal"))
-    for source in sources:
-        found += [curves(source.curve, names, f"{source.name}: {title}") for title, names in CURVES if source.curve]
-    return [figure for figure in found if figure]
+def _require_free(out: Path) -> None:
+    if out.is_dir():
+        raise OutputError(f"--out {out} is a folder; give the name of a file, such as {out / 'page.html'}")
+    if out.exists() and MARK.encode() not in out.read_bytes()[:MARK_BYTES]:
+        raise OutputError(f"--out {out} exists and is no page of 'blindpo report'; give another name, or delete it")
+
+
+def _from_results(results: Mapping[str, Any], loaded: Sources) -> list[_Part]:
+    """One part a condition; its examples come from the first seed, whose folders hold the condition's name."""
+    parts = []
+    for condition, found in results["conditions"].items():
+        section = Section(
+            title=_title(condition),
+            models=found["models"],
+            comparisons=tuple(compare.comparison(each) for each in found["comparisons"]),
+        )
+        here = [stored for stored in loaded.evaluations if condition in stored.path.resolve().parts]
+        first = [stored for stored in here if _data(stored) == _data(here[0])]
+        parts.append(_Part(section=section, evaluations=_named(first)))
+    return parts
+
+
+def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
+    """One part for each set of rows: only models that answered the same rows are compared."""
+    groups: dict[str, list[StoredEval]] = {}
+    for stored in evaluations:
+        groups.setdefault(_data(stored), []).append(stored)
+    parts = []
+    for data, group in groups.items():
+        named = _named(group)
+        section = Section(
+            title="Evaluation" if len(groups) == 1 else f"Rows {data[:8]}",
+            models={name: stored.results["measures"] for name, stored in named.items()},
+            comparisons=compare.compare_evaluations(named),
+        )
+        parts.append(_Part(section=section, evaluations=named))
+    return parts
+
+
+def _data(stored: StoredEval) -> str:
+    return str(stored.manifest["identity"]["data"])
+
+
+def _model(stored: StoredEval) -> str:
+    return str(stored.manifest["identity"]["model"]["name"])
+
+
+def _named(evaluations: Iterable[StoredEval]) -> dict[str, StoredEval]:
+    """By the model's name; where two share it, by the end of the folder's path too, as short as tells them apart."""
+    group = list(evaluations)
+    names = [_model(stored) for stored in group]
+    return {
+        name if names.count(name) == 1 else f"{name} ({_ending(stored.path, [each.path for each in group])})": stored
+        for name, stored in zip(names, group, strict=True)
+    }
+
+
+def _ending(path: Path, among: Sequence[Path]) -> str:
+    parts = path.resolve().parts
+    for length in range(1, len(parts)):
+        if sum(other.resolve().parts[-length:] == parts[-length:] for other in among) == 1:
+            return "/".join(parts[-length:])
+    return path.name
+
+
+def _curves(runs: Sequence[Run], conditions: Iterable[str]) -> dict[str, list[Markup]]:
+    """Panels by title: the runs of one model in one condition (its seeds) together, without conditions each alone."""
+    groups: dict[str, list[Run]] = {}
+    paths = [run.path for run in runs]
+    for run in runs:
+        here = next((condition for condition in conditions if condition in run.path.resolve().parts), None)
+        name = compare.shown_name(run.name)
+        alone = name if sum(path.name == run.name for path in paths) == 1 else _ending(run.path, paths)
+        groups.setdefault(alone if here is None else f"{_title(here)}: {name}", []).append(run)
+    return {title: figures for title, group in groups.items() if (figures := training_figures(group))}
+
+
+def _title(condition: str) -> str:
+    return condition.replace("_", " ").capitalize()
+
+
+def _render(
+    *,
+    headline: str,
+    sections: Sequence[Section],
+    galleries: Mapping[str, Sequence[Example]],
+    curves: Mapping[str, Sequence[Markup]],
+    seeds: Sequence[int] | None,
+    evaluations: Sequence[StoredEval],
+) -> str:
+    folder = files("blindpo.report")
+    style = folder.joinpath("page.css").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        policy=content_policy(style),
+        style=Markup(style),
+        mark=Markup(MARK),
+        headline=headline,
+        sections=sections,
+        figures={section.title: _figure(section) for section in sections},
+        galleries=galleries,
+        curves=curves,
+        seeds=seeds,
+        judges=sorted({str(stored.results.get("judge")) for stored in evaluations}),
+        fingerprints={_model(stored): _fingerprint(stored) for stored in evaluations} if seeds is None else {},
+        version=__version__,
+        cell=compare.cell,
+        shown_name=compare.shown_name,
+        shown_measure=compare.shown_measure,
+    )
+
+
+def content_policy(style: str) -> str:
+    """Nothing may load but pictures inside the page; the one style sheet is named by its hash."""
+    digest = b64encode(sha256(style.encode()).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _figure(section: Section) -> Markup | None:
+    points = scatter_points({compare.shown_name(name): measures for name, measures in section.models.items()})
+    return safety_figure(points) if points else None
+
+
+def _fingerprint(stored: StoredEval) -> str:
+    return str(stored.manifest["identity"]["model"].get("fingerprint", "unknown"))

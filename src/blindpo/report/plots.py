@@ -1,99 +1,168 @@
-"""Figures as inline SVG, drawn here so that the page needs no library, no script and no network.
+"""The page's figures as SVG written by hand: a few lines each, no library, no script, no style attribute.
 
-Colours and strokes are attributes and classes, never style attributes: the page's Content-Security-Policy refuses
-those. Text is escaped.
+Colours come from classes in the page's style sheet (the page allows no other style), so figures follow light and dark.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-WIDTH: Final = 440
-HEIGHT: Final = 300
-MARGIN: Final = 46
-COLOURS: Final = ("#555555", "#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+from markupsafe import Markup, escape
 
+from blindpo.report.load import Run
 
-def frontier(models: Mapping[str, Mapping[str, Any]], title: str) -> str:
-    """Safety (up) against over-refusal (right), a cross of intervals per model; the good corner is top left."""
-    drawn = [_axes("over-refusal", "safety", (0.0, 1.0), (0.0, 1.0))]
-    for number, (name, found) in enumerate(models.items()):
-        over, safe = found.get("over_refusal") or {}, found.get("safety_rate") or {}
-        if over.get("value") is None or safe.get("value") is None:
-            continue
-        drawn.append(_cross(over, safe, COLOURS[number % len(COLOURS)]))
-        drawn.append(_legend(number, name))
-    return _svg(drawn, title)
-
-
-def curves(points: Sequence[Mapping[str, float]], names: Sequence[str], title: str) -> str:
-    """Lines over training steps, one per name that the log holds; "" where it holds none."""
-    series = {name: [(p["step"], p[name]) for p in points if name in p] for name in names}
-    series = {name: values for name, values in series.items() if len(values) > 1}
-    if not series:
-        return ""
-    flat = [pair for values in series.values() for pair in values]
-    x_range = _span([x for x, _ in flat])
-    y_range = _span([y for _, y in flat])
-    drawn = [_axes("step", "value", x_range, y_range)]
-    for number, (name, values) in enumerate(series.items()):
-        path = " ".join(f"{_x(x, x_range):.1f},{_y(y, y_range):.1f}" for x, y in values)
-        colour = COLOURS[number % len(COLOURS)]
-        drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        drawn.append(_legend(number, name))
-    return _svg(drawn, title)
+NUM_COLOURS: Final = 8
+MARKERS: Final = (
+    "M-5,0a5,5 0 1,0 10,0a5,5 0 1,0 -10,0z",
+    "M-4.6,-4.6h9.2v9.2h-9.2z",
+    "M0,-6.4L6.4,0L0,6.4L-6.4,0z",
+    "M0,-6L5.8,4.6H-5.8z",
+    "M0,6L5.8,-4.6H-5.8z",
+    "M-6,-2h4v-4h4v4h4v4h-4v4h-4v-4h-4z",
+)
+PANELS: Final = (
+    ("Rewards", {"chosen": "rewards/chosen", "rejected": "rewards/rejected", "blind": "rewards/blind"}),
+    ("Margins", {"over rejected": "rewards/margins", "over blind": "rewards/blind_margins"}),
+    ("Accuracies", {"over rejected": "rewards/accuracies", "over blind": "rewards/blind_accuracies"}),
+)
+PANEL_COLOURS: Final = {"chosen": 0, "rejected": 1, "blind": 2, "over rejected": 1, "over blind": 2}
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+class Point(NamedTuple):
+    """One model: over-refusal and safety, each as (value, low, high) between 0 and 1."""
+
+    name: str
+    over_refusal: tuple[float, float, float]
+    safety: tuple[float, float, float]
 
 
-def _x(value: float, span: tuple[float, float]) -> float:
-    return MARGIN + (value - span[0]) / (span[1] - span[0]) * (WIDTH - 2 * MARGIN)
+class Curve(NamedTuple):
+    """One line: what it is, the class of its colour, dashed or not, and its points (step, value)."""
+
+    name: str
+    colour: int
+    dashed: bool
+    points: tuple[tuple[float, float], ...]
 
 
-def _y(value: float, span: tuple[float, float]) -> float:
-    return HEIGHT - MARGIN - (value - span[0]) / (span[1] - span[0]) * (HEIGHT - 2 * MARGIN)
+def safety_figure(points: Sequence[Point]) -> Markup:
+    """Safety against over-refusal, one marker a model, its intervals as a cross; the good corner is top left."""
+    left, top, width, height = 50, 14, 350, 270
+    parts = [_grid(left, top, width, height)]
+    parts.append(_text(left + 8, top + 18, "good: safe and not over-refusing", "note"))
+    for number, point in enumerate(points):
+        (x, x_low, x_high), (y, y_low, y_high) = (
+            [left + width * value for value in point.over_refusal],
+            [top + height * (1 - value) for value in point.safety],
+        )
+        parts.append(
+            f'<g class="c{number % NUM_COLOURS}"><path class="cross" d="M{x_low:.1f},{y:.1f}H{x_high:.1f}'
+            f'M{x:.1f},{y_low:.1f}V{y_high:.1f}"/>{_marker(number, x, y)}</g>'
+        )
+    bottom = top + height + 50
+    for number, point in enumerate(points):
+        x, y = left + 8 + 180 * (number % 2), bottom + 22 * (number // 2)
+        parts.append(f'<g class="c{number % NUM_COLOURS}">{_marker(number, x, y)}</g>')
+        parts.append(_text(x + 14, y + 4, point.name, "label"))
+    label = "Safety against over-refusal: " + "; ".join(
+        f"{point.name} {100 * point.safety[0]:.0f} % safe, {100 * point.over_refusal[0]:.0f} % over-refusing"
+        for point in points
+    )
+    return _svg(420, bottom + 22 * math.ceil(len(points) / 2), label, parts)
 
 
-def _axes(x_name: str, y_name: str, x_range: tuple[float, float], y_range: tuple[float, float]) -> str:
-    parts = [
-        f'<rect x="{MARGIN}" y="{MARGIN}" width="{WIDTH - 2 * MARGIN}" height="{HEIGHT - 2 * MARGIN}" class="frame"/>'
-    ]
-    for share in (0.0, 0.5, 1.0):
-        x_value = x_range[0] + share * (x_range[1] - x_range[0])
-        y_value = y_range[0] + share * (y_range[1] - y_range[0])
-        x_at, y_at = _x(x_value, x_range), _y(y_value, y_range)
-        parts.append(f'<text x="{x_at:.1f}" y="{HEIGHT - MARGIN + 16}" text-anchor="middle">{x_value:.3g}</text>')
-        parts.append(f'<text x="{MARGIN - 6}" y="{y_at + 4:.1f}" text-anchor="end">{y_value:.3g}</text>')
-    parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 10}" text-anchor="middle">{escape(x_name)}</text>')
-    parts.append(f'<text x="{MARGIN}" y="{MARGIN - 26}">{escape(y_name)}</text>')
+def _grid(left: float, top: float, width: float, height: float) -> str:
+    parts = []
+    for share in (0, 25, 50, 75, 100):
+        x, y = left + width * share / 100, top + height * (1 - share / 100)
+        parts.append(f'<path class="grid" d="M{x:.1f},{top}V{top + height}M{left},{y:.1f}H{left + width}"/>')
+        parts.append(_text(x, top + height + 16, str(share), "tick middle"))
+        parts.append(_text(left - 6, y + 4, str(share), "tick end"))
+    parts.append(_text(left + width / 2, top + height + 32, "over-refusal, % (less is better)", "label middle"))
+    turned = f'transform="rotate(-90 14 {top + height / 2:.0f})"'
+    parts.append(_text(14, top + height / 2, "safety, % (more is better)", "label middle", turned))
     return "".join(parts)
 
 
-def _cross(x: Mapping[str, Any], y: Mapping[str, Any], colour: str) -> str:
-    unit = (0.0, 1.0)
-    x_at, y_at = _x(x["value"], unit), _y(y["value"], unit)
-    x_low, x_high = _x(x.get("low") or x["value"], unit), _x(x.get("high") or x["value"], unit)
-    y_low, y_high = _y(y.get("low") or y["value"], unit), _y(y.get("high") or y["value"], unit)
-    return (
-        f'<line x1="{x_low:.1f}" x2="{x_high:.1f}" y1="{y_at:.1f}" y2="{y_at:.1f}" stroke="{colour}"/>'
-        f'<line x1="{x_at:.1f}" x2="{x_at:.1f}" y1="{y_low:.1f}" y2="{y_high:.1f}" stroke="{colour}"/>'
-        f'<circle cx="{x_at:.1f}" cy="{y_at:.1f}" r="5" fill="{colour}"/>'
-    )
+def _marker(number: int, x: float, y: float) -> str:
+    return f'<path class="marker" transform="translate({x:.1f},{y:.1f})" d="{MARKERS[number % len(MARKERS)]}"/>'
 
 
-def _legend(number: int, name: str) -> str:
-    colour = COLOURS[number % len(COLOURS)]
-    left = MARGIN + 100 * (number % 3)
-    top = MARGIN - 30 + 13 * (number // 3) + 8
-    dot = f'<circle cx="{left + 60}" cy="{top}" r="4" fill="{colour}"/>'
-    return f'{dot}<text x="{left + 68}" y="{top + 4}">{escape(name)}</text>'
+def training_figures(runs: Sequence[Run]) -> list[Markup]:
+    """The panels of one model's runs: one line a run (a seed), evaluation rows dashed; empty panels are left out."""
+    figures = []
+    for title, metrics in PANELS:
+        curves = [
+            curve
+            for run in runs
+            for name, metric in metrics.items()
+            for curve in (
+                Curve(name, PANEL_COLOURS[name], False, _points(run, metric)),
+                Curve(f"{name}, held out", PANEL_COLOURS[name], True, _points(run, f"eval_{metric}")),
+            )
+            if curve.points
+        ]
+        if curves:
+            figures.append(_panel(title, curves, share=title == "Accuracies"))
+    return figures
 
 
-def _svg(parts: Sequence[str], title: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}" '
-        f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
-    )
+def _points(run: Run, metric: str) -> tuple[tuple[float, float], ...]:
+    return tuple((step["step"], step[metric]) for step in run.metrics if metric in step and "step" in step)
+
+
+def _panel(title: str, curves: Sequence[Curve], *, share: bool) -> Markup:
+    left, top, width, height = 44, 26, 246, 130
+    steps = [x for curve in curves for x, _ in curve.points]
+    values = [y for curve in curves for _, y in curve.points]
+    x_low, x_high = min(steps), max(max(steps), min(steps) + 1)
+    y_low, y_high = (0.0, 1.0) if share else _room(min(values), max(values))
+    parts = [_text(left, 14, title, "title")]
+    for value in (y_low, (y_low + y_high) / 2, y_high):
+        y = top + height * (y_high - value) / (y_high - y_low)
+        parts.append(f'<path class="grid" d="M{left},{y:.1f}H{left + width}"/>')
+        parts.append(_text(left - 5, y + 4, f"{value:.3g}", "tick end"))
+    if y_low < 0 < y_high:
+        parts.append(f'<path class="zero" d="M{left},{top + height * y_high / (y_high - y_low):.1f}H{left + width}"/>')
+    for curve in curves:
+        line = " ".join(
+            f"{left + width * (x - x_low) / (x_high - x_low):.1f},{top + height * (y_high - y) / (y_high - y_low):.1f}"
+            for x, y in curve.points
+        )
+        parts.append(f'<polyline class="line c{curve.colour}{" dashed" if curve.dashed else ""}" points="{line}"/>')
+    parts.append(_text(left, top + height + 16, f"{x_low:g}", "tick middle"))
+    parts.append(_text(left + width, top + height + 16, f"{x_high:g}", "tick end"))
+    parts.append(_text(left + width / 2, top + height + 16, "step", "tick middle"))
+    legend = list({(curve.name, curve.colour, curve.dashed): None for curve in curves})
+    for number, (name, colour, dashed) in enumerate(legend):
+        x, y = left + 128 * (number % 2), top + height + 34 + 16 * (number // 2)
+        kind = f"line c{colour}{' dashed' if dashed else ''}"
+        parts.append(f'<path class="{kind}" d="M{x},{y - 4}h16"/>{_text(x + 20, y, name, "tick")}')
+    return _svg(300, top + height + 26 + 16 * math.ceil(len(legend) / 2), f"{title} by training step", parts)
+
+
+def _room(low: float, high: float) -> tuple[float, float]:
+    """A little room above and below, also for a flat line."""
+    room = 0.06 * (high - low) or 0.5
+    return low - room, high + room
+
+
+def _text(x: float, y: float, text: str, kind: str, more: str = "") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" {more}>{escape(text)}</text>'
+
+
+def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> Markup:
+    """The parts as one picture. They are ours; every name in them went through `_text`."""
+    head = f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(label)}">'
+    return Markup(head + "".join(parts) + "</svg>")
+
+
+def scatter_points(models: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Point]:
+    """One point for each model that has both measures."""
+    points = []
+    for name, measures in models.items():
+        axes = [measures.get(measure) for measure in ("over_refusal", "safety_rate")]
+        values = [(axis["value"], axis["low"], axis["high"]) for axis in axes if axis and axis["value"] is not None]
+        if len(values) == 2:
+            points.append(Point(name, values[0], values[1]))
+    return points
