@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from blindpo.errors import RowError
 from blindpo.rows.row import BLIND_MODES, LABELS, PreferenceRow, Turn
@@ -22,7 +22,7 @@ def violations(row: PreferenceRow, *, pair: bool = False) -> list[Violation]:
 
     A row that breaks one is never repaired by guessing: it is rejected with the first reason.
     """
-    found = [*_identity(row), *_conversation(row), *_images(row), *_responses(row), *_opaque(row)]
+    found = [*_identity(row), *_conversation(row), *_images(row), *_responses(row), *_opaque(row), *_unicode(row)]
     return [*found, *_pair(row)] if pair else found
 
 
@@ -48,7 +48,10 @@ def _conversation(row: PreferenceRow) -> Iterator[Violation]:
 
 
 def _turns(turns: tuple[Turn, ...], field: str) -> Iterator[Violation]:
-    spoken = turns[1:] if turns and turns[0].role == "system" else turns
+    leading_system = bool(turns) and turns[0].role == "system"
+    spoken = turns[1:] if leading_system else turns
+    if leading_system and not turns[0].text.strip():
+        yield Violation("empty_turn", field, "the system turn is empty")
     if not spoken:
         yield Violation("no_turn", field, "the conversation has no user turn")
         return
@@ -91,12 +94,40 @@ def _responses(row: PreferenceRow) -> Iterator[Violation]:
 
 def _opaque(row: PreferenceRow) -> Iterator[Violation]:
     for field, text in {"truth": row.truth, "extra": row.extra}.items():
-        if text is None:
-            continue
-        try:
-            json.loads(text)
-        except ValueError:
-            yield Violation("json", field, "the field is not JSON")
+        if text is not None and not _is_json(text):
+            yield Violation("json", field, "the field is not JSON, or nested too deeply to be read")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _unicode(row: PreferenceRow) -> Iterator[Violation]:
+    """JSON sources can hold half of a surrogate pair (an escape cut in two); UTF-8, hence Parquet, cannot."""
+    for field, value in asdict(row).items():
+        if not all(map(_encodable, _texts(value))):
+            yield Violation("unicode", field, "the text holds half of a surrogate pair, which is no character")
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for item in value.values() for text in _texts(item))
+    elif isinstance(value, tuple):
+        yield from (text for item in value for text in _texts(item))
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _pair(row: PreferenceRow) -> Iterator[Violation]:

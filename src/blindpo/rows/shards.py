@@ -1,7 +1,7 @@
 """A folder of Parquet shards that hold rows: written whole or not at all, read one row at a time.
 
 Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the pictures are.
-The same rows give the same bytes.
+The same rows give the same bytes. A folder whose run was killed is not read as if it were whole.
 """
 
 import os
@@ -19,6 +19,8 @@ from blindpo.rows.schema import SCHEMA, Record, from_record, to_record
 
 ROW_GROUP_BYTES: Final = 32 * 2**20
 READ_ROWS: Final = 64
+WORK: Final = ".work"
+"""Where a run keeps its state inside its output folder until it is done."""
 
 
 def shard_name(number: int) -> str:
@@ -45,20 +47,32 @@ def _groups(rows: Iterable[PreferenceRow]) -> Iterator[list[Record]]:
     group: list[Record] = []
     size = 0
     for row in rows:
-        size_of_row = sum(len(image.data) for image in row.images) + 4096
+        record = to_record(row)
+        size_of_row = _num_bytes(record)
         if group and size + size_of_row > ROW_GROUP_BYTES:
             yield group
             group, size = [], 0
-        group.append(to_record(row))
+        group.append(record)
         size += size_of_row
     if group:
         yield group
 
 
+def _num_bytes(value: object) -> int:
+    """About how much `value` takes in Arrow: texts and images by their length, anything else eight bytes."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_num_bytes, value.values()))
+    return sum(map(_num_bytes, value)) if isinstance(value, list) else 8
+
+
 def shard_paths(folder: Path) -> list[Path]:
-    """The shards of a data folder in order. Raises SourceError where there is none, or where one is not ours."""
+    """The shards of a data folder in order. Raises SourceError where there is none, or its run was not finished."""
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; give a data folder such as 'blindpo import' writes")
+    if (folder / WORK / "run.json").is_file() and not (folder / "manifest.json").is_file():
+        raise SourceError(f"{folder} is unfinished: the command that writes it was stopped; run that command again")
     paths = sorted(folder.glob("rows-*.parquet"))
     if not paths:
         raise SourceError(f"{folder} holds no rows-*.parquet; give a data folder such as 'blindpo import' writes")
@@ -72,7 +86,7 @@ def read_rows(folder: str | Path) -> Iterator[PreferenceRow]:
 
 
 def read_shard(path: Path) -> Iterator[PreferenceRow]:
-    """All rows of one shard. Raises SourceError where the file is not Parquet or lacks a column."""
+    """All rows of one shard. Raises SourceError where the file is broken, or a column is missing or of another type."""
     try:
         with pq.ParquetFile(path) as file:
             missing = set(SCHEMA.names) - set(file.schema_arrow.names)
@@ -80,16 +94,40 @@ def read_shard(path: Path) -> Iterator[PreferenceRow]:
                 raise SourceError(
                     f"{path} lacks the columns {', '.join(sorted(missing))}; write it with 'blindpo import'"
                 )
-            for batch in file.iter_batches(batch_size=READ_ROWS):
-                for record in batch.to_pylist():
-                    yield from_record(record)
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"{path} is not a readable Parquet file ({error}); import the data again") from error
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(READ_ROWS, row_groups=[group], columns=SCHEMA.names):
+                    yield from _rows_of(batch, path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _rows_of(batch: pa.RecordBatch, path: Path) -> Iterator[PreferenceRow]:
+    # another writer may give the same columns wider types, such as large_string
+    records = pa.Table.from_batches([batch]).select(SCHEMA.names).cast(SCHEMA).to_pylist()
+    for record in records:
+        try:
+            row = from_record(record)
+        except (TypeError, ValueError) as error:
+            reason = f"a field of row '{record['row_id']}' is null or of the wrong length"
+            raise SourceError(f"{path}: {reason}; write it with 'blindpo import'") from error
+        yield row
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    reason = " ".join(str(error).split())[:200]
+    return SourceError(f"{path} is not a readable Parquet file of rows ({reason}); import the data again")
 
 
 def count_rows(folder: Path) -> int:
     """How many rows a data folder holds, from the shards' footers alone."""
-    return sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
+    return sum(_num_rows(path) for path in shard_paths(folder))
+
+
+def _num_rows(path: Path) -> int:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
 
 
 def data_hash(folder: Path) -> str:

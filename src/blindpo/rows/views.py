@@ -8,8 +8,9 @@ import io
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
+from blindpo.errors import ImageError
 from blindpo.rows.row import IMAGE, BlindMode, ImageRef, PreferenceRow, Turn
 
 
@@ -18,7 +19,7 @@ def view(
 ) -> PreferenceRow:
     """`row` under `mode`. `generator` makes the noise; `other` is the picture that "swap" puts in every image's place.
 
-    Raises ValueError where "swap" has no `other`.
+    Raises ValueError where "swap" has no `other`, ImageError where "blank" or "noise" cannot read an image's size.
     """
     if mode == "sight" or not row.images:
         return row
@@ -39,16 +40,22 @@ def textual_twin(row: PreferenceRow) -> PreferenceRow | None:
 
 
 def _without_images(turn: Turn) -> Turn:
-    parts = tuple(part for part in turn.content if part is not IMAGE)
-    if len(parts) < len(turn.content) and parts and isinstance(parts[0], str):
-        parts = (parts[0].lstrip("\n"), *parts[1:])
-    return replace(turn, content=parts)
+    """The turn's text; line breaks that only set an image off at the turn's start or end go with it.
+
+    >>> _without_images(Turn(role="user", content=(IMAGE, "\\nWhat is this?"))).content
+    ('What is this?',)
+    """
+    parts = [part for part in turn.content if isinstance(part, str)]
+    if parts and turn.content[0] is IMAGE:
+        parts[0] = parts[0].lstrip("\n")
+    if parts and turn.content[-1] is IMAGE:
+        parts[-1] = parts[-1].rstrip("\n")
+    return replace(turn, content=tuple(parts))
 
 
 def _redrawn(image: ImageRef, mode: BlindMode, generator: np.random.Generator) -> ImageRef:
     """An image of the same size: its mean colour ("blank"), or uniform noise ("noise")."""
-    with Image.open(io.BytesIO(image.data)) as found:
-        pixels = np.asarray(found.convert("RGB"))
+    pixels = _pixels(image)
     if mode == "blank":
         drawn = np.broadcast_to(pixels.mean(axis=(0, 1)).round().astype(np.uint8), pixels.shape)
     else:
@@ -56,3 +63,14 @@ def _redrawn(image: ImageRef, mode: BlindMode, generator: np.random.Generator) -
     sink = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(drawn)).save(sink, format="PNG")
     return ImageRef(data=sink.getvalue(), title=f"{mode} in place of {image.sha256[:12]}")
+
+
+def _pixels(image: ImageRef) -> np.ndarray:
+    """The picture as the model would see it: upright, transparent parts on white."""
+    try:
+        with Image.open(io.BytesIO(image.data)) as found:
+            shown = ImageOps.exif_transpose(found).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError("the image cannot be decoded", field="images") from error
+    white = Image.new("RGBA", shown.size, "white")
+    return np.asarray(Image.alpha_composite(white, shown).convert("RGB"))

@@ -5,6 +5,7 @@ as text, so values are brought to the field's type here, once.
 """
 
 import difflib
+import math
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -23,16 +24,27 @@ def read_recipe(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except OSError as error:
         raise SourceError(f"--recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise SourceError(f"--recipe {path} is not YAML: {' '.join(str(error).split())}") from error
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"--recipe {path} must be a flat mapping 'key: value', one a line")
+    _refuse_repeats(text, path)
     return content
+
+
+def _refuse_repeats(text: str, path: Path) -> None:
+    """YAML keeps the last of two equal keys without a word: the first would have no effect."""
+    node = yaml.compose(text, yaml.SafeLoader)
+    names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"--recipe {path}: '{repeated[0]}' stands there twice; keep one")
 
 
 def parse_sets(words: Sequence[str]) -> dict[str, Any]:
@@ -44,7 +56,7 @@ def parse_sets(words: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {word}: write it as key=value")
         try:
             found[key.strip()] = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise ConfigError(f"--set {word}: the value is not YAML") from error
     return found
 
@@ -84,11 +96,21 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         raise ConfigError(f"{where} is '{value}'; allowed: {', '.join(map(str, get_args(kind)))}")
     if origin in (Union, types.UnionType):
         options = [option for option in get_args(kind) if option is not type(None)]
-        return None if value is None else convert(value, options[0], where)
+        return None if value is None else _first_fit(value, options, where)
     if origin is tuple:
-        items = value if isinstance(value, list | tuple) else str(value).split(",")
+        items = value if isinstance(value, list | tuple) else [word.strip() for word in str(value).split(",") if word]
         return tuple(convert(item, get_args(kind)[0], where) for item in items)
     return _scalar(value, kind, where)
+
+
+def _first_fit(value: Any, options: Sequence[Any], where: str) -> Any:
+    """`value` in the first of a union's types that takes it; the last one's error where none does."""
+    for option in options[:-1]:
+        try:
+            return convert(value, option, where)
+        except ConfigError:
+            continue
+    return convert(value, options[-1], where)
 
 
 def _scalar(value: Any, kind: Any, where: str) -> Any:
@@ -98,13 +120,18 @@ def _scalar(value: Any, kind: Any, where: str) -> Any:
             return value if isinstance(value, bool) else words[str(value).lower()]
         if kind is int and not isinstance(value, bool) and float(value) == int(float(value)):
             return int(float(value))
-        if kind is float and not isinstance(value, bool):
+        if kind is float and not isinstance(value, bool) and not math.isnan(float(value)):
             return float(value)
-        if kind is str and value is not None:
+        if kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
             return str(value)
     except (ValueError, TypeError, KeyError, OverflowError):
         pass
     if kind in (bool, int, float, str):
-        names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+        names = {
+            bool: "true or false",
+            int: "a whole number",
+            float: "a number",
+            str: "text (in quotes, if YAML takes it for something else)",
+        }
         raise ConfigError(f"{where} is '{value}'; it must be {names[kind]}")
     return value

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from blindpo.errors import OutputError
+from blindpo.rows.shards import WORK
 from blindpo.runs.manifest import read_json, versions, write_json
 
 State = Literal["new", "resume", "done"]
@@ -24,7 +25,7 @@ class OutFolder:
     def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
         self.path = path
         self.identity = json.loads(json.dumps(identity))
-        self.work = path / ".work"
+        self.work = path / WORK
         self._started = time.time()
 
     def begin(self) -> State:
@@ -34,15 +35,28 @@ class OutFolder:
         for record, state in ((self.path / "manifest.json", "done"), (self.work / "run.json", "resume")):
             if record.is_file():
                 self._require_same(record)
-                return "done" if state == "done" else "resume"
-        if self.path.is_dir() and any(child.name != ".work" for child in self.path.iterdir()):
+                if state == "done":
+                    # a kill between the manifest and the clean-up leaves the work state behind
+                    shutil.rmtree(self.work, ignore_errors=True)
+                    return "done"
+                return "resume"
+        if self.path.is_dir() and any(child.name != WORK for child in self.path.iterdir()):
             raise OutputError(f"--out {self.path} holds files that no run of blindpo wrote; give a new or empty folder")
-        self.work.mkdir(parents=True, exist_ok=True)
+        self._make_work()
         write_json(self.work / "run.json", {"identity": self.identity})
         return "new"
 
+    def _make_work(self) -> None:
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"--out {self.path} cannot be made ({error.strerror}); give a folder that can be written"
+            ) from error
+
     def _require_same(self, record: Path) -> None:
-        found = read_json(record).get("identity")
+        content = read_json(record)
+        found = content.get("identity") if isinstance(content, dict) else None
         if found == self.identity:
             return
         theirs = found if isinstance(found, dict) else {}

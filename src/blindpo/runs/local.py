@@ -69,7 +69,8 @@ def _rejects_path(folder: OutFolder, number: int) -> Path:
 def _store(folder: OutFolder, number: int, result: ShardResult) -> None:
     if result.rows:
         write_shard(folder.path / shard_name(number), result.rows)
-    lines = [json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in result.rejects]
+    # ASCII escapes: the id of a bad row may hold what UTF-8 cannot
+    lines = [json.dumps(asdict(reject)) + "\n" for reject in result.rejects]
     write_text(_rejects_path(folder, number), "".join(lines))
     sums = {"kept": len(result.rows), "rejected": len(result.rejects), "counts": result.counts}
     write_json(_counts_path(folder, number), sums)

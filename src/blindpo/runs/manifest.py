@@ -14,13 +14,13 @@ VERSIONED: Final = ("blindpo", "torch", "transformers", "tokenizers", "peft", "n
 
 def write_json(path: Path, content: object) -> None:
     """Write `content` to `path`, beside it first and then renamed."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` so that a kill leaves the old file or the new one, never half of one."""
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with partial.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -33,7 +33,9 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SourceError(f"{path} is missing; is {path.parent} the folder that you meant?") from error
-    except ValueError as error:
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror}); give a file that can be") from error
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{path} is not JSON ({error}); run the command that wrote it again") from error
 
 

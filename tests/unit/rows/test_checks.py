@@ -15,6 +15,7 @@ BLIND = {"model": "m", "temperature": 1.0, "max_new_tokens": 4, "seed": 1}
 def test_a_sound_row_has_no_violation() -> None:
     history = (Turn(role="system", content=("be kind",)), USER, ANSWER, Turn(role="user", content=(IMAGE,)))
     assert violations(simple("1", prompt=history, truth="{}", text_prompt=(USER,)), pair=True) == []
+    assert violations(simple("1", more_rejected=("no", "never"), blind=(BlindResponse(text="x", **BLIND),))) == []
     require_valid(simple("1", chosen=None, rejected=None))
 
 
@@ -36,6 +37,11 @@ def test_a_sound_row_has_no_violation() -> None:
         ({"blind": (BlindResponse(text="x", mode="upside-down", **BLIND),)}, "blind_mode"),
         ({"text_prompt": (Turn(role="user", content=(IMAGE, "x")),)}, "text_only_twin"),
         ({"truth": "{"}, "json"),
+        ({"extra": "[" * 100_000}, "json"),
+        ({"prompt": (Turn(role="system", content=(" ",)), USER), "images": ()}, "empty_turn"),
+        ({"chosen": "half \ud800"}, "unicode"),
+        ({"categories": ("fine", "half \udfff")}, "unicode"),
+        ({"prompt": (Turn(role="user", content=(IMAGE, "half \ud800")),)}, "unicode"),
         ({"chosen": None}, "no_pair"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from tests.unit.rows.test_lossless import picture, simple
 
+from blindpo.errors import ImageError
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 from blindpo.rows.views import textual_twin, view
 
@@ -24,6 +25,34 @@ def test_remove_takes_image_placeholder_and_the_newline_after_it() -> None:
     seen = view(row, "remove", generator=draw())
     assert seen.images == () and seen.prompt[0].content == ("what is this?",)
     assert seen.chosen == row.chosen
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (("what?\n", IMAGE), ("what?",)),
+        (("\nkeep this break", IMAGE), ("\nkeep this break",)),
+        ((IMAGE, "\n", IMAGE, "\nboth?"), ("", "\nboth?")),
+        (("no image here\n",), ("no image here\n",)),
+    ],
+)
+def test_remove_takes_only_the_breaks_that_set_an_image_off(content: tuple, seen: tuple) -> None:
+    turns = (Turn(role="user", content=(IMAGE,)), Turn(role="user", content=content))
+    assert view(simple("1", prompt=turns), "remove", generator=draw()).prompt[1].content == seen
+
+
+def test_blank_shows_what_the_model_would_see_upright_and_on_white() -> None:
+    sink = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGBA", (4, 3), (0, 0, 0, 0)).save(sink, format="PNG", exif=exif)
+    blank = pixels(view(simple("1", images=(ImageRef(data=sink.getvalue()),)), "blank", generator=draw()).images[0])
+    assert blank.shape == (4, 3, 3) and (blank == 255).all()
+
+
+def test_an_image_that_cannot_be_decoded_is_a_row_error() -> None:
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        view(simple("1", images=(ImageRef(data=b"<html>"),)), "blank", generator=draw())
 
 
 def test_remove_leaves_a_turn_of_an_image_alone_empty() -> None:

@@ -1,5 +1,6 @@
 """Folders know whose they are, shards survive a kill, and a wrong key or value is named."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,27 @@ def test_a_folder_of_another_run_or_of_nobody_is_refused(tmp_path: Path) -> None
         OutFolder(tmp_path / "b", {}).begin()
     with pytest.raises(OutputError, match="is a file"):
         OutFolder(tmp_path / "b" / "thesis.txt", {}).begin()
+    with pytest.raises(OutputError, match="cannot be made"):
+        OutFolder(tmp_path / "b" / "thesis.txt" / "deeper", {}).begin()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "manifest.json").write_text("[]")
+    with pytest.raises(OutputError, match="differs in: everything"):
+        OutFolder(tmp_path / "c", {}).begin()
+
+
+def test_a_finished_run_gives_its_manifest_back(tmp_path: Path) -> None:
+    run(tmp_path / "a")
+    manifest = OutFolder(tmp_path / "a", {"command": "test"}).manifest()
+    assert manifest["kept"] == 2 and manifest["identity"] == {"command": "test"}
+    assert not {"started", "finished"} & set(manifest)
+
+
+def test_the_id_of_a_bad_row_may_hold_what_utf8_cannot(tmp_path: Path) -> None:
+    bad = Reject(row_id="\ud800", field="row_id", reason="no character", stage="test")
+    totals = run(tmp_path / "a", lambda number: ShardResult(rows=[], rejects=[bad]))
+    lines = (tmp_path / "a" / "rejects.jsonl").read_text().splitlines()
+    assert totals.rejected == len(lines) == 3
+    assert json.loads(lines[0]) == {"row_id": "\ud800", "field": "row_id", "reason": "no character", "stage": "test"}
 
 
 def test_json_is_written_whole_and_read_with_a_plain_error(tmp_path: Path) -> None:
@@ -70,6 +92,8 @@ def test_json_is_written_whole_and_read_with_a_plain_error(tmp_path: Path) -> No
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(SourceError, match="not JSON"):
         read_json(tmp_path / "x.json")
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_json(tmp_path)
     with pytest.raises(SourceError, match="is missing"):
         read_json(tmp_path / "y.json")
 
@@ -87,6 +111,9 @@ class Sample:
     names: tuple[str, ...] = ()
     limit: int | None = None
     loud: bool = False
+    report: str | list[str] | None = None
+    place: int | str = 0
+    title: str = ""
 
     def __post_init__(self) -> None:
         if self.rate < 0:
@@ -97,6 +124,13 @@ def test_values_take_the_field_s_type() -> None:
     found = load_config(Sample, {"rate": "1e-6", "steps": "4", "names": "x,y", "limit": "7", "loud": "yes"})
     assert found == Sample(rate=1e-6, steps=4, names=("x", "y"), limit=7, loud=True)
     assert load_config(Sample, {"rate": 1, "limit": None, "names": ["z"]}).names == ("z",)
+    assert load_config(Sample, {"rate": 1, "mode": "b", "names": ""}).names == ()
+    assert load_config(Sample, {"rate": 1, "names": "x, y"}).names == ("x", "y")
+
+
+def test_a_union_takes_the_first_type_that_fits() -> None:
+    found = load_config(Sample, {"rate": 1, "report": ["a", "b"], "place": "end", "title": 7})
+    assert (found.report, found.place, found.title) == (["a", "b"], "end", "7")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +139,10 @@ def test_values_take_the_field_s_type() -> None:
         ({"rat": 1}, "unknown key 'rat'. Did you mean 'rate'"),
         ({}, "'rate' is required"),
         ({"rate": "fast"}, "it must be a number"),
+        ({"rate": "nan"}, "it must be a number"),
+        ({"rate": 1, "title": False}, "in quotes"),
+        ({"rate": 1, "title": ["a"]}, "it must be text"),
+        ({"rate": 1, "place": {"a": 1}}, "it must be text"),
         ({"rate": 1, "steps": 1.5}, "it must be a whole number"),
         ({"rate": 1, "loud": "maybe"}, "it must be true or false"),
         ({"rate": 1, "mode": "c"}, "allowed: a, b"),
@@ -121,7 +159,13 @@ def test_recipes_and_sets(tmp_path: Path) -> None:
     recipe.write_text("rate: 1e-6\n")
     assert read_recipe(recipe) == {"rate": "1e-6"} and read_recipe(None) == {}
     assert parse_sets(["a=1", "b=[x, y]", "c="]) == {"a": 1, "b": ["x", "y"], "c": ""}
-    for text, error in (("- a\n", ConfigError), ("a: [", SourceError), ("", None)):
+    for text, error in (
+        ("- a\n", ConfigError),
+        ("a: [", SourceError),
+        ("", None),
+        ("a: 1\na: 2\n", ConfigError),
+        ("a: 2020-99-99\n", SourceError),
+    ):
         recipe.write_text(text)
         if error is None:
             assert read_recipe(recipe) == {}
@@ -130,6 +174,6 @@ def test_recipes_and_sets(tmp_path: Path) -> None:
                 read_recipe(recipe)
     with pytest.raises(SourceError, match="cannot be read"):
         read_recipe(tmp_path / "missing.yaml")
-    for word in ("novalue", "a=[", "=1"):
+    for word in ("novalue", "a=[", "=1", "a=2020-99-99"):
         with pytest.raises(ConfigError, match="--set"):
             parse_sets([word])

@@ -1,0 +1,1 @@
+"""Tests of runs/: how a long job runs, is killed and goes on."""
