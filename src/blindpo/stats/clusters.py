@@ -1,10 +1,10 @@
 """Cluster bootstraps: items that share an image or a dialogue are no independent evidence; nor are items of one seed.
 
-Two ways at once (image x dialogue) by the pigeonhole bootstrap (Owen 2007, "The pigeonhole bootstrap", Annals of
-Applied Statistics 1(2)): clusters of both kinds are resampled independently and an item's weight is the product of its
-two counts; its variance is never too small in expectation, and up to three times too large where the kinds coincide.
-So where one kind lies inside the other (a picture that only one dialogue shows) the coarser is resampled alone, which
-is exact. Over seeds: seeds are resampled first, then clusters within each.
+Two ways at once (image x dialogue) by the variance of Cameron, Gelbach and Miller (2011), "Robust inference with
+multiway clustering", JBES 29(2): V(image) + V(dialogue) - V(both at once). The clusters of the kind that matters more
+are resampled, and the draws are stretched about the mean until they have that variance; where one kind lies inside the
+other nothing is stretched. (The pigeonhole bootstrap, Owen 2007, was tried first: where the kinds nearly coincide, as
+in MMSafe-PO, its intervals are 1.6 times as wide.) Over seeds: seeds are resampled first, then clusters within each.
 
 Legend: N items, C clusters, D draws, S seeds. 2000 draws over 600 items take about 0.1 s.
 """
@@ -86,39 +86,37 @@ def linked(marks: Sequence[Iterable[Hashable]]) -> Ints:
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
-def coarser(first: Ints, second: Ints) -> Ints | None:
-    """Of two clusterings the one that holds the other, or None where they cross.
+def cluster_variance(value: Floats, cluster: Ints) -> float:
+    """Variance of the mean where items of a cluster go together: sum over clusters of (sum of deviations)^2, over N^2.
 
-    [0, 0, 1] holds [0, 1, 2]; [0, 0, 1] and [0, 1, 1] cross.
+    Values [0, 1, 1, 0] in clusters [0, 0, 1, 1]: the deviations cancel, 0; in [0, 1, 1, 0]: (1 + 1) / 16.
     """
-    num_crossed = len(np.unique(np.stack([first, second]), axis=1).T)
-    if num_crossed == len(np.unique(second)):
-        return first
-    return second if num_crossed == len(np.unique(first)) else None
+    sums_C = np.bincount(cluster, weights=value - value.mean())
+    return float((sums_C**2).sum() / len(value) ** 2)
+
+
+def two_way_stretch(table: ItemTable) -> tuple[Ints, float]:
+    """The kind of cluster with the larger variance, and how far its draws must be stretched to have both kinds'."""
+    kinds = (table.image_cluster, table.dialogue_cluster)
+    variances = [cluster_variance(table.value, kind) for kind in kinds]
+    both = np.unique(np.stack(kinds), axis=1, return_inverse=True)[1].ravel()
+    crossed = sum(variances) - cluster_variance(table.value, both)
+    larger = int(np.argmax(variances))
+    if variances[larger] <= 0:  # deviations cancel within every cluster: take the kind with fewer clusters
+        return min(kinds, key=lambda kind: int(kind.max())), 1.0
+    return kinds[larger], float(np.sqrt(max(crossed / variances[larger], 1.0)))
 
 
 def bootstrap_means(table: ItemTable, *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Floats:
-    """Means of `num_draws` resamples of the table's clusters; resamples that hit no item are left out by redrawing."""
-    nested = coarser(table.image_cluster, table.dialogue_cluster)
-    draws = np.empty(0)
-    while len(draws) < num_draws:
-        wanted = num_draws - len(draws)
-        if nested is not None:
-            sums_D, sizes_D = _one_way(table.value, nested, generator, wanted)
-        else:
-            weights_DN = _counts(table.image_cluster, generator, wanted)[:, table.image_cluster]
-            weights_DN *= _counts(table.dialogue_cluster, generator, wanted)[:, table.dialogue_cluster]
-            sums_D, sizes_D = weights_DN @ table.value, weights_DN.sum(axis=1)
-        hit = sizes_D > 0
-        draws = np.concatenate([draws, sums_D[hit] / sizes_D[hit]])
-    return draws
-
-
-def _one_way(value: Floats, cluster: Ints, generator: np.random.Generator, num_draws: int) -> tuple[Floats, Floats]:
-    sums_C = np.bincount(cluster, weights=value)
+    """Means of `num_draws` resamples of the table's clusters, stretched to the two-way variance, within the bounds."""
+    cluster, stretch = two_way_stretch(table)
+    sums_C = np.bincount(cluster, weights=table.value)
     sizes_C = np.bincount(cluster).astype(np.float64)
     counts_DC = _counts(cluster, generator, num_draws)
-    return counts_DC @ sums_C, counts_DC @ sizes_C
+    draws = (counts_DC @ sums_C) / (counts_DC @ sizes_C)
+    mean = table.value.mean()
+    stretched: Floats = np.clip(mean + stretch * (draws - mean), *table.bounds)
+    return stretched
 
 
 def _counts(cluster: Ints, generator: np.random.Generator, num_draws: int) -> Floats:

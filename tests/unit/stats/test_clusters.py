@@ -10,13 +10,14 @@ from scipy.stats import bootstrap
 from blindpo.stats.clusters import (
     ItemTable,
     bootstrap_means,
-    coarser,
+    cluster_variance,
     estimate,
     item_table,
     linked,
     num_clusters,
     percentiles,
     pooled,
+    two_way_stretch,
 )
 from blindpo.stats.intervals import wilson
 
@@ -49,11 +50,40 @@ def test_items_that_share_a_mark_are_one_cluster() -> None:
     assert linked([]).tolist() == []
 
 
-def test_of_nested_clusterings_the_coarser_is_taken() -> None:
-    fine, coarse, other = np.array([0, 1, 2]), np.array([0, 0, 1]), np.array([0, 1, 1])
-    assert coarser(coarse, fine) is coarse
-    assert coarser(fine, coarse) is coarse
-    assert coarser(coarse, other) is None
+def test_cluster_variance_by_hand() -> None:
+    value = np.array([0.0, 1.0, 1.0, 0.0])
+    assert cluster_variance(value, np.array([0, 0, 1, 1])) == 0.0
+    assert cluster_variance(value, np.array([0, 1, 1, 0])) == pytest.approx(2 / 16)
+
+
+def test_of_nested_clusterings_the_coarser_is_resampled_as_it_is() -> None:
+    inside = table_of([0, 0, 1, 1], image=[0, 1, 2, 3], dialogue=[0, 0, 1, 1])
+    cluster, stretch = two_way_stretch(inside)
+    assert (cluster.tolist(), stretch) == ([0, 0, 1, 1], 1.0)
+    cluster, stretch = two_way_stretch(table_of([0, 0, 1, 1], image=[0, 0, 1, 1], dialogue=[0, 1, 2, 3]))
+    assert (cluster.tolist(), stretch) == ([0, 0, 1, 1], 1.0)
+
+
+def test_where_deviations_cancel_the_fewer_clusters_are_taken() -> None:
+    cluster, stretch = two_way_stretch(table_of([1, 1, 1], image=[0, 1, 2], dialogue=[0, 0, 0]))
+    assert (cluster.tolist(), stretch) == ([0, 0, 0], 1.0)
+
+
+def test_where_one_kind_says_less_than_nothing_the_other_kind_stands() -> None:
+    """Every dialogue is half right: its clusters have no variance, the pictures inside them have."""
+    halves = table_of([0, 1, 1, 0], image=[0, 1, 2, 3], dialogue=[0, 0, 1, 1])
+    cluster, stretch = two_way_stretch(halves)
+    assert (cluster.tolist(), stretch) == ([0, 1, 2, 3], 1.0)
+
+
+def test_one_shared_image_does_not_blow_the_interval_up() -> None:
+    random = generator(6)
+    value = random.integers(0, 2, 200).tolist()
+    image, dialogue = [0, 0, *range(1, 199)], [*range(199), 198]
+    found = estimate(table_of(value, image, dialogue), generator=generator())
+    apart = wilson(sum(value), 200)
+    assert found.low is not None and found.high is not None
+    assert found.high - found.low == pytest.approx(apart[1] - apart[0], rel=0.08)
 
 
 def test_a_missing_verdict_is_counted_and_stands_in_no_rate() -> None:
@@ -84,13 +114,13 @@ def test_where_all_clusters_agree_the_clusters_are_counted_and_not_the_items() -
 
 
 def test_clusters_that_are_all_half_right_still_have_a_width() -> None:
-    found = estimate(table_of([0, 1, 1, 0, 1, 0], dialogue=[0, 0, 1, 1, 2, 2]), generator=generator())
+    found = estimate(table_of([0, 1, 1, 0, 1, 0], [0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2]), generator=generator())
     share = wilson(0, 3)[1]
     assert (found.low, found.high) == pytest.approx((0.5 - share / 2, 0.5 + share / 2))
 
 
 def test_one_cluster_is_hardly_any_evidence() -> None:
-    found = estimate(table_of([1, 0], dialogue=[0, 0]), generator=generator())
+    found = estimate(table_of([1, 0], image=[0, 0], dialogue=[0, 0]), generator=generator())
     share = wilson(0, 1)[1]
     assert (found.low, found.high) == pytest.approx((0.5 - share / 2, 0.5 + share / 2))
 
@@ -114,21 +144,21 @@ def test_copies_of_an_item_in_its_cluster_do_not_narrow_the_interval() -> None:
     assert many.method == single.method == "cluster_bootstrap"
 
 
-def test_crossed_draws_have_the_pigeonhole_variance() -> None:
-    """Full grid of I images x J dialogues, value a_i + b_j: the variance is s_a^2 / I + s_b^2 / J (Owen 2007)."""
+def test_crossed_draws_have_the_two_way_variance() -> None:
+    """Full grid of I images x J dialogues, value a_i + b_j: V = s_a^2 / I + s_b^2 / J - (s_a^2 + s_b^2) / (I J)."""
     a, b = generator(3).random(30), generator(4).random(20)
     values = (a[:, None] + b[None, :]).ravel()
     image, dialogue = (grid.ravel() for grid in np.meshgrid(np.arange(30), np.arange(20), indexing="ij"))
     table = table_of(values.tolist(), image.tolist(), dialogue.tolist(), bounds=(0.0, 2.0))
     draws = bootstrap_means(table, generator=generator(), num_draws=20_000)
-    assert draws.var() == pytest.approx(a.var() / 30 + b.var() / 20, rel=0.05)
+    assert draws.var() == pytest.approx(a.var() / 30 + b.var() / 20 - (a.var() + b.var()) / 600, rel=0.03)
 
 
-def test_draws_that_hit_no_item_are_drawn_again() -> None:
-    crossed = table_of([1, 0, 1], image=[0, 0, 1], dialogue=[0, 1, 1])
+def test_draws_stay_within_the_measures_bounds() -> None:
+    crossed = table_of([1, 0, 1, 1], image=[0, 0, 1, 1], dialogue=[0, 1, 1, 0])
     draws = bootstrap_means(crossed, generator=generator(), num_draws=500)
-    assert len(draws) == 500
-    assert np.isfinite(draws).all()
+    assert draws.min() >= 0.0
+    assert draws.max() <= 1.0
 
 
 def test_the_same_generator_gives_the_same_interval() -> None:
