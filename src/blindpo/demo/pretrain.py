@@ -101,7 +101,7 @@ def _learn_to_see(model: LlavaForConditionalGeneration, pool: list[Scene], pixel
     def loss() -> Tensor:
         pick = torch.from_numpy(generator.integers(len(pool), size=config.vision_batch))
         logits = head(tower(pixels[pick]).last_hidden_state[:, 1:].mean(1))
-        of_thing, of_colour = logits.split([len(THINGS), len(COLOURS)], dim=-1)
+        of_thing, of_colour = logits[:, : len(THINGS)], logits[:, len(THINGS) :]
         hits.append(float((of_thing.argmax(-1) == things[pick]).float().mean()))
         return functional.cross_entropy(of_thing, things[pick]) + functional.cross_entropy(of_colour, colours[pick])
 
