@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from blindpo.cli.options import add_common, emit
+from blindpo.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check and print what is wrong; 1 where no row is sound, or any is not under --strict."""
+    if args.max_length is not None and args.max_length < 1:
+        raise ConfigError(f"--max-length is {args.max_length}; it must be 1 or more tokens")
+    if args.max_length is not None and args.model is None:
+        raise ConfigError("--max-length has no effect without --model, whose processor counts the tokens; give both")
     from blindpo.intake.checking import check_data
     from blindpo.models.source import resolve_model
     from blindpo.rows.shards import shard_paths

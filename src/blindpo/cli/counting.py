@@ -17,5 +17,12 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.intake.counting import count
 
     counts = count(args.data)
-    emit(counts, "\n".join(f"{name:<24}{value}" for name, value in counts.items()), as_json=args.json)
+    emit(counts, "\n".join(f"{name:<24}{_shown(value)}" for name, value in counts.items()), as_json=args.json)
     return 0
+
+
+def _shown(value: object) -> str:
+    """A count, or counts by name on one line."""
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{name} {number}" for name, number in value.items()) or "none"

@@ -1,6 +1,7 @@
 """Write rows back in another format: blindpo export FORMAT DATA --out OUT [--images DIR]."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from blindpo.cli.options import add_common, emit
@@ -15,9 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export and say how many rows."""
+    """Export and say how many rows, and which could not be written."""
     from blindpo.intake.exporting import export_data
 
-    count = export_data(args.format, args.data, args.out, images=args.images)
-    emit({"rows": count, "out": str(args.out)}, f"{count} rows written to {args.out}", as_json=args.json)
+    summary = export_data(args.format, args.data, args.out, images=args.images)
+    lines = [f"left out: {row_id}: {reason}" for row_id, reason in summary.left_out.items()]
+    lines.append(f"{summary.rows} rows written to {args.out}, {len(lines)} left out")
+    emit({**asdict(summary), "out": str(args.out)}, "\n".join(lines), as_json=args.json)
     return 0

@@ -1,31 +1,44 @@
 """What a format is: how its source is read into records, a record into a row, and rows back into its file."""
 
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from blindpo.errors import RowError, SourceError
 from blindpo.images.folder import find_image
-from blindpo.rows.row import ImageRef, PreferenceRow
+from blindpo.rows.row import ImageRef, PreferenceRow, Turn
+
+TAG: Final = "<image>"
 
 
 class Format(Protocol):
-    """One format. `read` finds the records, `to_row` makes a row of one or refuses it, `write` is the way back."""
+    """One format. What it reads goes back as it was: whatever a row has no field for is kept in the row's `extra`."""
 
     name: str
+    holds_images: bool
+    """Whether pictures lie inside the file; otherwise it names them, and names must be plain and unique."""
 
-    def read(self, source: Path) -> list[Any]:
+    def files(self, source: Path) -> list[Path]:
+        """The files that `read` reads: their bytes are what an import depends on."""
+
+    def read(self, source: Path) -> Sequence[Any]:
         """All records of `source`. Raises SourceError where the file is not of this format."""
 
-    def to_row(self, record: Any, images: Path | None) -> PreferenceRow:
+    def record_ids(self, records: Sequence[Any]) -> list[str]:
+        """The row id of every record, a bad one too: from its own id, else from its number."""
+
+    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
         """The row of one record. Raises RowError; nothing is guessed."""
 
-    def record_id(self, record: Any, number: int) -> str:
-        """The id that a rejected record is known by: its own, else its number."""
+    def to_record(self, row: PreferenceRow) -> Any:
+        """The record of `row`. Raises RowError where the format has no way to say it."""
 
-    def write(self, rows: Iterable[PreferenceRow], out: Path) -> int:
-        """Write `rows` to `out`; returns how many."""
+    def write(self, records: Iterable[Any], out: Path) -> None:
+        """Write the records to `out`."""
 
 
 def read_json_list(source: Path) -> list[Any]:
@@ -38,28 +51,55 @@ def read_json_list(source: Path) -> list[Any]:
         raise SourceError(f"{source} is not UTF-8 text; give the JSON file of the data set") from error
     except ValueError as error:
         raise SourceError(f"{source} is not whole JSON ({error}); download it again") from error
+    except RecursionError as error:
+        raise SourceError(f"{source} is JSON nested too deeply to be preference data; give another file") from error
     if not isinstance(content, list):
-        raise SourceError(f"{source} holds a JSON {type(content).__name__}; a list of objects is needed")
+        kind = "object" if isinstance(content, dict) else type(content).__name__
+        raise SourceError(f"{source} holds a JSON {kind}; a list of objects, one per row, is needed")
     return content
 
 
 def require_object(record: Any) -> Mapping[str, Any]:
-    """`record` if it is an object. Raises RowError."""
+    """`record` if it is an object of text that UTF-8 can say. Raises RowError."""
     if not isinstance(record, dict):
         raise RowError(f"the record is a JSON {type(record).__name__}, not an object", field="record")
+    for field, value in record.items():
+        try:
+            # JSON escapes may hold half of a surrogate pair
+            json.dumps([field, value], ensure_ascii=False, default=repr).encode()
+        except UnicodeEncodeError as error:
+            name = field.encode("ascii", "backslashreplace").decode()
+            raise RowError("the text holds half of a surrogate pair, which is no character", field=name) from error
+        except RecursionError as error:
+            raise RowError("the field is nested too deeply", field=field) from error
     return record
 
 
 def require_text(record: Mapping[str, Any], field: str) -> str:
     """The text of `field`. Raises RowError where it is missing, no text, or blank."""
-    value = record.get(field)
+    value = optional_text(record, field)
     if value is None:
         raise RowError(f"the field '{field}' is missing", field=field)
-    if not isinstance(value, str):
-        raise RowError(f"the field '{field}' is a {type(value).__name__}, not text", field=field)
     if not value.strip():
         raise RowError(f"the field '{field}' is blank", field=field)
     return value
+
+
+def optional_text(record: Mapping[str, Any], field: str) -> str | None:
+    """The text of `field`, None where it is missing or null. Raises RowError where it is no text."""
+    value = record.get(field)
+    if value is not None and not isinstance(value, str):
+        raise RowError(f"the field '{field}' is a {type(value).__name__}, not text", field=field)
+    return value
+
+
+def require_response(text: str, field: str) -> str:
+    """`text` if it is a response. Raises RowError where it is blank, or holds a tag that a model would take for one."""
+    if not text.strip():
+        raise RowError("the response is blank", field=field)
+    if TAG in text:
+        raise RowError(f"the response holds {TAG}; an image belongs to the prompt", field=field)
+    return text
 
 
 def require_image(images: Path | None, name: str) -> ImageRef:
@@ -69,12 +109,56 @@ def require_image(images: Path | None, name: str) -> ImageRef:
     return find_image(images, name)
 
 
+def require_pair(row: PreferenceRow) -> tuple[str, str]:
+    """Chosen and rejected of a row to be written. Raises RowError where one is missing."""
+    if row.chosen is None or row.rejected is None:
+        missing = "chosen" if row.chosen is None else "rejected"
+        raise RowError("the row has no pair of responses", row_id=row.row_id, field=missing)
+    return row.chosen, row.rejected
+
+
+def own_id(record: Any, key: str = "id") -> str | None:
+    """The record's own id as text; None where it has none (true and false are none)."""
+    value = record.get(key) if isinstance(record, dict) else None
+    return str(value) if type(value) in (int, str) and value != "" else None
+
+
+def dialogue_id(*texts: str) -> str:
+    """One id for all rows with the same words: rows made from one dialogue must not be split apart."""
+    return sha256(dump(texts).encode()).hexdigest()[:16]
+
+
 def dump(value: Any) -> str:
     """Compact JSON text, as kept in `extra`."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=repr)
 
 
-def image_names(row: PreferenceRow) -> Iterator[tuple[str, ImageRef]]:
-    """The row's images with the names they are exported under: the source's own, else their hash."""
-    for image in row.images:
-        yield image.file or image.sha256, image
+def kept_fields(row: PreferenceRow, source: str) -> tuple[list[str], dict[str, Any]]:
+    """Key order and fields that the importer of `source` kept in `extra`; empty for rows from elsewhere."""
+    if row.extra is None or row.provenance.source != source:
+        return [], {}
+    extra = json.loads(row.extra)
+    return extra["keys"], extra["fields"]
+
+
+def keep(row: PreferenceRow, record: Mapping[str, Any], written: Mapping[str, Any]) -> PreferenceRow:
+    """`row` with what its export needs: key order, and each field of `record` that differs from what it writes."""
+    fields = {key: value for key, value in record.items() if key not in written or dump(written[key]) != dump(value)}
+    return replace(row, extra=dump({"keys": list(record), "fields": fields}))
+
+
+def image_name(image: ImageRef) -> str:
+    """The name that a record gives an image: the source's own, else its hash."""
+    return image.file or image.sha256
+
+
+def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """`turns` with neighbouring texts joined: one string cannot tell them apart."""
+    return tuple(
+        replace(turn, content=tuple(
+            part
+            for is_text, parts in itertools.groupby(turn.content, lambda part: isinstance(part, str))
+            for part in (filter(None, ["".join(map(str, parts))]) if is_text else parts)
+        ))
+        for turn in turns
+    )  # fmt: skip

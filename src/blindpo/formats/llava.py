@@ -2,116 +2,152 @@
 
 A pair is either the last gpt `value` as a ranked list `[better, worse, ...]` (NiuTrans/Vision-LLM-Alignment), or the
 two keys `chosen` and `rejected` beside conversations that end with a human turn. `image` is a name or a list of names;
-text-only rows omit it. `<image>` stands where an image is; the newline after it belongs to the tag.
+text-only rows omit it. `<image>` stands where an image is; the newline after it belongs to the tag. Keys of other
+names are kept for the export.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from blindpo.errors import RowError
-from blindpo.formats.base import dump, read_json_list, require_image, require_object, require_text
-from blindpo.formats.mmsafe_po import split_images
-from blindpo.rows.row import IMAGE, PreferenceRow, Provenance, Role, Turn
+from blindpo.formats.base import (
+    dialogue_id,
+    image_name,
+    keep,
+    kept_fields,
+    merged,
+    own_id,
+    read_json_list,
+    require_image,
+    require_object,
+    require_pair,
+    require_response,
+    require_text,
+)
+from blindpo.formats.mmsafe_po import join_images, split_images
+from blindpo.rows.row import PreferenceRow, Provenance, Role, Turn
 from blindpo.runs.manifest import write_text
 
 _ROLES: Final[dict[str, Role]] = {"system": "system", "human": "user", "gpt": "assistant"}
 _SPEAKERS: Final = {role: speaker for speaker, role in _ROLES.items()}
 
 
+class _Parsed(NamedTuple):
+    """What a record says: turns, responses from best to worst, names of images."""
+
+    turns: tuple[Turn, ...]
+    responses: tuple[str, ...]
+    names: tuple[str, ...]
+
+
 class Llava:
     """The format `llava`."""
 
     name = "llava"
+    holds_images = False
 
-    def read(self, source: Path) -> list[Any]:
+    def files(self, source: Path) -> list[Path]:
+        """The one JSON file."""
+        return [source]
+
+    def read(self, source: Path) -> Sequence[Any]:
         """All records of the JSON file."""
         return read_json_list(source)
 
-    def record_id(self, record: Any, number: int) -> str:
-        """`llava-ID`, with the record's own id where it has one."""
-        own = record.get("id") if isinstance(record, dict) else None
-        return f"llava-{own}" if isinstance(own, int | str) and own != "" else f"llava-record-{number}"
+    def record_ids(self, records: Sequence[Any]) -> list[str]:
+        """`llava-ID` each."""
+        return [f"{self.name}-{own_id(record) or f'record-{n}'}" for n, record in enumerate(records)]
 
-    def to_row(self, record: Any, images: Path | None) -> PreferenceRow:
+    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
         """The row of one record."""
         known = require_object(record)
-        if not isinstance(known.get("id"), int | str):
-            raise RowError("the field 'id' is missing or no text", field="id")
-        spoken = known.get("conversations")
-        if not isinstance(spoken, list) or not spoken:
-            raise RowError("the field 'conversations' is no list of turns", field="conversations")
-        turns, responses = _split(known, spoken)
-        names = known.get("image", [])
-        names = [names] if isinstance(names, str) else names
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise RowError("the field 'image' is no name and no list of names", field="image")
-        ranked = isinstance(spoken[-1], dict) and isinstance(spoken[-1].get("value"), list)
-        raw = [turn["value"] for turn in spoken if isinstance(turn.get("value"), str)]
-        extra = {k: v for k, v in known.items() if k not in {"conversations", "chosen", "rejected", "image"}}
-        kept = {"keys": list(known), "fields": extra, "ranked": ranked, "image": known.get("image")}
-        if raw[: len(turns)] != [_render(turn) for turn in turns]:
-            kept["values"] = raw[: len(turns)]
-        return PreferenceRow(
-            row_id=self.record_id(known, 0),
-            prompt=turns,
-            images=tuple(require_image(images, name) for name in names),
-            chosen=responses[0],
-            rejected=responses[1],
-            more_rejected=tuple(responses[2:]),
-            provenance=Provenance(source=self.name, source_row_id=str(known["id"]), dialogue_id=str(known["id"])),
-            extra=dump(kept),
+        found = _parse(known)
+        words = [join_images(turn) for turn in found.turns]
+        row = PreferenceRow(
+            row_id=row_id,
+            prompt=found.turns,
+            images=tuple(require_image(images, name) for name in found.names),
+            chosen=found.responses[0],
+            rejected=found.responses[1],
+            more_rejected=found.responses[2:],
+            provenance=Provenance(
+                source=self.name,
+                source_row_id=own_id(known) or row_id.removeprefix("llava-"),
+                dialogue_id=dialogue_id(*words, *found.responses),
+            ),
         )
+        return keep(row, known, _own(row, ranked="chosen" not in known))
 
-    def write(self, rows: Iterable[PreferenceRow], out: Path) -> int:
+    def to_record(self, row: PreferenceRow) -> dict[str, Any]:
+        """The record of `row`: as it was imported where that still says the same, else the row's own."""
+        require_pair(row)
+        keys, fields = kept_fields(row, self.name)
+        own = _own(row, ranked="chosen" not in keys or bool(row.more_rejected))
+        as_read = {key: fields.get(key, own.get(key)) for key in keys}
+        rest = {key: value for key, value in fields.items() if key not in {"conversations", "image"}}
+        for record in (as_read, {**own, **rest}):
+            if keys and _says(record, row):
+                return record
+        if _says(own, row):
+            return own
+        raise RowError("these turns, in LLaVA's form, would read back as others", row_id=row.row_id, field="prompt")
+
+    def write(self, records: Iterable[Any], out: Path) -> None:
         """A JSON list with an indent of 2."""
-        records = [_to_record(row) for row in rows]
-        write_text(out, json.dumps(records, ensure_ascii=False, indent=2) + "\n")
-        return len(records)
+        write_text(out, json.dumps(list(records), ensure_ascii=False, indent=2) + "\n")
 
 
-def _split(record: Mapping[str, Any], spoken: list[Any]) -> tuple[tuple[Turn, ...], list[str]]:
-    """Prompt turns and ranked responses of a record."""
+def _parse(record: Mapping[str, Any]) -> _Parsed:
+    spoken = record.get("conversations")
+    if not isinstance(spoken, list) or not spoken:
+        raise RowError("the field 'conversations' is no list of turns", field="conversations")
     for turn in spoken:
-        if not isinstance(turn, dict) or turn.get("from") not in _ROLES:
+        speaker = turn.get("from") if isinstance(turn, dict) else None
+        if not isinstance(speaker, str) or speaker not in _ROLES:
             raise RowError("a turn is not {'from': 'human' or 'gpt', 'value': ...}", field="conversations")
-    last = spoken[-1].get("value", None)
-    if spoken[-1]["from"] == "gpt":
-        if not isinstance(last, list) or len(last) < 2 or not all(isinstance(text, str) for text in last):
-            raise RowError("the last gpt value must be a ranked list of two responses or more", field="conversations")
-        prompt, responses = spoken[:-1], last
-    else:
-        prompt, responses = spoken, [require_text(record, "chosen"), require_text(record, "rejected")]
-    for text in responses:
-        if not text.strip():
-            raise RowError("a response is blank", field="conversations")
-    return tuple(
-        Turn(role=_ROLES[t["from"]], content=split_images(require_text(t, "value"))) for t in prompt
-    ), responses
+    prompt, responses = _split(record, spoken)
+    turns = tuple(Turn(role=_ROLES[t["from"]], content=split_images(require_text(t, "value"))) for t in prompt)
+    return _Parsed(turns, responses, _names(record))
 
 
-def _render(turn: Turn) -> str:
-    return "".join("<image>\n" if part is IMAGE else part for part in turn.content)
+def _split(record: Mapping[str, Any], spoken: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
+    """The turns of the prompt, and the responses."""
+    if spoken[-1]["from"] != "gpt":
+        return spoken, tuple(require_response(require_text(record, key), key) for key in ("chosen", "rejected"))
+    ranked = spoken[-1].get("value")
+    if not isinstance(ranked, list) or len(ranked) < 2 or not all(isinstance(text, str) for text in ranked):
+        raise RowError("the last gpt value must be a ranked list of two responses or more", field="conversations")
+    if "chosen" in record or "rejected" in record:
+        raise RowError("a ranked list, and 'chosen' or 'rejected' too; give one of them", field="conversations")
+    return spoken[:-1], tuple(require_response(text, "conversations") for text in ranked)
 
 
-def _to_record(row: PreferenceRow) -> dict[str, Any]:
-    if row.chosen is None or row.rejected is None:
-        raise RowError("a LLaVA preference row needs chosen and rejected", row_id=row.row_id, field="chosen")
-    kept = json.loads(row.extra) if row.extra and row.provenance.source == "llava" else {}
-    values = kept.get("values") or [_render(turn) for turn in row.prompt]
-    spoken: list[dict[str, Any]] = [
-        {"from": _SPEAKERS[turn.role], "value": value} for turn, value in zip(row.prompt, values, strict=True)
-    ]
-    responses = [row.chosen, row.rejected, *row.more_rejected]
-    ranked = kept.get("ranked", True)
+def _names(record: Mapping[str, Any]) -> tuple[str, ...]:
+    names = record.get("image") or []
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RowError("the field 'image' is no name and no list of names", field="image")
+    return tuple(names)
+
+
+def _own(row: PreferenceRow, *, ranked: bool) -> dict[str, Any]:
+    """The record that the row's own fields give."""
+    responses = [*require_pair(row), *row.more_rejected]
+    spoken: list[Any] = [{"from": _SPEAKERS[turn.role], "value": join_images(turn)} for turn in row.prompt]
+    names = [image_name(image) for image in row.images]
+    image = {"image": names[0] if len(names) == 1 else names} if names else {}
+    own_name = row.provenance.source_row_id if row.provenance.source == "llava" else row.row_id
     if ranked:
-        spoken.append({"from": "gpt", "value": responses})
-    names = [image.file or image.sha256 for image in row.images]
-    own: dict[str, Any] = {"id": row.row_id, "image": names[0] if len(names) == 1 else names, "conversations": spoken}
-    if not ranked:
-        own |= {"chosen": row.chosen, "rejected": row.rejected}
-    if not kept:
-        return own if names else {key: value for key, value in own.items() if key != "image"}
-    own |= {"image": kept["image"], **kept["fields"]}
-    return {key: own[key] for key in kept["keys"]}
+        return {"id": own_name, **image, "conversations": [*spoken, {"from": "gpt", "value": responses}]}
+    return {"id": own_name, **image, "conversations": spoken, "chosen": responses[0], "rejected": responses[1]}
+
+
+def _says(record: Mapping[str, Any], row: PreferenceRow) -> bool:
+    """Whether `record` reads back as `row`'s turns, responses and images."""
+    responses = (*require_pair(row), *row.more_rejected)
+    try:
+        return _parse(record) == (merged(row.prompt), responses, tuple(map(image_name, row.images)))
+    except RowError:
+        return False

@@ -9,73 +9,97 @@ same bytes.
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
-from hashlib import sha256
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from blindpo.errors import RowError
-from blindpo.formats.base import dump, read_json_list, require_image, require_object, require_text
+from blindpo.formats.base import (
+    TAG,
+    dialogue_id,
+    image_name,
+    keep,
+    kept_fields,
+    merged,
+    optional_text,
+    own_id,
+    read_json_list,
+    require_image,
+    require_object,
+    require_pair,
+    require_response,
+    require_text,
+)
 from blindpo.rows.row import IMAGE, Entity, Part, PreferenceRow, Provenance, Role, Turn
 from blindpo.runs.manifest import write_text
 
-_TAG: Final = "<image>"
 _ROLES: Final[dict[str, Role]] = {"USER": "user", "ASSISTANT": "assistant"}
 _MARK: Final = re.compile(r"(?:^| )(USER|ASSISTANT):(?= |$)")
 _RESPONSE: Final = "ASSISTANT: "
-_KNOWN: Final = ("question", "image", "chosen", "rejected", "entity", "entity_type", "replacement", "text_prompt")
 
 
 class MMSafePO:
     """The format `mmsafe-po`."""
 
     name = "mmsafe-po"
+    holds_images = False
 
-    def read(self, source: Path) -> list[Any]:
+    def files(self, source: Path) -> list[Path]:
+        """The one JSON file."""
+        return [source]
+
+    def read(self, source: Path) -> Sequence[Any]:
         """All records of the released JSON file."""
         return read_json_list(source)
 
-    def record_id(self, record: Any, number: int) -> str:
-        """`mmsafe-po-ID`, with the record's own id where it has one."""
-        own = record.get("id") if isinstance(record, dict) else None
-        return f"mmsafe-po-{own}" if isinstance(own, int | str) else f"mmsafe-po-record-{number}"
+    def record_ids(self, records: Sequence[Any]) -> list[str]:
+        """`mmsafe-po-ID` each."""
+        return [f"{self.name}-{own_id(record) or f'record-{n}'}" for n, record in enumerate(records)]
 
-    def to_row(self, record: Any, images: Path | None) -> PreferenceRow:
+    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
         """The row of one released record."""
         known = require_object(record)
-        texts = {field: require_text(known, field) for field in ("question", "image", "chosen", "rejected")}
-        if not isinstance(known.get("id"), int | str):
-            raise RowError("the field 'id' is missing or no number", field="id")
-        prompt = parse_turns(texts["question"], "question")
-        if texts["question"].count(_TAG) != 1:
-            raise RowError(f"{texts['question'].count(_TAG)} times <image> for one image", field="question")
-        twin = parse_turns(require_text(known, "text_prompt"), "text_prompt") if "text_prompt" in known else None
-        entity = None
-        if "entity" in known:
-            kinds = {
-                key: known.get(source) for key, source in (("type", "entity_type"), ("replacement", "replacement"))
-            }
-            entity = Entity(text=require_text(known, "entity"), **kinds)
-        dialogue = dump([known.get("text_prompt", texts["question"]), texts["chosen"], texts["rejected"]])
-        return PreferenceRow(
-            row_id=self.record_id(known, 0),
-            prompt=prompt,
-            images=(require_image(images, texts["image"]),),
-            chosen=_response(texts["chosen"], "chosen"),
-            rejected=_response(texts["rejected"], "rejected"),
-            text_prompt=twin,
-            entity=entity,
-            provenance=Provenance(
-                source=self.name, source_row_id=str(known["id"]), dialogue_id=sha256(dialogue.encode()).hexdigest()[:16]
-            ),
-            extra=dump(_extra(known, prompt, twin)),
+        source_id = own_id(known)
+        if source_id is None:
+            raise RowError("the field 'id' is missing, or neither number nor text", field="id")
+        question, image, chosen, rejected = (
+            require_text(known, field) for field in ("question", "image", "chosen", "rejected")
         )
+        text_prompt = optional_text(known, "text_prompt")
+        prompt = parse_turns(question, "question")
+        if question.count(TAG) != 1:
+            raise RowError(f"{question.count(TAG)} times {TAG} for one image", field="question")
+        row = PreferenceRow(
+            row_id=row_id,
+            prompt=prompt,
+            images=(require_image(images, image),),
+            chosen=_response(chosen, "chosen"),
+            rejected=_response(rejected, "rejected"),
+            text_prompt=None if text_prompt is None else parse_turns(text_prompt, "text_prompt"),
+            entity=_entity(known),
+            provenance=Provenance(
+                source=self.name,
+                source_row_id=source_id,
+                dialogue_id=dialogue_id(text_prompt or question, chosen, rejected),
+            ),
+        )
+        return keep(row, known, _own(row))
 
-    def write(self, rows: Iterable[PreferenceRow], out: Path) -> int:
+    def to_record(self, row: PreferenceRow) -> dict[str, Any]:
+        """The released record of `row`. Rows of another source get the keys that they can fill."""
+        keys, fields = kept_fields(row, self.name)
+        own = _own(row)
+        own["question"] = _unambiguous(row, "question", fields)
+        if row.text_prompt is not None:
+            own["text_prompt"] = _unambiguous(row, "text_prompt", fields)
+        rest = {key: value for key, value in fields.items() if key not in {"question", "text_prompt"}}
+        if not keys:
+            return {key: value for key, value in own.items() if value is not None}
+        return {key: rest.get(key, own.get(key)) for key in keys}
+
+    def write(self, records: Iterable[Any], out: Path) -> None:
         """The released layout: `json.dumps(..., ensure_ascii=False, indent=4)` without a final newline."""
-        records = [to_record(row) for row in rows]
-        write_text(out, json.dumps(records, ensure_ascii=False, indent=4))
-        return len(records)
+        write_text(out, json.dumps(list(records), ensure_ascii=False, indent=4))
 
 
 def parse_turns(text: str, field: str) -> tuple[Turn, ...]:
@@ -96,9 +120,13 @@ def parse_turns(text: str, field: str) -> tuple[Turn, ...]:
 
 
 def split_images(text: str) -> tuple[Part, ...]:
-    """Text and image slots; the newline after a tag belongs to the tag: templates write their own."""
+    """Text and image slots; the newline after a tag belongs to the tag: templates write their own.
+
+    >>> [str(part) for part in split_images("See <image>\\nhere")]
+    ['See ', 'ImageSlot.IMAGE', 'here']
+    """
     parts: list[Part] = []
-    for number, piece in enumerate(text.split(_TAG)):
+    for number, piece in enumerate(text.split(TAG)):
         if number:
             parts.append(IMAGE)
             piece = piece.removeprefix("\n")
@@ -107,50 +135,55 @@ def split_images(text: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def join_images(turn: Turn) -> str:
+    """The turn's text with a tag and a newline for every image: the way back from `split_images`."""
+    return "".join(f"{TAG}\n" if part is IMAGE else part for part in turn.content)
+
+
 def render_turns(turns: Iterable[Turn]) -> str:
-    """The released string of `turns`: the inverse of `parse_turns`."""
-    spoken = []
-    for turn in turns:
-        text = "".join(f"{_TAG}\n" if part is IMAGE else part for part in turn.content)
-        spoken.append(f"{turn.role.upper()}: {text}")
-    return " ".join([*spoken, "ASSISTANT:"])
+    """The released string of `turns`: the way back from `parse_turns`."""
+    return " ".join([*(f"{turn.role.upper()}: {join_images(turn)}" for turn in turns), "ASSISTANT:"])
 
 
 def _response(text: str, field: str) -> str:
     if not text.startswith(_RESPONSE):
         raise RowError("the response does not begin with 'ASSISTANT: '", field=field)
-    if not text.removeprefix(_RESPONSE).strip():
-        raise RowError("the response is blank", field=field)
-    return text.removeprefix(_RESPONSE)
+    return require_response(text.removeprefix(_RESPONSE), field)
 
 
-def _extra(record: Mapping[str, Any], prompt: tuple[Turn, ...], twin: tuple[Turn, ...] | None) -> dict[str, Any]:
-    """What an exact export needs beside the row: key order, unknown fields, strings that do not render back."""
-    extra = {key: value for key, value in record.items() if key not in _KNOWN}
-    for field, turns in {"question": prompt, "text_prompt": twin}.items():
-        if turns is not None and render_turns(turns) != record[field]:
-            extra[field] = record[field]
-    return {"keys": list(record), "fields": extra}
+def _entity(record: Any) -> Entity | None:
+    text, kind, replacement = (optional_text(record, field) for field in ("entity", "entity_type", "replacement"))
+    return None if text is None else Entity(text=text, type=kind, replacement=replacement)
 
 
-def to_record(row: PreferenceRow) -> dict[str, Any]:
-    """The released record of `row`. Rows of another source get the keys that they can fill."""
-    if row.chosen is None or row.rejected is None or len(row.images) != 1:
-        raise RowError("MMSafe-PO rows have one image, chosen and rejected", row_id=row.row_id, field="chosen")
-    entity = row.entity or Entity(text="")
-    own: dict[str, Any] = {
+def _own(row: PreferenceRow) -> dict[str, Any]:
+    """The record that the row's own fields give; None where the row has nothing to say."""
+    chosen, rejected = require_pair(row)
+    if len(row.images) != 1:
+        raise RowError(f"MMSafe-PO has one image a row, not {len(row.images)}", row_id=row.row_id, field="images")
+    entity = row.entity
+    return {
         "id": row.provenance.source_row_id,
         "question": render_turns(row.prompt),
-        "image": row.images[0].file or row.images[0].sha256,
-        "chosen": _RESPONSE + row.chosen,
-        "rejected": _RESPONSE + row.rejected,
-        "type": "harmless",
-        "entity": entity.text,
-        "entity_type": entity.type,
-        "replacement": entity.replacement,
+        "image": image_name(row.images[0]),
+        "chosen": _RESPONSE + chosen,
+        "rejected": _RESPONSE + rejected,
+        "entity": entity and entity.text,
+        "entity_type": entity and entity.type,
+        "replacement": entity and entity.replacement,
         "text_prompt": None if row.text_prompt is None else render_turns(row.text_prompt),
     }
-    kept = json.loads(row.extra) if row.extra and row.provenance.source == "mmsafe-po" else None
-    if kept is None:
-        return {key: value for key, value in own.items() if value is not None}
-    return {key: kept["fields"].get(key, own.get(key)) for key in kept["keys"]}
+
+
+def _unambiguous(row: PreferenceRow, field: str, fields: dict[str, Any]) -> str:
+    """The string that reads back as the row's turns: the one that was imported, else theirs. Raises RowError."""
+    turns = row.prompt if field == "question" else row.text_prompt or ()
+    for text in (fields.get(field), render_turns(turns)):
+        if text is None:
+            continue
+        try:
+            if parse_turns(text, field) == merged(turns):
+                return str(text)
+        except RowError:
+            continue
+    raise RowError("these turns, as one string, would read back as others", row_id=row.row_id, field=field)

@@ -1,5 +1,6 @@
 """The one list of formats."""
 
+import difflib
 from typing import Final
 
 from blindpo.errors import ConfigError
@@ -14,5 +15,7 @@ FORMATS: Final[dict[str, Format]] = {"mmsafe-po": MMSafePO(), "trl": Trl(), "lla
 def find_format(name: str) -> Format:
     """The format called `name`. Raises ConfigError that lists all."""
     if name not in FORMATS:
-        raise ConfigError(f"unknown format '{name}'; allowed: {', '.join(FORMATS)}")
+        close = difflib.get_close_matches(name, FORMATS, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise ConfigError(f"unknown format '{name}'; allowed: {', '.join(FORMATS)}{hint}")
     return FORMATS[name]

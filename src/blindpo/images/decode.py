@@ -6,6 +6,7 @@ orientation applied.
 """
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from typing import Final
@@ -43,7 +44,10 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Ima
             return _load(data, limits)
     except UnidentifiedImageError as error:
         raise ImageError(f"the bytes are no image that we read ({', '.join(FORMATS)})", field="image") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"the image is a decompression bomb; allowed are {limits.max_pixels} pixels",
+                         field="image") from error  # fmt: skip
+    except (OSError, ValueError, SyntaxError, struct.error) as error:  # what Pillow raises on broken files
         reason = " ".join(str(error).split())[:120]
         raise ImageError(f"the image is truncated or broken ({reason})", field="image") from error
 

@@ -15,10 +15,12 @@ def count(data: Path) -> dict[str, Any]:
     dialogues: set[str] = set()
     for row in read_rows(data):
         users = sum(turn.role == "user" for turn in row.prompt)
-        totals.update(rows=1, with_history=users > 1, with_pair=row.chosen is not None and row.rejected is not None)
+        pair = row.chosen is not None and row.rejected is not None
+        totals.update(rows=1, with_history=int(users > 1), with_pair=int(pair))
         totals.update(responses=sum(text is not None for text in (row.chosen, row.rejected)) + len(row.more_rejected))
-        totals.update(blind_responses=len(row.blind), rows_without_blind=not row.blind, text_only=not row.images)
-        totals.update(instruction_words=len(row.prompt[-1].text.split()), paired=row.pair_id is not None)
+        totals.update(blind_responses=len(row.blind), rows_without_blind=int(not row.blind))
+        totals.update(text_only=int(not row.images))
+        totals.update(instruction_words=len(row.prompt[-1].text.split()), paired=int(row.pair_id is not None))
         totals.update(words=sum(len(turn.text.split()) for turn in row.prompt))
         kinds["turns"][str(users)] += 1
         kinds["label"][row.label] += 1

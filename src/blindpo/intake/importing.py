@@ -1,6 +1,8 @@
 """`blindpo import`: records of a format into rows. A bad record is kept aside with its reason, the run goes on."""
 
-from collections import Counter
+import contextlib
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +17,7 @@ from blindpo.rows.row import PreferenceRow
 from blindpo.runs.folder import OutFolder
 from blindpo.runs.local import Reject, ShardResult, run_sharded
 
-SHARD_RECORDS: Final = 256
+SHARD_RECORDS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,17 @@ def import_data(format_name: str, source: Path, out: Path, *, images: Path | Non
         raise SourceError(f"{source} does not exist; give the {format_name} data that you downloaded")
     if images is not None and not images.is_dir():
         raise SourceError(f"--images {images} is not a folder; give the folder that holds the pictures")
-    folder = OutFolder(out, _identity(format_name, source, images))
-    if folder.begin() == "done":
+    folder = OutFolder(out, _identity(chosen, source, images, out=out))
+    state = folder.begin()
+    if state == "done":
         return _summary(folder.manifest())
-    records = chosen.read(source)
-    seen = Counter(chosen.record_id(record, number) for number, record in enumerate(records))
-    repeated = {row_id for row_id, count in seen.items() if count > 1}
-    work = _Importer(chosen, records, images, repeated)
+    try:
+        records = chosen.read(source)
+        work = _Importer(chosen, records, chosen.record_ids(records), images)
+    except SourceError:
+        if state == "new":
+            _release(folder)
+        raise
     totals = run_sharded(folder, -(-len(records) // SHARD_RECORDS), work, what="import")
     summary = ImportSummary(len(records), totals.kept, totals.rejected)
     if not totals.kept:
@@ -60,11 +66,12 @@ def require_strict(summary: ImportSummary, out: Path) -> None:
 class _Importer:
     """Makes one shard of records into rows; what it makes depends on the records alone."""
 
-    def __init__(self, chosen: Format, records: list[Any], images: Path | None, repeated: set[str]) -> None:
+    def __init__(self, chosen: Format, records: Sequence[Any], row_ids: list[str], images: Path | None) -> None:
         self.chosen = chosen
         self.records = records
+        self.row_ids = row_ids
         self.images = images
-        self.repeated = repeated
+        self.first = {row_id: number for number, row_id in reversed(list(enumerate(row_ids)))}
         self.decoded: dict[str, RowError | None] = {}
 
     def __call__(self, shard: int) -> ShardResult:
@@ -72,17 +79,18 @@ class _Importer:
         rejects: list[Reject] = []
         start = shard * SHARD_RECORDS
         for number, record in enumerate(self.records[start : start + SHARD_RECORDS], start):
-            row_id = self.chosen.record_id(record, number)
             try:
-                rows.append(self._row(record, row_id))
+                rows.append(self._row(record, number))
             except RowError as error:
+                row_id = self.row_ids[number]
                 rejects.append(Reject(row_id=row_id, field=error.field, reason=error.reason, stage="import"))
         return ShardResult(rows=rows, rejects=rejects)
 
-    def _row(self, record: Any, row_id: str) -> PreferenceRow:
-        if row_id in self.repeated:
-            raise RowError("several records have this id; ids must differ", field="id")
-        row = replace(self.chosen.to_row(record, self.images), row_id=row_id)
+    def _row(self, record: Any, number: int) -> PreferenceRow:
+        row_id = self.row_ids[number]
+        if self.first[row_id] != number:
+            raise RowError("a record before this one has the same id; ids must differ", field="id")
+        row = replace(self.chosen.to_row(record, row_id, self.images), row_id=row_id)
         require_valid(row, pair=True)
         for image in row.images:
             self._require_picture(image.data)
@@ -99,13 +107,46 @@ class _Importer:
                 self.decoded[key] = error
         found = self.decoded[key]
         if found is not None:
-            raise found
+            raise RowError(found.reason, field=found.field)
 
 
-def _identity(format_name: str, source: Path, images: Path | None) -> dict[str, object]:
-    files = sorted(source.glob("*")) if source.is_dir() else [source]
-    hashes = {path.name: sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
-    return {"command": "import", "format": format_name, "source": hashes, "images": images.name if images else None}
+def _identity(chosen: Format, source: Path, images: Path | None, *, out: Path) -> dict[str, object]:
+    """What the rows depend on. Pictures count by name and size: they are read once, later."""
+    pictures = None
+    if images is not None:
+        inside = (p for p in images.rglob("*") if p.is_file() and not p.resolve().is_relative_to(out.resolve()))
+        listing = sorted(f"{path.relative_to(images)}\t{path.stat().st_size}" for path in inside)
+        pictures = {"files": len(listing), "listing": _hash(line.encode("utf-8", "replace") for line in listing)}
+    return {
+        "command": "import",
+        "format": chosen.name,
+        "source": {path.name: _file_hash(path) for path in chosen.files(source)},
+        "images": pictures,
+    }
+
+
+def _file_hash(path: Path) -> str:
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; this format is one file")
+    try:
+        with path.open("rb") as file:
+            return _hash(iter(lambda: file.read(1 << 20), b""))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _hash(blocks: Iterable[bytes]) -> str:
+    digest = sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _release(folder: OutFolder) -> None:
+    """Give back an --out that a broken source claimed, so that the mended source may have it."""
+    shutil.rmtree(folder.work, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.path.rmdir()
 
 
 def _summary(manifest: dict[str, Any]) -> ImportSummary:
