@@ -45,6 +45,8 @@ NAMES: Final = {
 FOCUS: Final = ("bpo", "dpo")
 ALL_PAIRS_MODELS: Final = 4
 NO_DIFFERENCE: Final = "no difference shown"
+NO_DATA: Final = "no data"
+VERDICTS: Final = ("higher", "lower", NO_DIFFERENCE)
 
 
 class Cell(NamedTuple):
@@ -52,7 +54,7 @@ class Cell(NamedTuple):
 
     value: str
     interval: str = ""
-    count: str = ""
+    num_items: str = ""
     seeds: str = ""
     few_seeds: bool = False
 
@@ -102,15 +104,20 @@ def shown_measure(name: str) -> MeasureText:
 def cell(measure: Mapping[str, Any] | None) -> Cell:
     """One measure in words: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 90} -> 50.0 %, 40.0 to 60.0, n 90."""
     if not measure or measure.get("value") is None:
-        return Cell("no data")
+        return Cell(NO_DATA)
     per_seed = measure.get("per_seed") or []
     return Cell(
         value=f"{100 * measure['value']:.1f} %",
         interval=_interval(measure.get("low"), measure.get("high"), sign=""),
-        count=f"n {measure['n']}" if "n" in measure else "",
+        num_items=_count(measure),
         seeds=" · ".join("–" if value is None else f"{100 * value:.1f}" for value in per_seed),  # noqa: RUF001
         few_seeds=bool(measure.get("few_seeds")),
     )
+
+
+def _count(measure: Mapping[str, Any]) -> str:
+    missing = f", {measure['missing']} without verdict" if measure.get("missing") else ""
+    return f"n {measure['n']}{missing}" if "n" in measure else ""
 
 
 def _interval(low: float | None, high: float | None, *, sign: str) -> str:
@@ -122,7 +129,7 @@ def comparison(found: Mapping[str, Any]) -> Comparison:
     difference, low, high = found.get("difference"), found.get("low"), found.get("high")
     a, b, measure = str(found["a"]), str(found["b"]), str(found["measure"])
     if difference is None or low is None or high is None:
-        return Comparison(a, b, measure, "no data", "", "no data", "open")
+        return Comparison(a, b, measure, NO_DATA, "", NO_DATA, "open")
     verdict, tone = _verdict(low, high, shown_measure(measure).better)
     return Comparison(a, b, measure, f"{100 * difference:+.1f}", _interval(low, high, sign="+"), verdict, tone)
 
@@ -159,24 +166,25 @@ def headline(sections: Sequence[Section]) -> str:
     focus = FOCUS if FOCUS in pairs else FOCUS[::-1] if FOCUS[::-1] in pairs else pairs[-1]
     said = [_counted(sections, focus, measure) for measure in ("safety_rate", "over_refusal", "helpfulness")]
     where = f" in {len(sections)} conditions" if len(sections) > 1 else ""
-    return f"{shown_name(focus[0])} against {shown_name(focus[1])}{where}: {'; '.join(filter(None, said))}."
+    return f"{shown_name(focus[0])} against {shown_name(focus[1])}{where}: {'; '.join(filter(None, said)) or NO_DATA}."
 
 
 def _counted(sections: Sequence[Section], pair: tuple[str, str], measure: str) -> str:
+    """What the sections say of one measure: "over-refusal is lower in 2, no difference shown in 1"."""
     found = [each for section in sections for each in section.comparisons if (each.a, each.b) == pair]
-    of_measure = [each for each in found if each.measure == measure]
+    of_measure = [each for each in found if each.measure == measure and each.verdict != NO_DATA]
     title = shown_measure(measure).title.lower()
     if not of_measure:
         return ""
     if len(of_measure) == 1:
         each = of_measure[0]
-        points = f" by {each.difference.lstrip('+-')} points" if each.verdict in ("higher", "lower") else ""
-        return f"{title} {each.verdict}{points}"
+        if each.verdict == NO_DIFFERENCE:
+            return f"no difference in {title} is shown"
+        return f"{title} is {each.verdict} by {each.difference[1:]} points"
     counts = Counter(each.verdict for each in of_measure)
-    if len(counts) == 1:
-        return f"{title} {of_measure[0].verdict} in {'both' if len(of_measure) == 2 else 'all'}"
-    order = ("higher", "lower", NO_DIFFERENCE, "no data")
-    return f"{title} " + ", ".join(f"{verdict} in {counts[verdict]}" for verdict in order if counts[verdict])
+    said = [f"{'' if verdict == NO_DIFFERENCE else 'is '}{verdict} in {counts[verdict]}" for verdict in VERDICTS
+            if counts[verdict]]  # fmt: skip
+    return f"{title} {', '.join(said)}"
 
 
 def _alone(sections: Sequence[Section]) -> str:

@@ -23,13 +23,17 @@ from blindpo.report import compare
 from blindpo.report.compare import Section
 from blindpo.report.gallery import Example, examples
 from blindpo.report.load import Run, Sources, load_results, load_sources
-from blindpo.report.plots import MARKERS, safety_figure, scatter_points, training_figures
+from blindpo.report.plots import safety_figure, scatter_points, training_figures
 from blindpo.runs.manifest import write_text
 
 MARK: Final = '<meta name="generator" content="blindpo report">'
 """Stands near the top of every page, so that a page is overwritten and another file never is."""
 MARK_BYTES: Final = 2000
-MAX_POINTS: Final = len(MARKERS)
+CONDITIONS: Final = {
+    "paper_like_offpolicy": "Paper-like pairs, off-policy",
+    "paper_like_onpolicy": "Paper-like pairs, on-policy",
+    "benign_twins": "Pairs with benign twins",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +120,18 @@ def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
         named = _named(group)
         section = Section(
             title="Evaluation" if len(groups) == 1 else f"Rows {data[:8]}",
-            models={name: stored.results["measures"] for name, stored in named.items()},
+            models={name: _measures(stored) for name, stored in named.items()},
             comparisons=compare.compare_evaluations(named),
         )
         parts.append(_Part(section=section, evaluations=named))
     return parts
+
+
+def _measures(stored: StoredEval) -> dict[str, Any]:
+    """The measures, and safety by label beside them where requests carry one."""
+    by_label = stored.results.get("by_label", {})
+    labelled = {f"safety_{label}": found["safety_rate"] for label, found in by_label.items()}
+    return {**stored.results["measures"], **{name: found for name, found in labelled.items() if found["n"]}}
 
 
 def _data(stored: StoredEval) -> str:
@@ -162,7 +173,7 @@ def _curves(runs: Sequence[Run], conditions: Iterable[str]) -> dict[str, list[Ma
 
 
 def _title(condition: str) -> str:
-    return condition.replace("_", " ").capitalize()
+    return CONDITIONS.get(condition, condition.replace("_", " ").capitalize())
 
 
 def _render(

@@ -1,0 +1,1 @@
+"""Tests of rows/: what a row is, how it is saved, checked and viewed."""
