@@ -5,6 +5,7 @@ mean log-probability per token of chosen and rejected is stored with the `as_is`
 into place when it is whole: a kill loses one shard at most, and the same command ends with the same bytes.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -123,7 +124,10 @@ def _request(row: PreferenceRow, view: View) -> Request:
 def _likelihoods(
     vlm: Vlm, config: EvaluateConfig, rows: Sequence[tuple[PreferenceRow, PromptInputs | str]]
 ) -> dict[str, tuple[float, float]]:
-    """Mean log-probability per token of chosen and rejected, by row id, for the rows that have both."""
+    """Mean log-probability per token of chosen and rejected, by row id, for the rows that have both.
+
+    A value that overflowed (half precision) says nothing: such a row is left out, and counted as missing.
+    """
     if not config.likelihoods:
         return {}
     sequences: list[tuple[str, PromptInputs, list[int]]] = []
@@ -140,4 +144,5 @@ def _likelihoods(
             found = response_logps(vlm.model, batch).per_token_N.tolist()
         for place, mean in zip(places, found, strict=True):
             means[place] = mean
-    return {sequences[i][0]: (means[i], means[i + 1]) for i in range(0, len(sequences), 2)}
+    scored = {sequences[i][0]: (means[i], means[i + 1]) for i in range(0, len(sequences), 2)}
+    return {row_id: both for row_id, both in scored.items() if all(map(math.isfinite, both))}

@@ -17,7 +17,7 @@ from blindpo.evaluate.responses import Prompts, processor_identity
 from blindpo.evaluate.run import evaluate, rejudge
 from blindpo.evaluate.stored import link_files, load_eval
 from blindpo.evaluate.verdicts import read_responses
-from blindpo.models.logprobs import response_logps
+from blindpo.models.logprobs import ResponseLogps, response_logps
 from blindpo.models.prompt import collate, encode_prompt, encode_response
 from blindpo.models.source import ModelSource, resolve_model
 from blindpo.models.vlm import Vlm, load_vlm
@@ -172,6 +172,18 @@ def test_processors_that_tokenize_alike_have_one_identity(source: ModelSource, v
 
 def test_likelihoods_can_be_left_out(data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path) -> None:
     found = evaluate(replace(CONFIG, likelihoods=False), data, source, tmp_path / "eval", vlm=vlm)
+    assert found.measures["pairwise_accuracy"] == {"value": None, "n": 0, "no_data": True, "missing": 9}
+
+
+def test_a_likelihood_that_overflowed_is_missing_and_not_a_preference(
+    data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflowing(_model: Any, batch: Any) -> ResponseLogps:
+        size = len(batch.input_ids)
+        return ResponseLogps(torch.full((size,), torch.nan), torch.ones(size, dtype=torch.long))
+
+    monkeypatch.setattr(stage, "response_logps", overflowing)
+    found = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
     assert found.measures["pairwise_accuracy"] == {"value": None, "n": 0, "no_data": True, "missing": 9}
 
 
