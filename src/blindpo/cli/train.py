@@ -1,68 +1,105 @@
-"""Train with Blind Preference Optimization or DPO: blindpo train DATA --model MODEL --method bpo|dpo --out RUN.
+"""Train by preference on rows of DATA: BPO (chosen against rejected and blind responses), or DPO.
 
-Every option of transformers.TrainingArguments has its own name here, as a flag and as a recipe key; the keys of
-blindpo itself are: method, beta, max_length, freeze_vision, lora, lora_r, lora_alpha, lora_targets, reference,
-reference_cache.
+  blindpo train DATA --model MODEL --out RUN [--method bpo|dpo] [--eval DATA] [--beta 0.1] [--lora true] ...
+
+Every option of transformers.TrainingArguments is here under its own name (--learning_rate 1e-6), and is a key of the
+recipe and of --set beside blindpo's own. The same command goes on after a kill, from the last whole checkpoint.
 """
 
 import argparse
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, Final
 
 from blindpo.cli.options import add_common, emit
+from blindpo.train.arguments import FIXED, argument_names, make_arguments, split_keys
 from blindpo.train.config import TrainConfig
+
+OWN: Final = {
+    "method": "bpo (default) or dpo",
+    "beta": "weight of the log-ratio in the reward (default 0.1)",
+    "lora": "train an adapter instead of the weights",
+    "lora_r": "its rank (default 16)",
+    "lora_alpha": "its scale is lora_alpha / lora_r (default 32)",
+    "lora_targets": "last names of the layers that get it, with commas",
+    "freeze_vision": "keep the vision tower as it is (default true)",
+    "max_length": "tokens of prompt, image and longest response; longer rows are rejected, never cut",
+    "reference": "cached (default) or adapter_off",
+    "reference_cache": "folder of reference log-probabilities that several runs share",
+    "dtype": "of the weights in memory: float32 (default), bfloat16 with lora",
+}
+SHOWN: Final = ("rewards/accuracies", "rewards/blind_accuracies")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo train`."""
-    parser.add_argument("data", type=Path, metavar="DATA", help="a data folder, with blind responses for bpo")
-    parser.add_argument("--model", required=True, metavar="MODEL", help="model folder, ID@REVISION or RUN folder")
-    parser.add_argument("--method", metavar="bpo|dpo", help="which loss (default bpo)")
+    """blindpo's own keys, then those of transformers."""
+    parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
+    parser.add_argument("--model", required=True, metavar="MODEL", help="a model folder, ID@REVISION or a RUN folder")
     parser.add_argument("--eval", type=Path, metavar="DATA", help="rows for the eval_* metrics")
+    booleans = {"lora", "freeze_vision"}
+    for name, text in OWN.items():
+        _add(parser, name, is_boolean=name in booleans, text=text)
+    group = parser.add_argument_group("options of transformers.TrainingArguments")
+    for name, is_boolean in argument_names().items():
+        _add(group, name, is_boolean=is_boolean, text=argparse.SUPPRESS if name in FIXED else "")
     add_common(parser, strict=True)
 
 
+def _add(parser: Any, name: str, *, is_boolean: bool, text: str) -> None:
+    spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
+    shape: dict[str, Any] = {"nargs": "?", "const": "true"} if is_boolean else {}
+    parser.add_argument(*spellings, dest=name, metavar="VALUE", help=text, default=None, **shape)
+
+
 def run(args: argparse.Namespace) -> int:
-    """Check all words, then train."""
+    """Words first, then paths in the order of the synopsis, then the work."""
+    from blindpo.errors import StrictError
     from blindpo.models.source import resolve_model
     from blindpo.rows.shards import shard_paths
     from blindpo.runs.config import load_config, parse_sets, read_recipe
-    from blindpo.train.arguments import split_keys, training_arguments
-    from blindpo.train.run import train
 
-    values = read_recipe(args.recipe) | args.extra | ({"method": args.method} if args.method else {})
-    values |= parse_sets(args.set)
-    ours, theirs = split_keys(values, str(args.recipe or "the command line"))
-    config = load_config(TrainConfig, ours, where=str(args.recipe or "the command line"))
-    training_arguments(theirs, args.out)
+    names = [*(field.name for field in fields(TrainConfig)), *argument_names()]
+    flags = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    own: dict[str, Any] = {}
+    theirs: dict[str, Any] = {}
+    recipe = read_recipe(args.recipe)
+    for values, where in ((recipe, f"--recipe {args.recipe}"), (flags, "train"), (parse_sets(args.set), "--set")):
+        some, others = split_keys(values, where=where)
+        own, theirs = {**own, **some}, {**theirs, **others}
+    config = load_config(TrainConfig, own, where="train")
+    make_arguments(theirs, args.out, has_eval=args.eval is not None)
     shard_paths(args.data)
     model = resolve_model(args.model)
-    if args.eval:
+    if args.eval is not None:
         shard_paths(args.eval)
+    from blindpo.train.run import train  # seconds of imports, so after all words and paths are checked
+
     summary = train(config, theirs, data=args.data, model=model, out=args.out, eval_data=args.eval)
-    lines = [f"{name:<32}{value:.4f}" for name, value in sorted(summary.metrics.items())]
-    lines.append(f"{summary.rows} rows, {summary.rejected} rejected, {summary.without_blind} without a blind response")
-    lines.append(f"{summary.steps} steps; the model is {args.out}")
-    emit(asdict(summary), "\n".join(lines), as_json=args.json)
-    return 1 if args.strict and summary.rejected else 0
+    emit(_as_json(summary), _text(summary), as_json=args.json)
+    if args.strict and summary.counts["rejected"]:
+        raise StrictError(f"{summary.counts['rejected']} rows were rejected; {args.out / 'rejects.jsonl'} says why")
+    return 0
 
 
-def parse_extra(words: list[str]) -> tuple[dict[str, object], list[str]]:
-    """`--name value` words that argparse does not know, as TrainingArguments; and what is no such word."""
-    found: dict[str, object] = {}
-    rest: list[str] = []
-    place = 0
-    while place < len(words):
-        word = words[place]
-        if not word.startswith("--"):
-            rest.append(word)
-        elif "=" in word:
-            name, _, value = word[2:].partition("=")
-            found[name.replace("-", "_")] = value
-        elif place + 1 < len(words) and not words[place + 1].startswith("--"):
-            found[word[2:].replace("-", "_")] = words[place + 1]
-            place += 1
-        else:
-            found[word[2:].replace("-", "_")] = True
-        place += 1
-    return found, rest
+def _as_json(summary: Any) -> dict[str, object]:
+    return {
+        "out": str(summary.out),
+        "state": summary.state,
+        "steps": summary.steps,
+        "counts": summary.counts,
+        "final": summary.final,
+    }
+
+
+def _text(summary: Any) -> str:
+    counts = summary.counts
+    first = {"done": "was finished before; nothing was done", "resume": "resumed and finished", "new": "finished"}
+    lines = [
+        f"{summary.out} {first[summary.state]}: {summary.steps} steps on {counts['kept']} rows "
+        f"({counts['rejected']} rejected, {counts['without_blind']} without a blind response)"
+    ]
+    for prefix, what in (("", "last step"), ("eval_", "evaluation")):
+        shown = [f"{n} {summary.final[prefix + n]:.3f}" for n in ("loss", *SHOWN) if prefix + n in summary.final]
+        if shown:
+            lines.append(f"{what}: {', '.join(shown)}")
+    return "\n".join(lines)

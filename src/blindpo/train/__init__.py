@@ -1,1 +1,1 @@
-"""What is minimised, and how: rows to examples, the loss, the reference, the trainer around transformers' own."""
+"""Train by preference: BPO, or DPO as its first term alone. Read `loss.py` first; `run.py` tells the whole order."""

@@ -1,57 +1,144 @@
-"""`transformers.TrainingArguments` by its own names: checked, typed, and those that the trainer fixes refused."""
+"""Every option of `transformers.TrainingArguments` by its own name; those that the trainer fixes are refused.
 
+Names are read from the installed transformers' source, not from a list of ours, and without importing it: that takes
+seconds, and `blindpo train --help` needs the names alone.
+"""
+
+import ast
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-from transformers import TrainingArguments
+from typing import Any, Final
 
 from blindpo.errors import ConfigError
 from blindpo.runs.config import convert, unknown_key
-from blindpo.train.config import FIXED, TrainConfig
+from blindpo.train.config import TrainConfig
 
-DEFAULTS: dict[str, Any] = {"save_total_limit": 2, "logging_steps": 10, "report_to": "none"}
-"""Where ours differ from transformers': two checkpoints are kept, nothing is reported to a service unasked."""
+_RESUME: Final = "the same command goes on by itself from the last whole checkpoint, exactly"
+_HUB: Final = "nothing is uploaded; the finished RUN is an ordinary model folder"
+_PREDICTIONS: Final = "evaluation gathers rewards, no predictions"
+_COMMAND: Final = "'blindpo train' trains, and evaluates with --eval"
+_TEXT: Final = "the loss is a mean over rows, not over labels or tokens"
+FIXED: Final[dict[str, str]] = {
+    "output_dir": "--out is the output folder",
+    "remove_unused_columns": "batches are made by blindpo's own collator",
+    "label_names": _TEXT,
+    "label_smoothing_factor": _TEXT,
+    "average_tokens_across_devices": _TEXT,
+    "include_num_input_tokens_seen": _TEXT,
+    "length_column_name": "rows have no length column",
+    "neftune_noise_alpha": "noise would set the model apart from its reference",
+    "use_cache": "training has no use for a key-value cache",
+    "auto_find_batch_size": "a batch size found by failing cannot be resumed exactly; use gradient_accumulation_steps",
+    "resume_from_checkpoint": _RESUME,
+    "save_only_model": _RESUME,
+    "ignore_data_skip": _RESUME,
+    "restore_callback_states_from_checkpoint": _RESUME,
+    "do_train": _COMMAND,
+    "do_eval": _COMMAND,
+    "do_predict": _COMMAND,
+    "bf16_full_eval": "evaluation rewards are computed as training computes them",
+    "fp16_full_eval": "evaluation rewards are computed as training computes them",
+    "prediction_loss_only": _PREDICTIONS,
+    "include_for_metrics": _PREDICTIONS,
+    "batch_eval_metrics": _PREDICTIONS,
+    "eval_do_concat_batches": _PREDICTIONS,
+    "eval_use_gather_object": _PREDICTIONS,
+    "eval_accumulation_steps": _PREDICTIONS,
+    "push_to_hub": _HUB,
+    "hub_token": _HUB,
+    "hub_private_repo": _HUB,
+    "hub_model_id": _HUB,
+    "hub_strategy": _HUB,
+    "hub_always_push": _HUB,
+    "hub_revision": _HUB,
+}
+
+DEFAULTS: Final[dict[str, Any]] = {
+    "learning_rate": 1e-6,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 10,
+    "num_train_epochs": 1,
+    "logging_steps": 1,
+    "save_total_limit": 2,
+    "report_to": "none",
+}
+"""Where blindpo's defaults differ from transformers': the paper's recipe, metrics at every step, two checkpoints."""
+
+WITHOUT_EFFECT: Final = ("disable_tqdm", "report_to", "log_level", "run_name", "dataloader_num_workers")
+"""Options that change no result: a finished run is the same run with others."""
 
 
-def argument_names() -> dict[str, Any]:
-    """Every option of TrainingArguments with its default."""
-    return {field.name: field.default for field in fields(TrainingArguments) if field.init}
+@cache
+def argument_names() -> dict[str, bool]:
+    """The names of all options of the installed `TrainingArguments`; True for those that are true or false."""
+    spec = find_spec("transformers")
+    if spec is None or spec.origin is None:
+        raise ConfigError("training needs transformers; install it with: pip install blindpo")
+    source = (Path(spec.origin).parent / "training_args.py").read_text(encoding="utf-8")
+    found: dict[str, bool] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef) and node.name == "TrainingArguments":
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_option(field):
+                    found[field.target.id] = "bool" in ast.unparse(field.annotation).split(" | ")
+    return found
 
 
-def split_keys(values: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keys of TrainConfig, and keys of TrainingArguments. Raises ConfigError for a fixed or unknown one."""
-    ours = {field.name for field in fields(TrainConfig)}
-    theirs = argument_names()
-    for key in values:
-        if key in FIXED:
-            raise ConfigError(f"{where}: '{key}' is fixed by the trainer: {FIXED[key]}")
-        if key not in ours and key not in theirs:
-            raise unknown_key(key, {*ours, *theirs} - set(FIXED), where)
-    return {k: v for k, v in values.items() if k in ours}, {k: v for k, v in values.items() if k not in ours}
+def _is_option(field: ast.AnnAssign) -> bool:
+    return not ast.unparse(field.annotation).startswith("ClassVar") and not str(
+        getattr(field.target, "id", "_")
+    ).startswith("_")
 
 
-def training_arguments(values: Mapping[str, Any], out: Path) -> TrainingArguments:
-    """The arguments of one run. Raises ConfigError with transformers' own reason."""
-    defaults = argument_names()
-    typed = {key: _typed(value, defaults[key], key) for key, value in {**DEFAULTS, **values}.items()}
-    limit = typed["save_total_limit"]
-    if limit is not None and limit < 2:
-        raise ConfigError("save_total_limit must be at least 2: while one checkpoint is written, another must be whole")
+def split_keys(values: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys of `TrainConfig`, and those of `TrainingArguments`. Raises ConfigError for one that is neither."""
+    own = {field.name for field in fields(TrainConfig)}
+    theirs = {key: value for key, value in values.items() if key not in own}
+    for key in theirs:
+        refuse(key, where=where)
+    return {key: value for key, value in values.items() if key in own}, theirs
+
+
+def refuse(key: str, *, where: str) -> None:
+    """Raise ConfigError for an unknown option, and for one that is fixed, with the reason."""
+    if key in FIXED:
+        raise ConfigError(f"{where}: '{key}' is fixed: {FIXED[key]}. Leave it out.")
+    if key not in argument_names():
+        own = {field.name for field in fields(TrainConfig)}
+        raise unknown_key(key, own | set(argument_names()) - set(FIXED), where)
+
+
+def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> Any:
+    """The checked `TrainingArguments` of a run. Raises ConfigError that names the option."""
+    for key in given:
+        refuse(key, where="train")
+    _check_evaluation(given, has_eval=has_eval)
+    from torch.cuda import is_available
+    from transformers import TrainingArguments
+
+    kinds = {field.name: field.type for field in fields(TrainingArguments)}
+    values = {**DEFAULTS, "dataloader_pin_memory": is_available(), **given}
+    if has_eval and "eval_strategy" not in given:
+        values["eval_strategy"] = "epoch"
+    values = {key: _typed(value, kinds[key], key) for key, value in values.items()}
     try:
-        return TrainingArguments(output_dir=str(out), remove_unused_columns=False, **typed)
-    except (ValueError, TypeError, ImportError) as error:
-        raise ConfigError(f"TrainingArguments: {' '.join(str(error).split())[:300]}") from error
+        made = TrainingArguments(output_dir=str(out), remove_unused_columns=False, prediction_loss_only=True, **values)
+    except (ValueError, TypeError, KeyError, ImportError) as error:
+        raise ConfigError(f"train: {' '.join(str(error).split())}") from error
+    made._n_gpu = min(made.n_gpu, 1)  # DataParallel cannot split our batches; several devices: torchrun
+    return made
 
 
-def _typed(value: Any, default: Any, key: str) -> Any:
-    """`value` in the type of the option's default; YAML reads 1e-6 as text."""
-    if type(default) in (bool, int, float) and value is not None:
-        return convert(value, type(default), key)
-    if isinstance(value, str):
-        try:
-            return int(value) if value.lstrip("-").isdigit() else float(value)
-        except ValueError:
-            return value
-    return value
+def _check_evaluation(given: Mapping[str, Any], *, has_eval: bool) -> None:
+    if given.get("train_sampling_strategy") == "group_by_length":
+        raise ConfigError("train: train_sampling_strategy=group_by_length is not offered; use random or sequential")
+    asked = {key: value for key, value in given.items() if key.startswith("eval_") and value not in ("no", False)}
+    if asked and not has_eval:
+        raise ConfigError(f"train: '{next(iter(asked))}' has no effect without --eval; name the evaluation rows")
+
+
+def _typed(value: Any, kind: Any, key: str) -> Any:
+    return value if isinstance(value, list | dict) else convert(value, kind, f"train: {key}")

@@ -1,42 +1,52 @@
-"""Checkpoints that count only when they are whole.
+"""Which checkpoints count: those with a completeness mark, which is written last.
 
-transformers writes a checkpoint in place and resumes from the highest number, whole or not. Here a mark is written
-into it last, and folders without one are removed before a run goes on.
+transformers writes a checkpoint in place and resumes from the highest number whether it is whole or not. Here a
+checkpoint that was killed half written has no mark, is deleted and is never resumed from.
 """
 
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.runs.manifest import read_json, write_json, write_text
+from blindpo.runs.manifest import read_json, write_json
 
-MARK: Final = "blindpo_complete.json"
-
-
-def mark_complete(checkpoint: Path, state: dict[str, Any]) -> None:
-    """Write the mark, with the trainer's own `state` (running means) in it."""
-    write_json(checkpoint / MARK, state)
+MARK: Final = "complete.json"
+PREFIX: Final = "checkpoint-"
 
 
-def last_complete(run: Path) -> Path | None:
-    """The newest whole checkpoint of `run`; broken ones are removed."""
-    whole = []
-    for folder in run.glob("checkpoint-*"):
-        if (folder / MARK).is_file():
-            whole.append(folder)
-        else:
+def mark_complete(folder: Path, sums: dict[str, Any]) -> None:
+    """Say that everything in `folder` is written; `sums` are the metrics since the last log."""
+    write_json(folder / MARK, {"step": _step(folder), "sums": sums})
+
+
+def latest_complete(run: Path) -> Path | None:
+    """The newest whole checkpoint of a run, after half-written ones were deleted; None where there is none."""
+    found = _checkpoints(run)
+    for folder in found:
+        if not (folder / MARK).is_file():
             shutil.rmtree(folder)
-    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+    whole = [folder for folder in found if folder.is_dir()]
+    return whole[-1] if whole else None
 
 
-def read_state(checkpoint: Path) -> dict[str, Any]:
-    """What `mark_complete` was given."""
-    state: dict[str, Any] = read_json(checkpoint / MARK)
-    return state
+def keep_newest(run: Path, keep: int, best: str | None) -> None:
+    """Delete all but the newest `keep` checkpoints and the `best` one."""
+    for folder in _checkpoints(run)[:-keep]:
+        if best is None or folder.name != Path(best).name:
+            (folder / MARK).unlink(missing_ok=True)  # first the mark: a kill amid deletion leaves nothing that counts
+            shutil.rmtree(folder)
 
 
-def cut_metrics(metrics: Path, lines: int) -> None:
-    """Keep the first `lines` lines of `metrics`: those that were written when the checkpoint was."""
-    if metrics.is_file():
-        kept = metrics.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
-        write_text(metrics, "".join(kept))
+def state_of(checkpoint: Path) -> tuple[int, dict[str, Any]]:
+    """The step of a whole checkpoint, and its metric sums."""
+    content = read_json(checkpoint / MARK)
+    return int(content["step"]), dict(content["sums"])
+
+
+def _checkpoints(run: Path) -> list[Path]:
+    found = [path for path in run.glob(f"{PREFIX}*") if path.is_dir() and path.name[len(PREFIX) :].isdigit()]
+    return sorted(found, key=_step)
+
+
+def _step(folder: Path) -> int:
+    return int(folder.name[len(PREFIX) :])

@@ -1,64 +1,62 @@
-"""What is ours to choose in training; everything else is `transformers.TrainingArguments` by its own names."""
+"""What is trained and against which reference; how (steps, rates, batches) is `transformers.TrainingArguments`' matter.
 
-from dataclasses import dataclass
-from typing import Literal
+No torch here: a recipe is checked before anything heavy is imported.
+"""
 
-Method = Literal["bpo", "dpo"]
+from dataclasses import dataclass, fields
+from typing import Final, Literal
 
-FIXED = {
-    "output_dir": "it is --out",
-    "remove_unused_columns": "the batches have columns of their own",
-    "label_names": "the batches have columns of their own",
-    "prediction_loss_only": "evaluation computes rewards",
-    "resume_from_checkpoint": "the same command goes on from the last complete checkpoint by itself",
-    "ignore_data_skip": "resuming is exact",
-    "do_train": "it is the command",
-    "do_eval": "it is --eval",
-    "do_predict": "it is 'blindpo evaluate'",
-    "push_to_hub": "upload the finished RUN folder yourself",
-    "dataloader_drop_last": "no row is dropped",
-    "label_smoothing_factor": "the loss has no labels",
-    "include_num_input_tokens_seen": "the batches have columns of their own",
-    "group_by_length": "batches hold all responses of their rows",
-    "save_only_model": "resuming needs the optimizer",
-    "batch_eval_metrics": "evaluation computes rewards",
-    "accelerator_config": "the loss is a mean over rows, not over batches",
-    "full_determinism": "runs are repeatable as they are",
-}
-"""Options of TrainingArguments that the trainer fixes, with the reason."""
+LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """How preferences are learnt."""
+    """The keys of a training recipe that are blindpo's own."""
 
-    method: Method = "bpo"
-    """"bpo" compares chosen with rejected and blind responses, "dpo" with rejected ones alone."""
+    method: Literal["bpo", "dpo"] = "bpo"
+    """bpo: both terms of the loss; dpo: the first alone, blind responses in the data are left aside."""
     beta: float = 0.1
-    """Strength of the reward, above 0: small values let the policy move far from the reference."""
-    max_length: int | None = None
-    """Rows over so many tokens are rejected, never cut; None is what the model takes."""
-    freeze_vision: bool = True
-    """Leave the vision tower as it is (the paper's choice)."""
+    """Weight of the log-ratio in the reward; larger keeps the model nearer to its reference. Above 0."""
     lora: bool = False
-    """Train a LoRA adapter on the language model instead of all weights."""
+    """Train an adapter on the language model instead of the weights themselves."""
     lora_r: int = 16
     """Rank of the adapter."""
     lora_alpha: float = 32.0
-    """Scale of the adapter."""
+    """The adapter's output is scaled by lora_alpha / lora_r."""
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    """Names of the linear layers that get an adapter, outside the vision tower."""
+    """Last names of the linear layers that get an adapter; those inside a vision tower never do."""
+    freeze_vision: bool = True
+    """Keep the vision tower as it is, as in the paper; the projector is trained."""
+    max_length: int | None = None
+    """Tokens of the prompt, image included, and the longest response together; a longer row is rejected, never cut.
+    Without it, as many positions as the model has."""
     reference: Literal["cached", "adapter_off"] = "cached"
-    """Where the reference's log-probabilities come from: computed once and kept, or the model without its adapter."""
+    """cached: the reference's log-probabilities are computed before the first step, once. adapter_off: at each step, by
+    the model with its adapter off (needs lora)."""
     reference_cache: str | None = None
-    """Folder of the cache; None is RUN/reference. Entries are found by content, so runs may share it."""
+    """Folder of cached reference log-probabilities that several runs share; without it, one inside the run."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the weights in memory. bfloat16 needs lora: a weight in bfloat16 does not move at a rate of 1e-6. To compute
+    in bfloat16 over float32 weights, set bf16."""
 
     def __post_init__(self) -> None:
-        if self.beta <= 0:
-            raise ValueError("beta must be above 0")
-        if self.max_length is not None and self.max_length < 2:
-            raise ValueError("max_length must be at least 2")
+        if not self.beta > 0:
+            raise ValueError(f"beta is {self.beta}; it must be above 0")
+        if self.max_length is not None and self.max_length < 1:
+            raise ValueError(f"max_length is {self.max_length}; it must be at least 1 token")
         if self.lora_r < 1:
-            raise ValueError("lora_r must be at least 1")
-        if self.reference == "adapter_off" and not self.lora:
-            raise ValueError("reference adapter_off needs lora: true; without an adapter there is nothing to turn off")
+            raise ValueError(f"lora_r is {self.lora_r}; it must be at least 1")
+        if self.lora:
+            if not self.freeze_vision:
+                raise ValueError("freeze_vision=false has no effect with lora: the adapter is on the language model")
+            return
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in LORA_ONLY:
+            if getattr(self, name) != defaults[name]:
+                raise ValueError(f"{name} has no effect without lora; add lora=true or leave it out")
+        if self.reference == "adapter_off":
+            raise ValueError("reference=adapter_off needs lora=true; without an adapter the reference is 'cached'")
+        if self.dtype != "float32":
+            raise ValueError(
+                "dtype=bfloat16 needs lora=true: bfloat16 weights do not move at small learning rates; set bf16=true"
+            )

@@ -1,78 +1,114 @@
-"""Rows to examples: tokens of the prompt and of every response, each response under its own full prompt.
+"""Row to example: a prompt and its responses as token ids. A row that cannot be trained on is rejected with the reason.
 
-This is the plain, readable path, and the oracle of any faster one. A row that cannot be trained on is rejected with
-its reason; one that is too long with its length. Nothing is cut.
+Token ids are made once and kept. Processed pictures are large (4 MB for one of 576 tokens), so they are kept by image
+hash up to a limit and made again beyond it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
+
+from torch import Tensor
 
 from blindpo.errors import RowError
 from blindpo.images.decode import decode_image
-from blindpo.models.prompt import PromptInputs, encode_prompt, encode_response
+from blindpo.models.prompt import PER_TOKEN, PromptInputs, encode_prompt, encode_response
 from blindpo.rows.checks import require_valid
 from blindpo.rows.row import PreferenceRow
 from blindpo.runs.local import Reject
 
-CHOSEN: Final = 0
-REJECTED: Final = 1
-BLIND: Final = 2
+KEPT_IMAGE_BYTES: Final = 2 * 2**30
+
+Ids = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One row, tokenized. `kinds` says of each response what it is; the first is the chosen one."""
+    """One row, tokenized. `reference` holds the reference's log-probabilities in the order of `responses`."""
 
-    row_id: str
+    row: PreferenceRow
     prompt: PromptInputs
-    responses: tuple[tuple[int, ...], ...]
-    kinds: tuple[int, ...]
-    keys: tuple[str, ...]
-    """Content address of each response under its prompt: tokens and image bytes."""
+    """Its extras hold what there is one of per token; what belongs to the pictures comes from `ImageTensors`."""
+    image_key: tuple[str, ...]
+    chosen: Ids
+    rejected: tuple[Ids, ...]
+    blind: tuple[Ids, ...]
+    reference: tuple[float, ...] | None = None
 
     @property
-    def length(self) -> int:
-        """Tokens of the prompt with its longest response."""
-        return len(self.prompt.input_ids) + max(map(len, self.responses))
+    def responses(self) -> tuple[Ids, ...]:
+        """The chosen, the rejected and the blind responses, in this order."""
+        return (self.chosen, *self.rejected, *self.blind)
 
 
-def encode_row(processor: Any, row: PreferenceRow, *, use_blind: bool) -> Example:
-    """The example of `row`. Raises RowError where it has no pair or breaks an invariant."""
+class ImageTensors:
+    """What the processor makes of a row's pictures, by the pictures' hashes; the least used go first."""
+
+    def __init__(self, processor: Any, *, max_bytes: int = KEPT_IMAGE_BYTES) -> None:
+        self.processor = processor
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+        self._kept: OrderedDict[tuple[str, ...], dict[str, Tensor]] = OrderedDict()
+
+    def encode(self, row: PreferenceRow, key: tuple[str, ...]) -> PromptInputs:
+        """Tokens of the row's prompt; what belongs to the pictures is kept aside. Raises RowError."""
+        pictures = [decode_image(image.data) for image in row.images]
+        made = encode_prompt(self.processor, row.prompt, pictures)
+        if key not in self._kept:
+            self._keep(key, {name: value for name, value in made.extras.items() if name not in PER_TOKEN})
+        return PromptInputs(made.input_ids, {n: v for n, v in made.extras.items() if n in PER_TOKEN})
+
+    def whole_prompt(self, example: Example) -> PromptInputs:
+        """The example's prompt with its pictures."""
+        if example.image_key not in self._kept:
+            self.encode(example.row, example.image_key)
+        self._kept.move_to_end(example.image_key)
+        return PromptInputs(example.prompt.input_ids, {**example.prompt.extras, **self._kept[example.image_key]})
+
+    def _keep(self, key: tuple[str, ...], tensors: dict[str, Tensor]) -> None:
+        self._kept[key] = tensors
+        self._num_bytes += _num_bytes(tensors)
+        while self._num_bytes > self._max_bytes and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._num_bytes -= _num_bytes(dropped)
+
+
+def _num_bytes(tensors: dict[str, Tensor]) -> int:
+    return sum(value.nbytes for value in tensors.values())
+
+
+def make_example(row: PreferenceRow, images: ImageTensors, *, use_blind: bool, max_length: int | None) -> Example:
+    """Raises RowError for a row that is no pair, whose pictures are bad, or that is longer than `max_length` tokens."""
     require_valid(row, pair=True)
-    named = [(CHOSEN, row.chosen or "", False), (REJECTED, row.rejected or "", False)]
-    named += [(REJECTED, text, False) for text in row.more_rejected]
-    named += [(BLIND, answer.text, answer.cut) for answer in row.blind if use_blind]
-    prompt = encode_prompt(processor, row.prompt, [decode_image(image.data) for image in row.images])
-    responses = tuple(tuple(encode_response(processor, row.prompt, text, cut=cut)) for _, text, cut in named)
-    context = sha256(repr((prompt.input_ids.tolist(), [image.sha256 for image in row.images])).encode()).hexdigest()
-    keys = tuple(sha256(f"{context}{list(ids)}".encode()).hexdigest()[:32] for ids in responses)
-    return Example(row.row_id, prompt, responses, tuple(kind for kind, _, _ in named), keys)
+    assert row.chosen is not None and row.rejected is not None
+    key = tuple(image.sha256 for image in row.images)
+    prompt = images.encode(row, key)
+    processor, turns = images.processor, row.prompt
+    example = Example(
+        row=row,
+        prompt=prompt,
+        image_key=key,
+        chosen=tuple(encode_response(processor, turns, row.chosen)),
+        rejected=tuple(tuple(encode_response(processor, turns, t)) for t in (row.rejected, *row.more_rejected)),
+        blind=tuple(tuple(encode_response(processor, turns, b.text, cut=b.cut)) for b in row.blind if use_blind),
+    )
+    longest = max(len(response) for response in example.responses)
+    if max_length is not None and len(prompt.input_ids) + longest > max_length:
+        raise RowError(
+            f"{len(prompt.input_ids) + longest} tokens (prompt and images {len(prompt.input_ids)}, longest response "
+            f"{longest}); allowed are {max_length}",
+            field="prompt",
+        )
+    return example
 
 
-def encode_rows(
-    processor: Any, rows: Iterable[PreferenceRow], *, use_blind: bool, max_length: int | None
-) -> tuple[list[Example], list[Reject]]:
-    """Examples of all rows that can be trained on, and why the others cannot."""
-    examples: list[Example] = []
-    rejects: list[Reject] = []
+def make_examples(
+    rows: Iterable[PreferenceRow], images: ImageTensors, *, use_blind: bool, max_length: int | None, stage: str
+) -> Iterator[Example | Reject]:
+    """Each row as an example, or the reason why it cannot be one."""
     for row in rows:
         try:
-            example = encode_row(processor, row, use_blind=use_blind)
-            _require_fit(example, max_length)
-            examples.append(example)
+            yield make_example(row, images, use_blind=use_blind, max_length=max_length)
         except RowError as error:
-            rejects.append(Reject(row_id=row.row_id, field=error.field, reason=error.reason, stage="train"))
-    return examples, rejects
-
-
-def _require_fit(example: Example, max_length: int | None) -> None:
-    if max_length is not None and example.length > max_length:
-        reason = f"{example.length} tokens with its longest response; the limit is {max_length} (max_length)"
-        raise RowError(reason, row_id=example.row_id, field="prompt")
-
-
-def count_without_blind(examples: Sequence[Example]) -> int:
-    """How many examples have no blind response."""
-    return sum(BLIND not in example.kinds for example in examples)
+            yield Reject(row_id=row.row_id, field=error.field, reason=error.reason, stage=stage)

@@ -1,77 +1,72 @@
-"""Log-probabilities of the reference model: computed once, kept on disk, found by content alone.
+"""Reference log-probabilities, computed once and kept on disk under the hash of all that they depend on.
 
-An entry's address is the prompt's and the response's tokens and the image bytes; the file's name adds the model's
-fingerprint and the dtype. So a stale entry cannot be found, and runs share what they have in common. Lines are
-appended; a kill leaves at most one broken line, which is dropped.
+The key holds the model's fingerprint (weights, tokenizer, template), precision, device, torch's version, and, of every
+sequence computed together, token ids and image hashes: a stale value has another key. Since a batch's composition is in
+the key too, a value is the same to the last bit whether it was computed now or before a kill. Pairs and blind responses
+are computed apart, so that DPO and BPO on the same rows share the pairs.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from blindpo.models.logprobs import response_logps
-from blindpo.models.prompt import collate
+from blindpo.runs.manifest import read_json, write_json
 from blindpo.runs.progress import progress
-from blindpo.train.examples import Example
+from blindpo.train.examples import Example, Ids
+
+Sequences = list[tuple[Example, Ids]]
+Score = Callable[[Sequences], list[float]]
+"""Summed log-probabilities of responses under the reference, in one forward pass."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceCache:
-    """The file of one reference model at one dtype inside `folder`."""
+    """A folder of computed values, and what they depend on beside the sequences."""
 
-    def __init__(self, folder: Path, *, fingerprint: str, dtype: str) -> None:
-        self.path = folder / f"{fingerprint[:32].replace('/', '_')}-{dtype}.jsonl"
+    folder: Path
+    identity: dict[str, str]
+    batch_size: int
+    """Rows computed together."""
 
-    def load(self) -> dict[str, float]:
-        """All whole entries."""
-        found: dict[str, float] = {}
-        if self.path.is_file():
-            for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True):
-                if line.endswith("\n"):
-                    entry = json.loads(line)
-                    found[entry["response"]] = entry["logp"]
-        return found
+    def values(self, sequences: Sequences, score: Score) -> list[float]:
+        """The log-probabilities of `sequences`, read where they are known."""
+        if not sequences:
+            return []
+        path = self.folder / f"{self.key(sequences)}.json"
+        if path.is_file():
+            known: list[float] = read_json(path)["logps"]
+            return known
+        self.folder.mkdir(parents=True, exist_ok=True)
+        values = score(sequences)
+        write_json(path, {"logps": values, "row_ids": [example.row.row_id for example, _ in sequences]})
+        return values
 
-    def append(self, entries: dict[str, float]) -> None:
-        """Add entries in one write. A half line that a kill left is ended first."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps({"response": key, "logp": logp}) + "\n" for key, logp in entries.items())
-        if self.path.is_file() and self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n"):
-            self._drop_half_line()
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(lines)
-
-    def _drop_half_line(self) -> None:
-        whole = self.path.read_bytes().rpartition(b"\n")[0]
-        self.path.write_bytes(whole + b"\n" if whole else b"")
-
-
-def reference_logps(
-    model: Any, examples: Sequence[Example], cache: ReferenceCache, *, pad_id: int, batch_sequences: int, bf16: bool
-) -> dict[str, float]:
-    """log pi_ref(y|x) of every response of `examples`, from the cache where it is there."""
-    known = cache.load()
-    missing = [(e, k) for e in examples for k in range(len(e.responses)) if e.keys[k] not in known]
-    missing.sort(key=lambda pair: len(pair[0].prompt.input_ids) + len(pair[0].responses[pair[1]]))
-    with progress(len(missing), "reference") as bar:
-        for part in _parts(missing, batch_sequences):
-            entries = _score(model, part, pad_id=pad_id, bf16=bf16)
-            cache.append(entries)
-            known.update(entries)
-            bar.update(len(part))
-    return known
+    def key(self, sequences: Sequences) -> str:
+        """Hash of all that the values depend on, in hex."""
+        digest = sha256(json.dumps(self.identity, sort_keys=True).encode())
+        for example, response in sequences:
+            known = [example.prompt.input_ids.tolist(), list(response), list(example.image_key)]
+            digest.update(json.dumps(known).encode())
+        return digest.hexdigest()
 
 
-def _parts(items: Sequence[tuple[Example, int]], size: int) -> Iterator[Sequence[tuple[Example, int]]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-@torch.inference_mode()
-def _score(model: Any, part: Sequence[tuple[Example, int]], *, pad_id: int, bf16: bool) -> dict[str, float]:
-    batch = collate([e.prompt for e, _ in part], [e.responses[k] for e, k in part], pad_id=pad_id)
-    with torch.autocast(next(model.parameters()).device.type, dtype=torch.bfloat16, enabled=bf16):
-        sums = response_logps(model, batch).sums_N
-    return {e.keys[k]: float(logp) for (e, k), logp in zip(part, sums, strict=True)}
+def with_reference(
+    examples: Sequence[Example], score: Score, cache: ReferenceCache, *, quiet: bool = False
+) -> list[Example]:
+    """The examples with their `reference` filled in."""
+    found: list[Example] = []
+    with nullcontext() if quiet else progress(len(examples), "reference") as bar:
+        for start in range(0, len(examples), cache.batch_size):
+            part = examples[start : start + cache.batch_size]
+            pairs = iter(cache.values([(e, r) for e in part for r in (e.chosen, *e.rejected)], score))
+            blind = iter(cache.values([(e, r) for e in part for r in e.blind], score))
+            for example in part:
+                values = [next(pairs) for _ in range(1 + len(example.rejected))]
+                values += [next(blind) for _ in example.blind]
+                found.append(replace(example, reference=tuple(values)))
+            if bar is not None:
+                bar.update(len(part))
+    return found

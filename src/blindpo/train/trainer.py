@@ -1,105 +1,179 @@
-"""A thin subclass of transformers.Trainer: our loss, our batches, our log; everything else is theirs."""
+"""transformers.Trainer with the preference loss: glue alone. Each override says why it is there.
 
-import json
-from collections.abc import Mapping, Sequence
+Nothing here computes what is minimised (`loss.py`) or a log-probability (`models/logprobs.py`).
+"""
+
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
 from blindpo.models.logprobs import response_logps
-from blindpo.train.checkpoints import mark_complete
-from blindpo.train.collator import num_rows, sequences
-from blindpo.train.examples import BLIND, CHOSEN, REJECTED
-from blindpo.train.loss import LossTerms, preference_loss
-from blindpo.train.metrics import Means, record
+from blindpo.runs.progress import progress
+from blindpo.train.checkpoints import keep_newest, mark_complete
+from blindpo.train.collator import BLIND, CHOSEN, REJECTED, Collator, as_sequence_batch
+from blindpo.train.config import TrainConfig
+from blindpo.train.examples import Example
+from blindpo.train.loss import preference_loss
+from blindpo.train.metrics import MeanMetrics, MetricsFile, loss_sums, response_sums, split_durations
 
-CLOCK = ("runtime", "per_second", "total_flos")
 
+class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
+    """Trains `model` on examples; `timings` collects the clock times that metrics leave out."""
 
-class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not followed by mypy
-    """Minimises the mean over rows of `preference_loss`."""
+    loss_is_scaled_for_ga = True  # compute_loss divides by the rows of the whole step
 
-    # Our loss is divided by the rows of the whole step already, so micro-batches must not be averaged again.
-    loss_is_scaled_for_ga = True
+    def __init__(
+        self, model: Any, args: TrainingArguments, config: TrainConfig, *,
+        train: list[Example], evaluation: list[Example] | None, collator: Collator, metrics: MetricsFile,
+    ) -> None:  # fmt: skip
+        self.preference = config
+        self.metrics_file = metrics
+        self.timings: dict[str, float] = {}
+        self.training_sums, self.evaluation_sums = MeanMetrics(), MeanMetrics()
+        self.keep_checkpoints = args.save_total_limit or 2
+        args.save_total_limit = None  # transformers would delete a whole checkpoint before the new one is marked
+        super().__init__(model, args, data_collator=collator, train_dataset=train, eval_dataset=evaluation)
+        self.model_accepts_loss_kwargs = True  # before 5.10 this says that the loss is scaled
+        self.remove_callback(PrinterCallback)  # both print metrics on standard output, which is for results
+        self.remove_callback(ProgressCallback)
+        self.add_callback(_SaveLast())
+        if not args.disable_tqdm:
+            self.add_callback(_Bar())
 
-    def __init__(self, *, beta: float, metrics_path: Path, **known: Any) -> None:
-        super().__init__(**known)
-        self.beta = beta
-        self.metrics_path = metrics_path
-        self.means = Means()
-        self.clock: dict[str, float] = {}
-
-    def _get_num_items_in_batch(self, batch_samples: Sequence[Mapping[str, Any]], device: torch.device) -> Tensor:
-        """Why: theirs counts label tokens; the loss is a mean over the rows of a step, however it is split."""
-        count = torch.tensor(sum(num_rows(batch) for batch in batch_samples), device=device)
-        if self.args.world_size > 1:
-            # DDP averages gradients over ranks, so each rank divides by its share of all rows.
-            count = self.accelerator.gather(count).sum() / self.args.world_size
-        return count
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> Any:
+        """Rows instead of label tokens: the loss is a mean over rows, however a step is cut into micro-batches."""
+        rows = torch.tensor(sum(_num_rows(batch) for batch in batch_samples), device=device)
+        # gradients are averaged over processes, so each divides by the mean number of rows
+        return self.accelerator.gather(rows).sum() / self.accelerator.num_processes
 
     def compute_loss(
-        self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Why: the loss compares responses of a row with each other."""
-        terms = self._forward(model, inputs, self.means)
-        loss = terms.total.sum() / (num_rows(inputs) if num_items_in_batch is None else num_items_in_batch)
+        """The model's own loss is over labels; ours is over pairs."""
+        per_row_N = self._per_row_loss(model, inputs, self.training_sums)
+        loss = per_row_N.sum() / (len(per_row_N) if num_items_in_batch is None else num_items_in_batch)
         return (loss, {}) if return_outputs else loss
 
-    def _forward(self, model: Any, inputs: Mapping[str, Any], means: Means) -> LossTerms:
-        """Score all responses of a batch, compare them, and add to `means`."""
-        logps = response_logps(model, sequences(inputs)).sums_N
-        reference = inputs["reference_S"] if "reference_S" in inputs else self._adapter_off(model, inputs)
-        rewards = self.beta * (logps - reference.to(logps))
-        kind, row = inputs["kind_S"], inputs["row_S"]
-        terms = preference_loss(
-            rewards[kind == CHOSEN],
-            rewards[kind == REJECTED],
-            row[kind == REJECTED],
-            blind=rewards[kind == BLIND],
-            blind_row=row[kind == BLIND],
-        )
-        record(means, terms, rewards=rewards.detach(), logps=logps.detach(), kind=kind, row=row)
-        return terms
+    def prediction_step(
+        self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[Tensor, None, None]:
+        """The inherited one calls the model with the batch as keyword arguments; ours are pairs."""
+        with torch.no_grad(), self.compute_loss_context_manager():
+            per_row_N = self._per_row_loss(model, self._prepare_inputs(inputs), self.evaluation_sums)
+        return per_row_N.mean(), None, None
 
-    def _adapter_off(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
-        """The reference is the same model with its adapter turned off."""
-        unwrapped = self.accelerator.unwrap_model(model)
-        with torch.no_grad(), unwrapped.disable_adapter():
-            return response_logps(unwrapped, sequences(inputs)).sums_N
-
-    def evaluate(
-        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
-    ) -> dict[str, float]:
-        """Why: theirs wants labels and predictions; we want the training metrics on other rows."""
-        means = Means()
-        model = self._wrap_model(self.model, training=False)
-        model.eval()
-        for batch in self.get_eval_dataloader(eval_dataset):
-            with torch.no_grad(), self.compute_loss_context_manager():
-                self._forward(model, self._prepare_inputs(batch), means)
-        metrics = means.take(f"{metric_key_prefix}_")
-        self.log(metrics)
-        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """Add the preference metrics where the inherited loop has none: they are sums over rows, not predictions."""
+        self.evaluation_sums.clear()
+        output = super().evaluation_loop(*args, **kwargs)
+        prefix = kwargs.get("metric_key_prefix", "eval")
+        output.metrics.update({f"{prefix}_{name}": mean for name, mean in self._means(self.evaluation_sums).items()})
+        return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Why: adds our means, keeps clock times out of metrics.jsonl, and writes that file."""
-        if "loss" in logs:
-            logs = {**logs, **self.means.take()}
-        self.clock.update({name: value for name, value in logs.items() if any(word in name for word in CLOCK)})
-        kept = {name: value for name, value in logs.items() if name not in self.clock}
-        super().log(dict(kept), start_time)
-        if self.is_world_process_zero() and kept and kept.keys() != {"train_loss", "epoch"}:
-            with self.metrics_path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": self.state.global_step, **kept}, sort_keys=True) + "\n")
+        """Add our means to a training log, write it to metrics.jsonl, and keep clock times out of both.
+
+        The inherited loss is replaced: it forgets at a resume what was summed since the last log.
+        """
+        metrics, durations = split_durations(logs)
+        self.timings.update(durations)
+        if "train_loss" in metrics:  # the closing summary: of this session alone, so not the same after a resume
+            return
+        if "loss" in metrics:
+            metrics.update(self._means(self.training_sums))
+            self.training_sums.clear()
+        super().log(metrics)
+        if self.is_world_process_zero():
+            self.metrics_file.append(self.state.log_history[-1])
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Why: a checkpoint counts only with a mark that is written last."""
+        """A checkpoint counts with its mark alone, and older ones go only after that."""
         super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            lines = len(self.metrics_path.read_text().splitlines()) if self.metrics_path.is_file() else 0
-            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-            mark_complete(folder, {"means": self.means.state(), "metrics_lines": lines})
+            run = Path(self.args.output_dir)
+            mark_complete(run / f"checkpoint-{self.state.global_step}", self.training_sums.sums)
+            keep_newest(run, self.keep_checkpoints, self.state.best_model_checkpoint)
+
+    def _per_row_loss(self, model: Any, batch: dict[str, Any], sums: MeanMetrics) -> Tensor:
+        logps_S = response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
+        r_S = self.preference.beta * (logps_S - self._reference(model, batch))
+        places = {kind: batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND)}
+        row_S = batch["row_S"]
+        terms = preference_loss(
+            r_S[places[CHOSEN]],
+            r_S[places[REJECTED]],
+            row_S[places[REJECTED]],
+            blind_r_B=r_S[places[BLIND]],
+            blind_row_B=row_S[places[BLIND]],
+            use_blind=self.preference.method == "bpo",
+        )
+        sums.add(loss_sums(terms.per_row_N))
+        chosen = (r_S[places[CHOSEN]].detach(), logps_S[places[CHOSEN]].detach())
+        for kind, name in ((REJECTED, "rejected"), (BLIND, "blind")):
+            where = places[kind]
+            found = {"r_K": r_S[where].detach(), "logps_K": logps_S[where].detach(), "row_K": row_S[where]}
+            sums.add(response_sums(*chosen, name, **found))
+        return terms.per_row_N
+
+    def _reference(self, model: Any, batch: dict[str, Any]) -> Tensor:
+        if self.preference.reference == "cached":
+            reference_S: Tensor = batch["reference_S"]
+            return reference_S
+        with torch.no_grad(), self.accelerator.unwrap_model(model).disable_adapter():
+            return response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
+
+    def _means(self, sums: MeanMetrics) -> dict[str, float]:
+        """Means over the rows of all processes."""
+        if self.accelerator.num_processes == 1:
+            return sums.means()
+        from accelerate.utils import gather_object
+
+        together = MeanMetrics()
+        for part in gather_object([sums.sums]):
+            together.add(part)
+        return together.means()
+
+
+def _num_rows(batch: dict[str, Any]) -> int:
+    return int((batch["kind_S"] == CHOSEN).sum())
+
+
+class _SaveLast(TrainerCallback):  # type: ignore[misc]
+    """Moves a save behind the logs and evaluations of the same step: what is logged after a save, a resume loses."""
+
+    def __init__(self) -> None:
+        self._owed = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        """At the last step of an epoch evaluation by epoch is still to come."""
+        last = control.should_training_stop or state.epoch == round(state.epoch)
+        if control.should_save and last:
+            control.should_save, self._owed = False, True
+        return control
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        """Now it may be saved."""
+        if self._owed:
+            control.should_save, self._owed = True, False
+        return control
+
+
+class _Bar(TrainerCallback):  # type: ignore[misc]
+    """Steps and the time left, on standard error."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show the bar, at the resumed step."""
+        self._context = progress(state.max_steps, "steps", done=state.global_step)
+        self._bar = self._context.__enter__()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """One step on."""
+        self._bar.update(1)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take the bar away."""
+        self._context.__exit__(None, None, None)
