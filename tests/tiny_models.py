@@ -19,7 +19,8 @@ TEMPLATE = (
     "{% for message in messages %}{{ '\\n' if not loop.first }}{{ message['role'] + ':' }}"
     "{% if message['content'] is string %}{{ ' ' + message['content'] }}"
     "{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}{{ '<image>' }}{% else %}{{ ' ' + part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "{% if part['type'] == 'image' %}{{ '<image>' }}"
+    "{% else %}{{ ' ' + part['text'] }}{% endif %}{% endfor %}{% endif %}"
     "{% if message['role'] == 'assistant' %}{{ '</s>' }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '\\nassistant:' }}{% endif %}"
 )

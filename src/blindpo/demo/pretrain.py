@@ -112,7 +112,7 @@ def _learn_to_see(model: LlavaForConditionalGeneration, pool: list[Scene], pixel
 
 @torch.no_grad()
 def _features(model: LlavaForConditionalGeneration, pixels: Tensor) -> Tensor:
-    parts = [model.model.vision_tower(part).last_hidden_state[:, 1:] for part in pixels.split(256)]
+    parts = [model.model.vision_tower(part).last_hidden_state[:, 1:] for part in torch.split(pixels, 256)]
     return torch.cat(parts)
 
 

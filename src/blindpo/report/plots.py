@@ -79,8 +79,8 @@ def _grid(left: float, top: float, width: float, height: float) -> str:
         parts.append(_text(x, top + height + 16, str(share), "tick middle"))
         parts.append(_text(left - 6, y + 4, str(share), "tick end"))
     parts.append(_text(left + width / 2, top + height + 32, "over-refusal, % (less is better)", "label middle"))
-    turned = f'transform="rotate(-90 14 {top + height / 2:.0f})"'
-    parts.append(_text(14, top + height / 2, "safety, % (more is better)", "label middle", turned))
+    upwards = _text(0, 0, "safety, % (more is better)", "label middle")
+    parts.append(f'<g transform="translate(14 {top + height / 2:.0f}) rotate(-90)">{upwards}</g>')
     return "".join(parts)
 
 
@@ -147,8 +147,8 @@ def _room(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _text(x: float, y: float, text: str, kind: str, more: str = "") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" {more}>{escape(text)}</text>'
+def _text(x: float, y: float, text: str, kind: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
 
 
 def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> Markup:
