@@ -6,15 +6,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from tests.unit.rows.test_lossless import picture, simple
 
 from blindpo.cli.main import main
 from blindpo.errors import OutputError
 from blindpo.intake.importing import import_data
 from blindpo.rows.row import IMAGE
 from blindpo.rows.shards import read_rows, shard_name, write_shard
-from tests.unit.rows.test_lossless import picture, simple
-
-REAL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "mmsafe_po"
 
 
 def record(number: int, **changes: object) -> dict:
@@ -184,11 +182,3 @@ def test_check_and_stats_name_what_is_wrong(tmp_path: Path, capsys: pytest.Captu
     capsys.readouterr()
     assert main(["stats", str(data), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 3
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="the released rows lie beside the checkout on some machines only")
-def test_all_real_rows_are_kept_and_go_back_byte_for_byte(tmp_path: Path) -> None:
-    summary = import_data("mmsafe-po", REAL / "test.json", tmp_path / "d", images=REAL / "images")
-    assert (summary.read, summary.kept) == (154, 154)
-    assert main(["export", "mmsafe-po", str(tmp_path / "d"), "--out", str(tmp_path / "back.json")]) == 0
-    assert (tmp_path / "back.json").read_bytes() == (REAL / "test.json").read_bytes()
