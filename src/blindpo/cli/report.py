@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
 
     summary = write_report(args.sources, args.out, results=args.results)
     counts = {"evaluations": summary.evaluations, "runs": summary.runs, "examples": summary.examples}
-    listed = ", ".join(f"{count} {what}" for what, count in counts.items())
+    listed = ", ".join(f"{what} {count}" for what, count in counts.items())
     emit(
         {"out": str(summary.out), "headline": summary.headline, **counts},
         f"{summary.headline}\n{summary.out}: {listed}",

@@ -86,6 +86,14 @@ class Section:
         return [*(name for name in MEASURES if name in found), *(name for name in found if name not in MEASURES)]
 
     @property
+    def pairs(self) -> dict[tuple[str, str], dict[str, Comparison]]:
+        """The comparisons by pair of models and measure."""
+        found: dict[tuple[str, str], dict[str, Comparison]] = {}
+        for each in self.comparisons:
+            found.setdefault((each.a, each.b), {})[each.measure] = each
+        return found
+
+    @property
     def few_seeds(self) -> bool:
         """Whether any interval rests on fewer than five seeds."""
         return any(value.get("few_seeds") for of_model in self.models.values() for value in of_model.values())
@@ -142,11 +150,11 @@ def _verdict(low: float, high: float, better: int) -> tuple[str, str]:
 
 
 def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparison, ...]:
-    """Every pair of a few models, or every later model against the first one, on the rows that they share."""
+    """Every pair of a few models, on the rows that they share; of many, each against the first, and BPO against DPO."""
     items = {name: stored.items() for name, stored in evaluations.items()}
     pairs = list(combinations(items, 2))
     if len(items) > ALL_PAIRS_MODELS:
-        pairs = [(b, a) for b, a in pairs if b == next(iter(items))]
+        pairs = [(b, a) for b, a in pairs if b == next(iter(items)) or {a, b} == set(FOCUS)]
     found = []
     for b, a in pairs:
         for measure in MEASURES:

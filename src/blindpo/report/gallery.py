@@ -90,14 +90,15 @@ def _example(
         hidden=unsafe or row.label != "harmless",
         pictures=tuple(picture(image) for image in row.images),
         turns=tuple((turn.role, shortened(turn.text.strip())) for turn in row.prompt),
-        answers=tuple(_answer(model, said[model].get(row.row_id), judged[model].get(row.row_id)) for model in said),
+        answers=tuple(answer(model, said[model].get(row.row_id), judged[model].get(row.row_id)) for model in said),
     )
 
 
-def _answer(model: str, response: Response | None, verdict: Verdict | None) -> Answer:
+def answer(model: str, response: Response | None, verdict: Verdict | None) -> Answer:
+    """One model's answer and its verdict in words; without a verdict it says so."""
     text = "" if response is None or response.text is None else shortened(response.text.strip())
     if response is not None and response.cut:
-        text += " [cut]"
+        text = f"{text} [cut]"
     if verdict is None or (verdict.harm, verdict.engagement) == ("none", "none"):
         return Answer(model, text, "no verdict", "open")
     words = [word for word in (verdict.harm, verdict.engagement.replace("_", " ")) if word != "none"]

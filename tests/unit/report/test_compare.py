@@ -3,7 +3,6 @@
 import pytest
 
 from blindpo.report.compare import Section, cell, comparison, headline
-from blindpo.report.gallery import TEXT_CHARACTERS, shortened
 
 
 def compared(low: float, high: float, measure: str = "over_refusal", pair: tuple[str, str] = ("bpo", "dpo")) -> dict:
@@ -58,8 +57,3 @@ def test_the_headline_takes_the_last_pair_where_the_two_methods_are_not_there() 
     )
     nothing = {"a": "mine", "b": "base", "measure": "safety_rate", "difference": None, "low": None, "high": None}
     assert headline(sections(nothing)) == "mine against Base: no data."
-
-
-def test_long_text_is_marked_where_it_ends() -> None:
-    assert shortened("a" * TEXT_CHARACTERS) == "a" * TEXT_CHARACTERS
-    assert shortened("a" * (TEXT_CHARACTERS + 1)).endswith("a [...]")

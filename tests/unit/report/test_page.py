@@ -120,7 +120,7 @@ def test_results_give_one_table_a_condition_with_seeds_and_verdicts(folders: lis
     assert text.count("<table>") == 2 and text.count('<table class="compare">') == 2
     assert "3 seeds (1, 2, 3)" in text and "Fewer than 5 seeds" in text and "†" in text
     assert "92.0 %" in text and "82.0 to 100.0" in text and "92.0 · 92.0 · 92.0" in text
-    assert "no difference shown</td>" in text and "lower (better)" in text and "no data" in text
+    assert "no difference shown</span>" in text and "lower (better)" in text and "no data" in text
     assert summary.examples == 8, "examples come from the one condition that has folders"
     assert "Pairs with benign twins: BPO" in text
 
@@ -136,6 +136,16 @@ def test_models_of_one_name_are_told_apart_and_other_rows_stand_alone(tmp_path: 
     assert len(re.findall(r"<h2>Rows ", text)) == 2
     assert str(tmp_path) not in text, "no path of this machine"
     assert "safety harmful" in text and "safety unknown" not in text
+
+
+def test_of_many_models_each_is_held_against_the_first_and_bpo_against_dpo(tmp_path: Path) -> None:
+    names = ("base", "dpo", "dpo_equal_compute", "bpo", "sight")
+    sources = [save_eval(tmp_path / name, SAID["dpo" if "dpo" in name else "bpo"]) for name in names]
+    summary = write_report(sources, tmp_path / "page.html")
+    assert summary.headline.startswith("BPO against DPO: no difference in safety is shown; over-refusal is lower by")
+    pairs = re.findall(r'<th scope="row">([^<]*)<br>minus ([^<]*)</th>', summary.out.read_text())
+    assert [pair[0] for pair in pairs if pair[1] == "Base"] == ["DPO", "DPO, equal compute", "BPO", "Sight control"]
+    assert [pair for pair in pairs if pair[1] != "Base"] == [("BPO", "DPO")]
 
 
 def test_curves_alone_make_a_page(tmp_path: Path) -> None:
@@ -184,6 +194,6 @@ def test_the_command(folders: list[Path], tmp_path: Path, capsys: pytest.Capture
     shown = json.loads(capsys.readouterr().out)
     assert shown["evaluations"] == 3 and shown["headline"].startswith("BPO against DPO")
     assert cli.main(["report", str(folders[0]), "--out", str(out)]) == 0
-    assert "1 evaluations" in capsys.readouterr().out
+    assert "evaluations 1, runs 0" in capsys.readouterr().out
     assert cli.main(["report", str(tmp_path / "missing"), "--out", str(out)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
