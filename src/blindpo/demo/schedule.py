@@ -7,10 +7,11 @@ leave when their parent is gone, so a kill leaves nothing behind.
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
@@ -51,11 +52,21 @@ def run_tasks(tasks: Sequence[Task], *, num_workers: int, what: str) -> dict[str
                 waiting.remove(task)
                 running[pool.submit(task.work, *task.arguments)] = task
             assert running, f"tasks wait for what nobody does: {[task.name for task in waiting]}"
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in _first_ended(running):
                 task = running.pop(future)
                 done[task.name] = future.result()
                 bar.update(1)
     return done
+
+
+def _first_ended(running: Collection[Future[dict[str, float]]]) -> set[Future[dict[str, float]]]:
+    try:
+        return wait(running, return_when=FIRST_COMPLETED).done
+    except KeyboardInterrupt:
+        # every step goes on from what it has on disk, so there is nothing to wait for
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
 
 
 def _pool(num_workers: int) -> ProcessPoolExecutor:
@@ -72,6 +83,7 @@ def _start_worker(parent: int) -> None:
     import torch
     from transformers.utils import logging
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - trainers print; standard output is for the result alone
     torch.set_num_threads(1)
     logging.set_verbosity_error()
