@@ -63,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
     own: dict[str, Any] = {}
     theirs: dict[str, Any] = {}
     recipe = read_recipe(args.recipe)
-    for values, where in ((recipe, f"--recipe {args.recipe}"), (flags, "train"), (parse_sets(args.set), "--set")):
+    for values, where in ((recipe, f"--recipe {args.recipe}"), (flags, "flags"), (parse_sets(args.set), "--set")):
         some, others = split_keys(values, where=where)
         own, theirs = {**own, **some}, {**theirs, **others}
-    config = load_config(TrainConfig, own, where="train")
+    config = load_config(TrainConfig, own, where="options")
     make_arguments(theirs, args.out, has_eval=args.eval is not None)
     shard_paths(args.data)
     model = resolve_model(args.model)

@@ -114,7 +114,7 @@ def refuse(key: str, *, where: str) -> None:
 def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> Any:
     """The checked `TrainingArguments` of a run. Raises ConfigError that names the option."""
     for key in given:
-        refuse(key, where="train")
+        refuse(key, where="options")
     _check_evaluation(given, has_eval=has_eval)
     from torch.cuda import is_available
     from transformers import TrainingArguments
@@ -127,18 +127,18 @@ def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> An
     try:
         made = TrainingArguments(output_dir=str(out), remove_unused_columns=False, prediction_loss_only=True, **values)
     except (ValueError, TypeError, KeyError, ImportError) as error:
-        raise ConfigError(f"train: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"options: {' '.join(str(error).split())}") from error
     made._n_gpu = min(made.n_gpu, 1)  # DataParallel cannot split our batches; several devices: torchrun
     return made
 
 
 def _check_evaluation(given: Mapping[str, Any], *, has_eval: bool) -> None:
     if given.get("train_sampling_strategy") == "group_by_length":
-        raise ConfigError("train: train_sampling_strategy=group_by_length is not offered; use random or sequential")
+        raise ConfigError("options: train_sampling_strategy=group_by_length is not offered; use random or sequential")
     asked = {key: value for key, value in given.items() if key.startswith("eval_") and value not in ("no", False)}
     if asked and not has_eval:
-        raise ConfigError(f"train: '{next(iter(asked))}' has no effect without --eval; name the evaluation rows")
+        raise ConfigError(f"options: '{next(iter(asked))}' has no effect without --eval; name the evaluation rows")
 
 
 def _typed(value: Any, kind: Any, key: str) -> Any:
-    return value if isinstance(value, list | dict) else convert(value, kind, f"train: {key}")
+    return value if isinstance(value, list | dict) else convert(value, kind, f"options: {key}")

@@ -134,14 +134,14 @@ def _examples(
     """Examples by "train" and "eval", and their counts; the rejected rows go to rejects.jsonl."""
     positions = getattr(start.model.config.get_text_config(), "max_position_embeddings", None)
     limits = [limit for limit in (config.max_length, positions) if limit is not None]
-    options = {"use_blind": config.method == "bpo", "max_length": min(limits, default=None)}
+    use_blind, max_length = config.method == "bpo", min(limits, default=None)
     sets: dict[str, list[Example]] = {}
     rejects: list[Reject] = []
     counts: dict[str, int] = {}
     for stage, path in (("train", data), ("eval", eval_data)):
         if path is None:
             continue
-        made = list(make_examples(read_rows(path), images, stage=stage, **options))
+        made = list(make_examples(read_rows(path), images, use_blind=use_blind, max_length=max_length, stage=stage))
         kept = [each for each in made if isinstance(each, Example)]
         dropped = [each for each in made if isinstance(each, Reject)]
         prefix = "" if stage == "train" else "eval_"
