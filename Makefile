@@ -37,7 +37,7 @@ fix: setup
 	$(BIN)/ruff format src tests bench
 
 bench: setup
-	$(BIN)/python bench/loading.py
+	$(BIN)/python bench/reference.py
 
 docs: setup
 	$(BIN)/python docs/make_help.py

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -43,7 +43,10 @@ NAMES: Final = {
     "sight": "Sight control",
 }
 FOCUS: Final = ("bpo", "dpo")
+HEADLINE: Final = ("safety_rate", "over_refusal", "helpfulness")
+"""What the headline speaks of; over several conditions of the first two alone, to stay one sentence."""
 ALL_PAIRS_MODELS: Final = 4
+Value = TypeVar("Value")
 NO_DIFFERENCE: Final = "no difference shown"
 NO_DATA: Final = "no data"
 VERDICTS: Final = ("higher", "lower", NO_DIFFERENCE)
@@ -109,6 +112,11 @@ def shown_measure(name: str) -> MeasureText:
     return MEASURES.get(name, MeasureText(name.replace("_", " "), 0, ""))
 
 
+def in_order(models: Mapping[str, Value]) -> dict[str, Value]:
+    """The known models in the story's order, then the others as they come (JSON files sort by name)."""
+    return {name: models[name] for name in [*(n for n in NAMES if n in models), *(n for n in models if n not in NAMES)]}
+
+
 def cell(measure: Mapping[str, Any] | None) -> Cell:
     """One measure in words: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 90} -> 50.0 %, 40.0 to 60.0, n 90."""
     if not measure or measure.get("value") is None:
@@ -118,7 +126,7 @@ def cell(measure: Mapping[str, Any] | None) -> Cell:
         value=f"{100 * measure['value']:.1f} %",
         interval=_interval(measure.get("low"), measure.get("high"), sign=""),
         num_items=_count(measure),
-        seeds=" · ".join("–" if value is None else f"{100 * value:.1f}" for value in per_seed),  # noqa: RUF001
+        seeds=" · ".join("-" if value is None else f"{100 * value:.1f}" for value in per_seed if len(per_seed) > 1),
         few_seeds=bool(measure.get("few_seeds")),
     )
 
@@ -172,7 +180,7 @@ def headline(sections: Sequence[Section]) -> str:
     if not pairs:
         return _alone(sections)
     focus = FOCUS if FOCUS in pairs else FOCUS[::-1] if FOCUS[::-1] in pairs else pairs[-1]
-    said = [_counted(sections, focus, measure) for measure in ("safety_rate", "over_refusal", "helpfulness")]
+    said = [_counted(sections, focus, measure) for measure in HEADLINE[: None if len(sections) == 1 else 2]]
     where = f" in {len(sections)} conditions" if len(sections) > 1 else ""
     return f"{shown_name(focus[0])} against {shown_name(focus[1])}{where}: {'; '.join(filter(None, said)) or NO_DATA}."
 

@@ -98,15 +98,17 @@ def _require_free(out: Path) -> None:
 def _from_results(results: Mapping[str, Any], loaded: Sources) -> list[_Part]:
     """One part a condition; its examples come from the first seed, whose folders hold the condition's name."""
     parts = []
-    for condition, found in results["conditions"].items():
+    conditions = results["conditions"]
+    for condition in sorted(conditions, key=lambda name: [*CONDITIONS, name].index(name)):
+        found = conditions[condition]
         section = Section(
             title=_title(condition),
-            models=found["models"],
+            models=compare.in_order(found["models"]),
             comparisons=tuple(compare.comparison(each) for each in found["comparisons"]),
         )
         here = [stored for stored in loaded.evaluations if condition in stored.path.resolve().parts]
         first = [stored for stored in here if _data(stored) == _data(here[0])]
-        parts.append(_Part(section=section, evaluations=_named(first)))
+        parts.append(_Part(section=section, evaluations=compare.in_order(_named(first))))
     return parts
 
 
@@ -200,6 +202,7 @@ def _render(
         style=Markup(style),
         mark=Markup(MARK),
         headline=headline,
+        details={section.title: compare.headline([section]) for section in sections} if len(sections) > 1 else {},
         sections=sections,
         figures={section.title: _figure(section) for section in sections},
         galleries=galleries,

@@ -134,11 +134,12 @@ def _panel(title: str, curves: Sequence[Curve], *, share: bool) -> Markup:
     parts.append(_text(left + width, top + height + 16, f"{x_high:g}", "tick end"))
     parts.append(_text(left + width / 2, top + height + 16, "step", "tick middle"))
     legend = list({(curve.name, curve.colour, curve.dashed): None for curve in curves})
+    columns = 1 if any(curve.dashed for curve in curves) else 2
     for number, (name, colour, dashed) in enumerate(legend):
-        x, y = left + 128 * (number % 2), top + height + 34 + 16 * (number // 2)
+        x, y = left + 128 * (number % columns), top + height + 34 + 16 * (number // columns)
         kind = f"line c{colour}{' dashed' if dashed else ''}"
         parts.append(f'<path class="{kind}" d="M{x},{y - 4}h16"/>{_text(x + 20, y, name, "tick")}')
-    return _svg(300, top + height + 26 + 16 * math.ceil(len(legend) / 2), f"{title} by training step", parts)
+    return _svg(300, top + height + 26 + 16 * math.ceil(len(legend) / columns), f"{title} by training step", parts)
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
