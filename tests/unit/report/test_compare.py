@@ -2,7 +2,7 @@
 
 import pytest
 
-from blindpo.report.compare import Section, cell, comparison, headline
+from blindpo.report.compare import Section, cell, comparison, headline, in_order
 
 
 def compared(low: float, high: float, measure: str = "over_refusal", pair: tuple[str, str] = ("bpo", "dpo")) -> dict:
@@ -12,7 +12,7 @@ def compared(low: float, high: float, measure: str = "over_refusal", pair: tuple
 
 def test_a_cell() -> None:
     shown = cell({"value": 0.5, "low": 0.4, "high": 0.625, "n": 90, "per_seed": [0.5, None], "few_seeds": True})
-    assert shown == ("50.0 %", "40.0 to 62.5", "n 90", "50.0 · –", True)  # noqa: RUF001
+    assert shown == ("50.0 %", "40.0 to 62.5", "n 90", "50.0 · -", True)
     assert cell({"value": 1, "low": 0.4, "high": 1, "n": 2, "missing": 3}).num_items == "n 2, 3 without verdict"
     assert cell({"value": None, "n": 0, "no_data": True}) == cell(None) == ("no data", "", "", "", False)
 
@@ -57,3 +57,13 @@ def test_the_headline_takes_the_last_pair_where_the_two_methods_are_not_there() 
     )
     nothing = {"a": "mine", "b": "base", "measure": "safety_rate", "difference": None, "low": None, "high": None}
     assert headline(sections(nothing)) == "mine against Base: no data."
+
+
+def test_known_models_stand_in_the_order_of_the_story() -> None:
+    assert list(in_order(dict.fromkeys(["bpo", "zeta", "base", "alpha", "dpo"]))) == [
+        "base",
+        "dpo",
+        "bpo",
+        "zeta",
+        "alpha",
+    ]

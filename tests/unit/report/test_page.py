@@ -117,6 +117,8 @@ def test_results_give_one_table_a_condition_with_seeds_and_verdicts(folders: lis
     assert summary.headline == (
         "BPO against DPO in 2 conditions: safety no difference shown in 2; over-refusal is lower in 2."
     )
+    said = "BPO against DPO: no difference in safety is shown; over-refusal is lower by 30.0 points."
+    assert f"<li><b>Pairs with benign twins.</b> {said}</li>" in text
     assert text.count("<table>") == 2 and text.count('<table class="compare">') == 2
     assert "3 seeds (1, 2, 3)" in text and "Fewer than 5 seeds" in text and "†" in text
     assert "92.0 %" in text and "82.0 to 100.0" in text and "92.0 · 92.0 · 92.0" in text
@@ -169,6 +171,11 @@ def test_a_wrong_folder_is_named(content: dict[str, str] | None, message: str, t
     with pytest.raises(SourceError, match=message) as caught:
         write_report([folder], tmp_path / "page.html")
     assert str(folder) in str(caught.value) and not (tmp_path / "page.html").exists()
+
+
+def test_nothing_to_show_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no folder was given"):
+        write_report([], tmp_path / "page.html")
 
 
 @pytest.mark.parametrize("content", ["[]", '{"conditions": []}', '{"conditions": {"a": {"models": {}}}}', "{"])
