@@ -5,6 +5,7 @@ prompt with its longest response, which is what training needs room for. Each di
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,11 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
             seen[row.row_id] += 1
             if seen[row.row_id] > 1:
                 found.append(Violation("unique_id", "row_id", "another row has this id"))
+            if measure and not found:
+                found = _measured(row, measure, summary.lengths)
             summary.rows += 1
             summary.sound += not found
             summary.findings += [Finding(row.row_id, v.field, v.name, v.reason) for v in found]
-            if measure and not found:
-                summary.lengths[row.row_id] = measure(row)
             bar.update(1)
     return summary
 
@@ -87,7 +88,15 @@ def _images(row: PreferenceRow, decoded: dict[str, Violation | None]) -> list[Vi
     return found
 
 
-def _measurer(model: ModelSource, summary: CheckSummary) -> Any:
+def _measured(row: PreferenceRow, measure: Callable[[PreferenceRow], int], lengths: dict[str, int]) -> list[Violation]:
+    try:
+        lengths[row.row_id] = measure(row)
+    except RowError as error:
+        return [Violation("tokens", error.field, error.reason)]
+    return []
+
+
+def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow], int]:
     """A function from row to token length; fills in the model's own limit where none was given."""
     # The processor is heavy to import and only this path needs it.
     from blindpo.models.lengths import RowLengths

@@ -25,11 +25,16 @@ class RowLengths:
         """The row's length; image tokens are counted once per distinct picture."""
         key = tuple(image.sha256 for image in row.images)
         text = self._text_tokens(row)
-        if key not in self._image_tokens:
+        marker = getattr(self.processor, "image_token", None)
+        # encode_prompt refuses a text that holds the marker: no short cut around that
+        literal = isinstance(marker, str) and any(marker in turn.text for turn in row.prompt)
+        if literal or key not in self._image_tokens:
             pictures = [decode_image(image.data) for image in row.images]
             self._image_tokens[key] = len(encode_prompt(self.processor, row.prompt, pictures).input_ids) - text
-        answers = [row.chosen, row.rejected, *row.more_rejected, *(answer.text for answer in row.blind)]
-        longest = max((len(encode_response(self.processor, row.prompt, a)) for a in answers if a), default=0)
+        answers = [(text, False) for text in (row.chosen, row.rejected, *row.more_rejected) if text]
+        answers += [(answer.text, answer.cut) for answer in row.blind]
+        sizes = (len(encode_response(self.processor, row.prompt, text, cut=cut)) for text, cut in answers)
+        longest = max(sizes, default=0)
         return text + self._image_tokens[key] + longest
 
     def _text_tokens(self, row: PreferenceRow) -> int:
