@@ -98,6 +98,20 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
             mark_complete(run / f"checkpoint-{self.state.global_step}", self.training_sums.sums)
             keep_newest(run, self.keep_checkpoints, self.state.best_model_checkpoint)
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """The inherited one reads raw tensors by name: of a family whose saved names differ from those in memory (all
+        LLaVA-like ones) it loads nothing, warns, and goes on from the base."""
+        where = self.model if model is None else model
+        if (Path(resume_from_checkpoint) / "adapter_config.json").is_file() or not hasattr(where, "from_pretrained"):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved = type(where).from_pretrained(resume_from_checkpoint, dtype=where.dtype, local_files_only=True)
+        where.load_state_dict(saved.state_dict())
+
+    def _load_best_model(self) -> None:
+        """The inherited one has the same fault."""
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
     def _per_row_loss(self, model: Any, batch: dict[str, Any], sums: MeanMetrics) -> Tensor:
         logps_S = response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
         r_S = self.preference.beta * (logps_S - self._reference(model, batch))

@@ -46,7 +46,7 @@ def test_text_values_are_brought_to_their_type(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"learning_rate": "fast"}, {"lr_scheduler_type": "round"}, {"eval_steps": 5}, {"nonsense": 1}, 
+    [{"learning_rate": "fast"}, {"lr_scheduler_type": "round"}, {"eval_steps": 5}, {"nonsense": 1},
      {"fp16": 1, "bf16": 1},
      {"train_sampling_strategy": "group_by_length"}],
 )  # fmt: skip

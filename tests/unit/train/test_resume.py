@@ -1,0 +1,127 @@
+"""kill -9 amid a step and inside a checkpoint's saving, then the same command: the same weights, the same metrics.
+
+Each run has a process of its own, forked, so that torch is imported once; a killed one leaves what a power cut leaves.
+"""
+
+import multiprocessing
+import os
+import signal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.tiny_models import save_tiny_llava
+from tests.training_rows import row, run_training, write_rows
+
+import blindpo.train.run
+from blindpo.errors import NothingKeptError, OutputError
+from blindpo.train.trainer import PreferenceTrainer
+
+# 5 rows by 2: three steps an epoch; logs at 2, 4, 6, 8 and saves at 3, 6, 8, so that sums are under way at a save
+OPTIONS: dict[str, Any] = {
+    "max_steps": 8, "logging_steps": 2, "save_strategy": "steps", "save_steps": 3, "eval_strategy": "epoch",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_llava(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rows(tmp_path_factory.mktemp("rows") / "data", [row(n) for n in range(5)])
+
+
+def _child(base: Path, data: Path, out: Path, kill: str) -> None:
+    def die(*args: Any, **kwargs: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    name, _, step = kill.partition("@")
+    if name == "_save":
+        blindpo.train.run._save = die
+    elif name:
+        whole = getattr(PreferenceTrainer, name)
+
+        def perhaps(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return die() if self.state.global_step == int(step) else whole(self, *args, **kwargs)
+
+        setattr(PreferenceTrainer, name, perhaps)
+    run_training(base, data, out, eval_data=data, **OPTIONS)
+
+
+def run(base: Path, data: Path, out: Path, kill: str = "") -> int:
+    process = multiprocessing.get_context("fork").Process(target=_child, args=(base, data, out, kill))
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def left(out: Path) -> dict[str, str]:
+    """The hash of each file that two runs must have alike."""
+    names = ("model.safetensors", "metrics.jsonl", "rejects.jsonl", "run.json", "manifest.json", "config.json")
+    found = {name: sha256((out / name).read_bytes()).hexdigest() for name in names}
+    checkpoints = sorted(path.name for path in out.glob("checkpoint-*"))
+    return {**found, "checkpoints": " ".join(checkpoints)}
+
+
+@pytest.fixture(scope="module")
+def whole(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert run(base, data, out) == 0
+    return out
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [
+        "training_step@1",  # before any checkpoint
+        "training_step@5",  # amid an epoch, two steps after a checkpoint
+        "training_step@7",  # after a checkpoint at an epoch's end
+        "_save_optimizer_and_scheduler@6",  # inside a checkpoint's saving: its weights are written, its mark is not
+        "_save_rng_state@8",  # inside the last one
+        "_save",  # after the last step: no further one is taken
+    ],
+)
+def test_a_killed_run_ends_as_if_it_had_not_been(
+    kill: str, base: Path, data: Path, whole: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert run(base, data, out, kill) == -signal.SIGKILL
+    assert not (out / "manifest.json").exists()
+    assert run(base, data, out) == 0
+    assert left(out) == left(whole)
+
+
+def test_a_finished_run_says_so_and_refuses_other_options(base: Path, data: Path, tmp_path: Path) -> None:
+    first = run_training(base, data, tmp_path / "run")
+    again = run_training(base, data, tmp_path / "run", disable_tqdm=False)
+    assert (first.state, again.state) == ("new", "done")
+    assert (again.steps, again.counts, again.final) == (first.steps, first.counts, first.final)
+    with pytest.raises(OutputError, match="learning_rate"):
+        run_training(base, data, tmp_path / "run", learning_rate=1e-5)
+
+
+def test_rows_that_cannot_be_trained_on_are_rejected_with_the_reason(base: Path, tmp_path: Path) -> None:
+    rows = [row(0), row(1, rejected=None), row(2, chosen="a " * 60), row(3, blind=())]
+    data = write_rows(tmp_path / "data", rows)
+    summary = run_training(base, data, tmp_path / "run", config={"max_length": 100}, max_steps=1)
+    assert summary.counts == {"read": 4, "kept": 2, "rejected": 2, "without_blind": 1}
+    rejects = (tmp_path / "run/rejects.jsonl").read_text()
+    assert '"row_id": "row-1", "field": "rejected"' in rejects
+    assert "longest response 121); allowed are 100" in rejects
+    with pytest.raises(NothingKeptError, match="allowed are 10"):
+        run_training(base, data, tmp_path / "none", config={"max_length": 10}, max_steps=1)
+
+
+def test_a_stale_reference_is_never_used(base: Path, data: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    run_training(base, data, tmp_path / "one", config={"reference_cache": str(cache)}, max_steps=1)
+    stored = {path.name: path.read_bytes() for path in cache.iterdir()}
+    run_training(base, data, tmp_path / "dpo", config={"reference_cache": str(cache), "method": "dpo"}, max_steps=1)
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == stored  # the pairs are shared
+    other = save_tiny_llava(tmp_path / "other", seed=1)
+    run_training(other, data, tmp_path / "two", config={"reference_cache": str(cache)}, max_steps=1)
+    assert len(list(cache.iterdir())) == 2 * len(stored)
