@@ -2,6 +2,7 @@
 
 import io
 import random
+import struct
 
 import numpy as np
 import pytest
@@ -101,8 +102,6 @@ def test_any_broken_file_is_an_image_error() -> None:
 
 
 def test_a_broken_exif_structure_is_an_image_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    import struct
-
     def broken(_image: Image.Image) -> Image.Image:
         raise struct.error("required argument is not an integer")
 
