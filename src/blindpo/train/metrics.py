@@ -97,7 +97,7 @@ class MetricsFile:
     def append(self, record: dict[str, Any]) -> None:
         """Write one line; it is with the operating system when this returns, so a kill does not lose it."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps(record, sort_keys=True) + "\n")
 
     def read(self) -> list[dict[str, Any]]:
         """All whole lines."""
@@ -108,5 +108,5 @@ class MetricsFile:
 
     def cut(self, step: int) -> None:
         """Drop what was logged after `step`: the resumed run logs it again."""
-        kept = [json.dumps(record) + "\n" for record in self.read() if record["step"] <= step]
+        kept = [json.dumps(record, sort_keys=True) + "\n" for record in self.read() if record["step"] <= step]
         write_text(self.path, "".join(kept))

@@ -88,9 +88,10 @@ def train(
     clock["reference"] = time.perf_counter()
     trained = _fit(config, settings, start, sets=sets, collator=collator)
     clock["steps"] = time.perf_counter()
-    _save(trained.model, start, config, out=out, arguments=arguments, base=model)
+    trained_model = trained.accelerator.unwrap_model(trained.model, keep_fp32_wrapper=False)  # no autocast in forward
+    _save(trained_model, start, config, out=out, arguments=arguments, base=model)
     steps, timings = trained.state.global_step, dict(trained.timings)
-    _read_back(out, trained.model, collator, sets["train"][0])
+    _read_back(out, trained_model, collator, sets["train"][0])
     clock["save"] = time.perf_counter()
     manifest = {"counts": counts, "steps": steps, "final": _final_metrics(out)}
     folder.finish(manifest, {**_laps(clock), **timings})

@@ -34,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_rows(tmp_path_factory.mktemp("rows") / "data", [row(n) for n in range(5)])
 
 
-def _child(base: Path, data: Path, out: Path, kill: str) -> None:
+def _child(base: Path, data: Path, out: Path, kill: str, config: dict[str, Any]) -> None:
     def die(*args: Any, **kwargs: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -48,11 +48,11 @@ def _child(base: Path, data: Path, out: Path, kill: str) -> None:
             return die() if self.state.global_step == int(step) else whole(self, *args, **kwargs)
 
         setattr(PreferenceTrainer, name, perhaps)
-    run_training(base, data, out, eval_data=data, **OPTIONS)
+    run_training(base, data, out, eval_data=data, config=config, **OPTIONS)
 
 
-def run(base: Path, data: Path, out: Path, kill: str = "") -> int:
-    process = multiprocessing.get_context("fork").Process(target=_child, args=(base, data, out, kill))
+def run(base: Path, data: Path, out: Path, kill: str = "", **config: Any) -> int:
+    process = multiprocessing.get_context("fork").Process(target=_child, args=(base, data, out, kill, config))
     process.start()
     process.join(120)
     assert process.exitcode is not None
@@ -61,8 +61,9 @@ def run(base: Path, data: Path, out: Path, kill: str = "") -> int:
 
 def left(out: Path) -> dict[str, str]:
     """The hash of each file that two runs must have alike."""
-    names = ("model.safetensors", "metrics.jsonl", "rejects.jsonl", "run.json", "manifest.json", "config.json")
-    found = {name: sha256((out / name).read_bytes()).hexdigest() for name in names}
+    names = ("metrics.jsonl", "rejects.jsonl", "run.json", "manifest.json", "tokenizer.json", "chat_template.jinja")
+    files = [*(out / name for name in names), *out.glob("*.safetensors")]
+    found = {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
     checkpoints = sorted(path.name for path in out.glob("checkpoint-*"))
     return {**found, "checkpoints": " ".join(checkpoints)}
 
@@ -93,6 +94,18 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     assert not (out / "manifest.json").exists()
     assert run(base, data, out) == 0
     assert left(out) == left(whole)
+
+
+def test_a_killed_adapter_ends_as_if_it_had_not_been(base: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole, killed = tmp_path / "a/run", tmp_path / "b/run"
+    config = {"lora": True, "lora_r": 4}
+    assert run(base, data, whole, **config) == 0
+    assert run(base, data, killed, "training_step@5", **config) == -signal.SIGKILL
+    assert run(base, data, killed, **config) == 0
+    assert left(killed) == left(whole)
+    assert "adapter_model.safetensors" in left(whole)
 
 
 def test_a_finished_run_says_so_and_refuses_other_options(base: Path, data: Path, tmp_path: Path) -> None:
