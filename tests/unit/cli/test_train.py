@@ -1,0 +1,50 @@
+"""`blindpo train`: words before paths, one paragraph for a mistake, JSON alone on standard output."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blindpo.cli.main import main
+from tests.tiny_models import save_tiny_llava
+from tests.training_rows import row, write_rows
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["train", *words]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--method", "ppo"], "method is 'ppo'; allowed: bpo, dpo"),
+        (["--set", "lerning_rate=1"], "Did you mean 'learning_rate'"),
+        (["--set", "beta=0"], "beta is 0.0; it must be above 0"),
+        (["--output_dir", "x"], "'output_dir' is fixed: --out is the output folder"),
+        (["--learning-rate", "fast"], "learning_rate is 'fast'; it must be a number"),
+        (["--recipe", "nowhere.yaml"], "nowhere.yaml"),
+        ([], "nowhere is not a folder"),
+    ],
+)
+def test_a_mistake_is_told_in_one_paragraph(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said in refused(capsys, "nowhere", "--model", "nomodel", "--out", "run", *words)
+
+
+def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = save_tiny_llava(tmp_path / "base")
+    data = write_rows(tmp_path / "data", [row(0), row(1), row(2, rejected=None)])
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("learning_rate: 1e-4\nmax_steps: 9\nsave_strategy: 'no'\n")
+    words = ["train", str(data), "--model", str(base), "--out", str(tmp_path / "run"), "--eval", str(data)]
+    words += ["--recipe", str(recipe), "--set", "max_steps=1", "--use_cpu", "--bf16", "false", "--strict", "--json"]
+    capsys.readouterr()
+    assert main(words) == 1  # --strict: one row is no pair
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["state"], printed["steps"], printed["counts"]["rejected"]) == ("new", 1, 1)
+    assert printed["final"]["learning_rate"] < 1e-4 and "eval_rewards/blind_accuracies" in printed["final"]
+    assert main([*words[:-2]]) == 0
+    assert "was finished before; nothing was done" in capsys.readouterr().out
+    assert main(["train", str(data), "--model", str(base / "none"), "--out", "x"]) == 2
