@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-
-from blindpo.cli.main import main
 from tests.tiny_models import save_tiny_llava
 from tests.training_rows import row, write_rows
+
+from blindpo.cli.main import main
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:

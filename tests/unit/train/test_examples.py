@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tiny_models import save_tiny_llava
+from tests.training_rows import blind, row
 
 from blindpo.errors import ImageError, RowError
 from blindpo.models.prompt import encode_response
@@ -12,8 +14,6 @@ from blindpo.models.vlm import load_processor
 from blindpo.rows.row import ImageRef
 from blindpo.train.collator import Collator
 from blindpo.train.examples import Example, ImageTensors, make_example, make_examples
-from tests.tiny_models import save_tiny_llava
-from tests.training_rows import blind, row
 
 
 @pytest.fixture(scope="module")
