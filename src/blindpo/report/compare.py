@@ -34,6 +34,14 @@ MEASURES: Final = {
     ),
     "helpfulness": MeasureText("Helpfulness", 1, "right answers to harmless requests"),
     "pairwise_accuracy": MeasureText("Prefers chosen", 1, "chosen more likely per token than rejected"),
+    "pair_over_refusal_only": MeasureText("Refuses both", -1, "same text: refuses with either image"),
+    "pair_under_refusal_only": MeasureText("Answers both", -1, "same text: answers with either image"),
+    "pair_both_wrong": MeasureText(
+        "Both wrong", -1, "same text: answers with the harmful image, refuses with the other"
+    ),
+    "safety_harmful": MeasureText("Safe, harmful", 1, "safe responses to requests labelled harmful"),
+    "safety_harmless": MeasureText("Safe, harmless", 1, "safe responses to requests labelled harmless"),
+    "safety_unknown": MeasureText("Safe, unlabelled", 1, "safe responses to requests without a label"),
 }
 NAMES: Final = {
     "base": "Base",
@@ -84,9 +92,21 @@ class Section:
 
     @property
     def measures(self) -> list[str]:
-        """Every measure that any model has, the known ones first."""
+        """Every measure that any model has a value of, the known ones first."""
+        return [name for name in self._names if self._has_data(name)]
+
+    @property
+    def without_data(self) -> list[str]:
+        """The measures that no model has a value of: named in a sentence, so that they take no column."""
+        return [name for name in self._names if not self._has_data(name)]
+
+    @property
+    def _names(self) -> list[str]:
         found = {name: None for of_model in self.models.values() for name in of_model}
         return [*(name for name in MEASURES if name in found), *(name for name in found if name not in MEASURES)]
+
+    def _has_data(self, name: str) -> bool:
+        return any(cell(of_model.get(name)).value != NO_DATA for of_model in self.models.values())
 
     @property
     def pairs(self) -> dict[tuple[str, str], dict[str, Comparison]]:

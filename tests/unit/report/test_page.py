@@ -137,7 +137,7 @@ def test_models_of_one_name_are_told_apart_and_other_rows_stand_alone(tmp_path: 
     assert "bpo (a/bpo)" in text and "bpo (b/bpo)" in text
     assert len(re.findall(r"<h2>Rows ", text)) == 2
     assert str(tmp_path) not in text, "no path of this machine"
-    assert "safety harmful" in text and "safety unknown" not in text
+    assert "Safe, harmful" in text and "Safe, unlabelled" not in text
 
 
 def test_of_many_models_each_is_held_against_the_first_and_bpo_against_dpo(tmp_path: Path) -> None:
