@@ -25,4 +25,4 @@ def _shown(value: object) -> str:
     """A count, or counts by name on one line."""
     if not isinstance(value, dict):
         return str(value)
-    return ", ".join(f"{name} {number}" for name, number in value.items()) or "none"
+    return ", ".join(f"{name}: {number}" for name, number in value.items()) or "none"

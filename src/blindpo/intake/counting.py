@@ -36,5 +36,10 @@ def count(data: Path) -> dict[str, Any]:
         "words_per_instruction": round(totals["instruction_words"] / rows, 2),
         "words_per_prompt": round(totals["words"] / rows, 2),
         "share_with_history": round(totals["with_history"] / rows, 4),
-        **{name: dict(sorted(counter.items())) for name, counter in kinds.items()},
+        **{name: dict(sorted(counter.items(), key=_natural)) for name, counter in kinds.items()},
     }
+
+
+def _natural(item: tuple[str, int]) -> tuple[int, str]:
+    """Numbers by their size, 2 before 11; names by the alphabet."""
+    return (len(item[0]) if item[0].isdigit() else 0, item[0])

@@ -107,7 +107,7 @@ def test_stats_of_the_sample(data: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert [shown[name] for name in ("rows", "with_history", "distinct_images", "dialogues")] == [12, 7, 11, 11]
     assert shown["entity_type"] == {"LOC": 5, "MISC": 3, "ORG": 2, "PER": 2} and shown["label"] == {"unknown": 12}
     assert main(["stats", str(data)]) == 0
-    assert "LOC 5, MISC 3, ORG 2, PER 2" in capsys.readouterr().out
+    assert "LOC: 5, MISC: 3, ORG: 2, PER: 2" in capsys.readouterr().out
 
 
 def write_rows(folder: Path, rows: list) -> None:
