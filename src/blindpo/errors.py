@@ -8,6 +8,7 @@
     |   `-- OutputError       --out holds something else
     |-- RowError              one row is bad: it is rejected with its reason, the run goes on
     |   `-- ImageError        one image is bad (not an image, truncated, a bomb, missing)
+    |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks for them alone
     |-- NothingKeptError      exit status 1: no row could be kept
     `-- StrictError           exit status 1: a row was rejected under --strict
 
@@ -58,6 +59,10 @@ class RowError(BlindpoError):
 
 class ImageError(RowError):
     """One image is bad: not an image, truncated, larger than the limits, missing, or its name leaves the folder."""
+
+
+class UnansweredError(BlindpoError):
+    """Look-ups got no answer, so the run stopped before it used any; what was answered is kept."""
 
 
 class NothingKeptError(BlindpoError):

@@ -1,0 +1,114 @@
+"""What an image source is: asked for named entities, it answers each with one picture and where it is from, or why not.
+
+Look-ups are one batch over the distinct entities of a whole data set, so that a source can ask a server for fifty names
+at a time, keep within its limits and remember what it was told. A source offers its candidates one by one; the first
+that `accept` finds nothing wrong with is the answer, the others are recorded with the reason.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, Protocol, get_args
+
+from blindpo.rows.row import ImageRef
+
+EntityType = Literal["PER", "LOC", "ORG", "MISC"]
+ENTITY_TYPES: Final[tuple[str, ...]] = get_args(EntityType)
+"""CoNLL-2003's four, which the released rows use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One entity to find a picture of."""
+
+    text: str
+    """The name as the dialogue has it."""
+    type: str | None = None
+    """One of ENTITY_TYPES, or None where the recogniser does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One picture that a source offers for a query."""
+
+    image: ImageRef
+    """Encoded bytes; file name, title, page, licence and author as the source states them, None where it does not."""
+    source: str
+    """The source's name in `table.py`."""
+    entity_type: str | None = None
+    """What the source says that the entity is, one of ENTITY_TYPES."""
+    free: bool | None = None
+    """Whether the licence is a free one, None where nobody says."""
+    score: float | None = None
+    """The source's own score of the match; its scale is the source's."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What else is known and worth keeping: licence_url, sha1 of the original, page id, plural, ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A candidate that was looked at and not taken."""
+
+    title: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a source says to one query. `candidate` None is a miss, and `reason` then says why."""
+
+    query: Query
+    candidate: Candidate | None = None
+    refused: tuple[Refused, ...] = ()
+    reason: str = ""
+    unanswered: bool = False
+    """True where the source could not be asked (server down, limits): asked again, it may know."""
+
+
+Accept = Callable[[Query, Candidate], str | None]
+"""What is wrong with a candidate, or None where nothing is."""
+
+
+class ImageSource(Protocol):
+    """One place where pictures come from."""
+
+    name: str
+
+    def identity(self) -> object:
+        """JSON that changes when the source's answers can: it is part of what a build depends on."""
+
+    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
+        """One answer for each query, in their order. A failure of one query is its answer, never an exception."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Settings of the image sources: keys of a build recipe."""
+
+    catalogue: str = ""
+    """Folder of the source `catalogue`, and of the recogniser of that name: an index and pictures."""
+
+    @property
+    def catalogue_folder(self) -> Path:
+        """The catalogue's folder as a path."""
+        return Path(self.catalogue)
+
+
+def first_accepted(query: Query, offers: Iterator[Candidate | Refused], accept: Accept, *, miss: str) -> Answer:
+    """The answer from `offers` in their order: the first candidate that `accept` finds nothing wrong with.
+
+    An offer that failed already (its picture cannot be had) comes as Refused. `miss` is the reason where there is no
+    offer at all; where all were refused, it is the last one's.
+    """
+    refused: list[Refused] = []
+    for offer in offers:
+        if isinstance(offer, Refused):
+            refused.append(offer)
+            continue
+        wrong = accept(query, offer)
+        if wrong is None:
+            return Answer(query=query, candidate=offer, refused=tuple(refused))
+        title = offer.image.title or offer.image.file or ""
+        refused.append(Refused(title=title, source=offer.source, reason=wrong))
+    return Answer(query=query, refused=tuple(refused), reason=refused[-1].reason if refused else miss)
