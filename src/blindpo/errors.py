@@ -10,7 +10,8 @@
     |   `-- ImageError        one image is bad (not an image, truncated, a bomb, missing)
     |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks for them alone
     |-- NothingKeptError      exit status 1: no row could be kept
-    `-- StrictError           exit status 1: a row was rejected under --strict
+    |-- StrictError           exit status 1: a row was rejected under --strict
+    `-- BudgetError           exit status 1: the tokens that may be spent on a chat server are spent
 
 A message is one paragraph: what is wrong, where, what is allowed, what to do. Messages hold names, paths and ids,
 never the text of a row: safety data is offensive, and logs travel further than data.
@@ -71,3 +72,7 @@ class NothingKeptError(BlindpoError):
 
 class StrictError(BlindpoError):
     """A row was rejected and `--strict` was given; the message names the reject file."""
+
+
+class BudgetError(BlindpoError):
+    """A chat server may be asked no more: the budget of tokens is spent; what was answered is kept."""

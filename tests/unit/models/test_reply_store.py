@@ -1,0 +1,74 @@
+"""Replies kept on disk, replayed from there; what a request and a chat model's settings may be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blindpo.errors import ConfigError, OutputError, SourceError
+from blindpo.models.chat_config import ChatConfig
+from blindpo.models.replay import Replay
+from blindpo.models.reply_store import ReplyStore
+from blindpo.models.text import TextReply, TextRequest, request_key
+from blindpo.rows.row import IMAGE, Turn
+
+
+def asks(text: str) -> TextRequest:
+    return TextRequest(turns=(Turn(role="user", content=(text,)),))
+
+
+def test_a_line_cut_by_a_kill_costs_that_reply_alone(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    store = ReplyStore(path)
+    store.put("a", TextReply(text="1"), raw="{}")
+    store.put("b", TextReply(text="2"), raw="{}")
+    store.close()
+    path.write_bytes(path.read_bytes()[:-20])
+    cut = ReplyStore(path)
+    assert (cut.get("a"), cut.get("b")) == (TextReply(text="1"), None)
+    cut.put("c", TextReply(text="3"), raw="{}")
+    cut.close()
+    again = ReplyStore(path)
+    assert ("c" in again, "b" in again, len(again)) == (True, False, 2)
+    assert again.get("c") == TextReply(text="3")
+
+
+def test_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello\n")
+    with pytest.raises(SourceError, match="no store of replies"):
+        ReplyStore(tmp_path / "notes.txt")
+    with pytest.raises(OutputError, match="cannot be opened"):
+        ReplyStore(tmp_path)
+
+
+def test_a_recording_answers_without_a_server(tmp_path: Path) -> None:
+    store, identity = ReplyStore(tmp_path / "replies.jsonl"), {"model": "m"}
+    store.put(request_key(identity, asks("q")), TextReply(text="q"), raw="{}")
+    known, unknown = Replay("chat:m", identity, store).replies([asks("q"), asks("p")])
+    assert (known.text, unknown.text) == ("q", None)
+    assert "does not hold" in (unknown.failure or "")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"model": " "},
+        {"temperature": -1.0},
+        {"top_p": 0.0},
+        {"concurrency": 0},
+        {"retries": -1},
+        {"timeout_seconds": 0.0},
+        {"give_up_after": 0},
+        {"budget_tokens": 0},
+    ],
+)
+def test_a_setting_out_of_range_is_named(named: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(named))):
+        ChatConfig(**{"model": "m", **named})
+
+
+def test_a_request_must_fit_its_images() -> None:
+    with pytest.raises(ValueError, match="1 image slots, and there are 0 images"):
+        TextRequest(turns=(Turn(role="user", content=(IMAGE,)),))
+    with pytest.raises(ValueError, match="needs a turn"):
+        TextRequest(turns=())
