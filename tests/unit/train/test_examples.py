@@ -22,8 +22,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> ImageTensors:
     return ImageTensors(load_processor(resolve_model(folder)))
 
 
-def made(images: ImageTensors, number: int, **changes: object) -> Example:
-    return make_example(row(number, **changes), images, use_blind=True, max_length=None)
+def made(processed: ImageTensors, number: int, **changes: object) -> Example:
+    return make_example(row(number, **changes), processed, use_blind=True, max_length=None)
 
 
 def test_outer_blanks_of_a_response_leave_no_trace(images: ImageTensors) -> None:
