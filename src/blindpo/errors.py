@@ -8,6 +8,9 @@
     |   `-- OutputError       --out holds something else
     |-- RowError              one row is bad: it is rejected with its reason, the run goes on
     |   `-- ImageError        one image is bad (not an image, truncated, a bomb, missing)
+    |-- FetchError            one address on the network gave nothing that can be used
+    |   |-- ServerError       the server is down, slow or busy: asked again, later
+    |   `-- AnswerError       it answered, and the answer is refused
     |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks for them alone
     |-- NothingKeptError      exit status 1: no row could be kept
     |-- StrictError           exit status 1: a row was rejected under --strict
@@ -60,6 +63,23 @@ class RowError(BlindpoError):
 
 class ImageError(RowError):
     """One image is bad: not an image, truncated, larger than the limits, missing, or its name leaves the folder."""
+
+
+class FetchError(BlindpoError):
+    """One address on the network gave nothing that can be used. Messages hold no query string: keys stand there."""
+
+
+class ServerError(FetchError):
+    """The server is down, slow, busy, or cut the answer short: the same request may succeed later."""
+
+
+class AnswerError(FetchError):
+    """The server answered, and the answer is refused: not found, not an image, too large, a place we do not go to."""
+
+    def __init__(self, message: str, *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.gone = gone
+        """Whether the server says that there is nothing there (404, 410)."""
 
 
 class UnansweredError(BlindpoError):

@@ -5,6 +5,7 @@ at a time, keep within its limits and remember what it was told. A source offers
 that `accept` finds nothing wrong with is the answer, the others are recorded with the reason.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,11 +89,35 @@ class SourceConfig:
 
     catalogue: str = ""
     """Folder of the source `catalogue`, and of the recogniser of that name: an index and pictures."""
+    free_only: bool = True
+    """Refuse pictures that are marked as not free; from the network, also those without a known licence."""
+    contact: str = ""
+    """Your own e-mail address or web page. Sources on the network need it: servers are told who runs the build."""
+    lookup_cache: str = ""
+    """File with what servers answered; empty is blindpo/lookups.sqlite in the user's cache folder."""
+    requests_per_minute: float = 180.0
+    """For each source on the network. Wikimedia allows 200 to a client that says who runs it."""
+    wikipedia_api: str = "https://en.wikipedia.org/w/api.php"
+    """The Action API of the wiki that `wikipedia` asks."""
+    knowledge_graph_api: str = "https://kgsearch.googleapis.com/v1/entities:search"
+    """Where `knowledge-graph` searches."""
+    knowledge_graph_key_variable: str = "KNOWLEDGE_GRAPH_API_KEY"
+    """Name of the environment variable that holds the key; the key itself is written nowhere."""
+    knowledge_graph_min_score: float = 100.0
+    """Search results of the Knowledge Graph that score less are refused."""
+    image_hosts: tuple[str, ...] = ("upload.wikimedia.org", "thumb.wikimedia.org", "gstatic.com")
+    """Hosts, with all below them, from which pictures are taken; also after a redirect."""
 
     @property
     def catalogue_folder(self) -> Path:
         """The catalogue's folder as a path."""
         return Path(self.catalogue)
+
+    @property
+    def cache_file(self) -> Path:
+        """The file of stored answers."""
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return Path(self.lookup_cache) if self.lookup_cache else home / "blindpo" / "lookups.sqlite"
 
 
 def first_accepted(query: Query, offers: Iterator[Candidate | Refused], accept: Accept, *, miss: str) -> Answer:

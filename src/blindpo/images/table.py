@@ -1,8 +1,9 @@
 """The one list of image sources, by the names that a recipe's `sources` gives, and how each is made from its keys."""
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from blindpo.errors import ConfigError
 from blindpo.images.base import ImageSource, SourceConfig
@@ -15,7 +16,45 @@ def _catalogue(config: SourceConfig) -> ImageSource:
     return Catalogue(config.catalogue_folder)
 
 
-SOURCES: Final[dict[str, Callable[[SourceConfig], ImageSource]]] = {"catalogue": _catalogue}
+def _fetcher(config: SourceConfig, base: str) -> Any:
+    """A client for one source: servers count requests by operator, each for itself."""
+    # the HTTP client is loaded only where a recipe names a source on the network
+    from blindpo.images.cache import LookupCache
+    from blindpo.images.fetch import FetchConfig, Fetcher
+
+    fetching = FetchConfig(
+        contact=config.contact, hosts=config.image_hosts, requests_per_minute=config.requests_per_minute
+    )
+    return Fetcher(fetching, LookupCache(config.cache_file), bases=(base,))
+
+
+def _wikipedia(config: SourceConfig) -> ImageSource:
+    from blindpo.images.wikipedia import Wikipedia
+
+    return Wikipedia(_fetcher(config, config.wikipedia_api), config.wikipedia_api, free_only=config.free_only)
+
+
+def _knowledge_graph(config: SourceConfig) -> ImageSource:
+    from blindpo.images.knowledge_graph import KnowledgeGraph
+
+    variable = config.knowledge_graph_key_variable
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(f"the source 'knowledge-graph' needs a key in the environment variable {variable}")
+    return KnowledgeGraph(
+        _fetcher(config, config.knowledge_graph_api),
+        config.knowledge_graph_api,
+        key=key,
+        min_score=config.knowledge_graph_min_score,
+        free_only=config.free_only,
+    )
+
+
+SOURCES: Final[dict[str, Callable[[SourceConfig], ImageSource]]] = {
+    "catalogue": _catalogue,
+    "wikipedia": _wikipedia,
+    "knowledge-graph": _knowledge_graph,
+}
 
 
 def make_sources(names: Sequence[str], config: SourceConfig) -> list[ImageSource]:

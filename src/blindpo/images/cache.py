@@ -1,0 +1,92 @@
+"""What servers answered, on disk: a name that was looked up once is never asked again, nor one that has no picture.
+
+One SQLite file, so that a kill loses one batch at most. Three kinds: an answer, a miss (the server says that there is
+none), a fault (what came could not be used). Answers and misses are final; a fault is asked again by the next run.
+Keys name source, base URL and question; no secret is ever part of one.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from blindpo.errors import SourceError
+
+Kind = Literal["answer", "miss", "fault"]
+_TABLE: Final = """
+create table if not exists answers (
+  source text not null, key text not null, kind text not null, value text not null, body blob, time text not null,
+  primary key (source, key)
+) without rowid
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What is stored of one answer: JSON `value` (of a miss or fault: its reason), a file's bytes, UTC time fetched."""
+
+    kind: Kind
+    value: Any
+    time: str
+    body: bytes | None = None
+
+
+class LookupCache:
+    """The answers in one file; `path` None keeps them in memory. Use as a context manager, or call `close`."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            # another build may hold the same file: wait for it
+            self._db = sqlite3.connect(":memory:" if path is None else path, timeout=60)
+            self._db.execute("pragma journal_mode=wal")
+            self._db.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise SourceError(
+                f"the cache of look-ups {path} cannot be opened ({error}); give another file, or delete it"
+            ) from error
+
+    def __enter__(self) -> "LookupCache":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def get(self, source: str, key: str) -> Stored | None:
+        """The answer that `source` gave to `key`, or None where it was not asked."""
+        with self._guarded():
+            found = self._db.execute(
+                "select kind, value, body, time from answers where source = ? and key = ?", (source, key)
+            ).fetchone()
+        if found is None:
+            return None
+        return Stored(kind=found[0], value=json.loads(found[1]), body=found[2], time=found[3])
+
+    def put(self, source: str, answers: Mapping[str, Stored]) -> None:
+        """Store answers by key, all of them or none."""
+        with self._guarded(), self._db:
+            self._db.executemany("insert or replace into answers values (?, ?, ?, ?, ?, ?)", _lines(source, answers))
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise SourceError(
+                f"the cache of look-ups {self._path} cannot be used ({error}); give another file, or delete it"
+            ) from error
+
+
+def _lines(source: str, answers: Mapping[str, Stored]) -> Iterable[tuple[object, ...]]:
+    for key, answer in answers.items():
+        value = json.dumps(answer.value, sort_keys=True)
+        yield source, key, answer.kind, value, answer.body, answer.time

@@ -1,0 +1,279 @@
+"""Asking servers for look-ups and pictures: slowly, politely, within limits, and never twice for the same thing.
+
+The one place with network for images. Built on httpcore2, the transport under httpx2 (the maintained line of httpx,
+which huggingface_hub brings along): its public network backend is the one place where an address can be checked on
+the socket that is then used (`guard.py`), and nothing there follows redirects, reads proxies or keeps cookies on its
+own. Requests go one after the other. Rules: https://www.mediawiki.org/wiki/API:Etiquette and
+https://foundation.wikimedia.org/wiki/Policy:Wikimedia_Foundation_User-Agent_Policy.
+"""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+import httpcore2
+
+from blindpo.errors import AnswerError, ConfigError, ImageError, ServerError
+from blindpo.images.cache import LookupCache, Stored
+from blindpo.images.decode import ImageLimits, decode_image
+from blindpo.images.guard import Guard, GuardedBackend, Resolve, resolve
+from blindpo.images.polite import Time, TokenBucket, backoff, retry_after
+
+GIVE_UP_AFTER: Final = 3
+"""Requests to one server that failed in a row, all tries of each: then it counts as down for this run."""
+MAX_REDIRECTS: Final = 5
+URL_LETTERS: Final = "%/:?#[]@!$&'()*+,;=~"
+FILES: Final = "file"
+"""The cache's source name of pictures; the key is the URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchConfig:
+    """Manners and limits of the client."""
+
+    contact: str
+    """Who runs this: an e-mail address or a URL of your own. Servers are told; Wikimedia requires it."""
+    hosts: tuple[str, ...]
+    """Hosts, with all below them, from which pictures are taken."""
+    requests_per_minute: float = 180.0
+    """Over all servers together. Wikimedia allows 200 to a client that says who runs it."""
+    tries: int = 5
+    """How often one request is tried while the server is down, slow or busy."""
+    timeout_seconds: float = 30.0
+    """For one connection, read or write."""
+    deadline_seconds: float = 90.0
+    """For one request as a whole, however slowly its bytes drip."""
+    max_wait_seconds: float = 120.0
+    """The longest wait that is accepted when a server asks for one; if it asks for more, the run says so and stops."""
+    max_bytes: int = 10_000_000
+    """Of one answer, unpacked; more is cut off while it streams."""
+
+    def __post_init__(self) -> None:
+        word = self.contact.strip()
+        mail = "@" in word.strip("@") and not any(letter.isspace() for letter in word)
+        if not (mail or word.startswith(("https://", "http://"))) or not word.isascii() or not word.isprintable():
+            raise ConfigError(
+                "contact is missing: servers must be able to reach who runs this build; give your own e-mail address "
+                "or web page with --set contact=YOU@EXAMPLE.ORG (it is sent in the User-Agent and nowhere else)"
+            )
+        for key in ("requests_per_minute", "tries", "timeout_seconds", "deadline_seconds", "max_bytes"):
+            if getattr(self, key) <= 0:
+                raise ConfigError(f"{key} is {getattr(self, key)}; it must be above 0")
+
+    @property
+    def user_agent(self) -> str:
+        """`name/version (contact) library/version`, as Wikimedia's policy asks."""
+        return f"blindpo/{version('blindpo')} ({self.contact.strip()}) httpcore2/{httpcore2.__version__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One answer in full: status, headers in lower case, body unpacked."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Deadline:
+    """When the request under way must be over; shared with the connections."""
+
+    time: Time
+    end: float = 0.0
+
+    def left(self) -> float:
+        return self.end - self.time.now()
+
+
+@dataclass(slots=True)
+class Fetcher:
+    """A client with one rate limit, one cache and one set of rules for all servers. Close it after use."""
+
+    config: FetchConfig
+    cache: LookupCache
+    bases: tuple[str, ...] = ()
+    """URLs that the user wrote down; see `Guard.bases`."""
+    time: Time = field(default_factory=Time)
+    resolve: Resolve = resolve
+    asked: int = 0
+    """Requests that were sent, tries included."""
+
+    def __post_init__(self) -> None:
+        self._guard = Guard(hosts=self.config.hosts, bases=self.bases)
+        self._deadline = _Deadline(self.time)
+        self._bucket = TokenBucket(self.config.requests_per_minute, burst=2, time=self.time)
+        backend = GuardedBackend(self._guard, self._deadline.left, self.resolve)
+        self._pool = httpcore2.ConnectionPool(max_connections=4, keepalive_expiry=15, network_backend=backend)
+
+    _failures: Counter[str] = field(init=False, default_factory=Counter)
+    _guard: Guard = field(init=False)
+    _deadline: _Deadline = field(init=False)
+    _bucket: TokenBucket = field(init=False)
+    _pool: httpcore2.ConnectionPool = field(init=False)
+
+    def close(self) -> None:
+        """Close all connections; the cache is its owner's."""
+        self._pool.close()
+
+    def now(self) -> str:
+        """UTC time of day, as stored with answers."""
+        return datetime.fromtimestamp(self.time.now(), UTC).isoformat(timespec="seconds")
+
+    def json(
+        self, url: str, parameters: Mapping[str, str], *, busy: Callable[[Any], str | None] = lambda _: None
+    ) -> Any:
+        """The JSON that `url` answers. `busy` finds, in the JSON, that the server wants the question again later.
+
+        Raises ServerError and AnswerError. `parameters` may hold a key: they are in no message.
+        """
+
+        def read(response: Response) -> Any:
+            try:
+                content = json.loads(response.body)
+            except (ValueError, RecursionError) as error:
+                raise ServerError(f"{_place(url)} answered with something that is not JSON") from error
+            reason = busy(content)
+            if reason is not None:
+                raise ServerError(f"{_place(url)} is busy ({reason})")
+            return content
+
+        return self._until_answered(f"{url}?{urlencode(parameters)}", read, accept="application/json")
+
+    def picture(self, url: str) -> Stored:
+        """The picture at `url`, decoded once to make sure that it is one; from the cache where it is there.
+
+        Its answer may be a miss (nothing there). Raises ServerError and AnswerError; the latter is stored as a fault.
+        """
+        known = self.cache.get(FILES, url)
+        if known is not None and known.kind != "fault":
+            return known
+        try:
+            response = self._until_answered(url, lambda found: _require_picture(found, url), accept="image/*")
+            stored = Stored(
+                kind="answer", value=response.headers.get("content-type"), body=response.body, time=self.now()
+            )
+        except AnswerError as error:
+            stored = Stored(kind="miss" if error.gone else "fault", value=str(error), time=self.now())
+            self.cache.put(FILES, {url: stored})
+            if not error.gone:
+                raise
+            return stored
+        self.cache.put(FILES, {url: stored})
+        return stored
+
+    def _until_answered(self, url: str, read: Callable[[Response], Any], *, accept: str) -> Any:
+        """What `read` makes of the answer; a server that is down or busy is asked again after a wait."""
+        place = _place(url)
+        if self._failures[place] >= GIVE_UP_AFTER:
+            raise ServerError(f"{place} was given up after {GIVE_UP_AFTER} requests without an answer")
+        for attempt in range(self.config.tries):
+            wait: float | None = None
+            try:
+                response = self._follow(url, accept)
+                wait = retry_after(response.headers, self.time.now())
+                _require_ok(response, place)
+                result = read(response)
+            except AnswerError:
+                self._failures[place] = 0
+                raise
+            except ServerError as error:
+                wait = backoff(attempt) if wait is None else wait
+                last = attempt + 1 == self.config.tries
+                if last or wait > self.config.max_wait_seconds:
+                    self._failures[place] += 1
+                    asks = f", and asks to wait {wait:.0f} seconds" if wait > self.config.max_wait_seconds else ""
+                    raise ServerError(f"{error} (tried {attempt + 1} times{asks})") from error
+                self.time.sleep(wait)
+            else:
+                self._failures[place] = 0
+                return result
+        raise AssertionError("the last try returns or raises")
+
+    def _follow(self, url: str, accept: str) -> Response:
+        """The answer at the end of the redirects; every step is held against the rules."""
+        for _ in range(MAX_REDIRECTS + 1):
+            url = quote(url, safe=URL_LETTERS)  # servers write addresses as people would
+            self._guard.require_allowed(url)
+            self._bucket.take()
+            response = self._send(url, accept)
+            if response.status not in (301, 302, 303, 307, 308) or "location" not in response.headers:
+                return response
+            url = urljoin(url, response.headers["location"])
+        raise AnswerError(f"{_place(url)} redirects more than {MAX_REDIRECTS} times")
+
+    def _send(self, url: str, accept: str) -> Response:
+        seconds = self.config.timeout_seconds
+        self._deadline.end = self.time.now() + self.config.deadline_seconds
+        self.asked += 1
+        headers = [
+            ("Host", urlsplit(url).netloc),
+            ("User-Agent", self.config.user_agent),
+            ("Accept", accept),
+            ("Accept-Encoding", "gzip" if accept == "application/json" else "identity"),
+        ]
+        timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
+        try:
+            with self._pool.stream("GET", url, headers=headers, extensions=timeouts) as found:
+                known = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in found.headers}
+                body = _read(found.iter_stream(), known, self.config.max_bytes, self._deadline.left)
+                return Response(status=found.status, headers=known, body=body)
+        except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, ValueError) as error:
+            raise AnswerError("the address is no URL that can be asked") from error
+        except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
+            reason = " ".join(str(error).split())[:100] or type(error).__name__
+            raise ServerError(f"{_place(url)} gave no whole answer ({reason})") from error
+
+
+def _read(blocks: Iterable[bytes], headers: Mapping[str, str], max_bytes: int, left: Callable[[], float]) -> bytes:
+    """The body, unpacked, cut off with an error at `max_bytes` and at the deadline."""
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length) > max_bytes:
+        raise AnswerError(f"the answer has {length[:20]} bytes; allowed are {max_bytes}")
+    packed = headers.get("content-encoding", "identity").lower() in {"gzip", "x-gzip"}
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None
+    body = bytearray()
+    for block in blocks:
+        try:
+            body += unpack.decompress(block, max_bytes + 1 - len(body)) if unpack else block
+        except zlib.error as error:
+            raise ServerError("the answer is packed wrongly") from error
+        if len(body) > max_bytes:
+            raise AnswerError(f"the answer has more than {max_bytes} bytes and was cut off")
+        if left() <= 0:
+            raise ServerError("the answer came too slowly and was cut off at the deadline")
+    if unpack and not unpack.eof:
+        raise ServerError("the packed answer was cut short")
+    return bytes(body)
+
+
+def _require_ok(response: Response, place: str) -> None:
+    status = response.status
+    if status == 429 or status >= 500:
+        raise ServerError(f"{place} answered with status {status}")
+    if status != 200:
+        hint = "; does it know the contact, and allow this client?" if status in (401, 403) else ""
+        raise AnswerError(f"{place} answered with status {status}{hint}", gone=status in (404, 410))
+
+
+def _require_picture(response: Response, url: str) -> Response:
+    """`response` where its bytes are a whole picture. Raises AnswerError with the reason."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind.startswith("image/"):
+        raise AnswerError(f"{_place(url)} answered with '{kind[:40]}' in place of a picture")
+    try:
+        decode_image(response.body, ImageLimits(max_bytes=len(response.body) + 1))
+    except ImageError as error:
+        raise AnswerError(error.reason) from error
+    return response
+
+
+def _place(url: str) -> str:
+    """Host and port of `url`: what a message may say of it."""
+    return urlsplit(url).netloc.rpartition("@")[2] or "?"

@@ -1,0 +1,168 @@
+"""What the Action API of a MediaWiki says about titles and files, as plain records: the requests, and nothing else.
+
+https://www.mediawiki.org/wiki/API:Query with `prop=pageimages` (https://www.mediawiki.org/wiki/Extension:PageImages)
+and `prop=imageinfo`. The answer's pages come in any order and under other titles than asked: `normalized`, then
+`redirects` lead back. `maxlag` answers with HTTP 200 and an error code, so the code is read, not the status alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from blindpo.errors import AnswerError, ServerError
+from blindpo.images.fetch import Fetcher
+
+MAX_TITLES: Final = 50
+"""What the API takes in one call from a client without special rights."""
+MAX_TITLE_BYTES: Final = 255
+MAX_QUERY_BYTES: Final = 5000
+"""Of the titles of one call, so that the URL stays under 8 KB when they are percent-encoded."""
+MAX_CONTINUES: Final = 40
+THUMBNAIL_PX: Final = 500
+"""Width asked for: the released images', and one of the widths that Wikimedia still makes."""
+BUSY: Final = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_error_DBQueryError"})
+FORBIDDEN: Final = frozenset("#<>[]|{}\x7f") | {chr(code) for code in range(32)}
+METADATA: Final = "LicenseShortName|License|LicenseUrl|Artist|Credit|AttributionRequired|NonFree|UsageTerms"
+
+Record = dict[str, Any]
+
+
+def is_title(text: str) -> bool:
+    """Whether a page may be called `text` (https://www.mediawiki.org/wiki/Manual:Page_title)."""
+    return bool(text.strip()) and len(text.encode()) <= MAX_TITLE_BYTES and not FORBIDDEN & set(text)
+
+
+def batches(titles: Sequence[str]) -> Iterator[list[str]]:
+    """`titles` in calls that the API takes."""
+    batch: list[str] = []
+    size = 0
+    for title in titles:
+        length = len(title.encode()) + 1
+        if batch and (len(batch) == MAX_TITLES or size + length > MAX_QUERY_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(title)
+        size += length
+    if batch:
+        yield batch
+
+
+class ActionApi:
+    """Questions to one wiki's `api.php`."""
+
+    def __init__(self, fetcher: Fetcher, url: str, *, free_only: bool) -> None:
+        self._fetcher = fetcher
+        self._url = url
+        self._free_only = free_only
+
+    def pages(self, titles: Sequence[str]) -> dict[str, Record | None]:
+        """A record for each title, None where no page has it. Raises ServerError and AnswerError.
+
+        Keys of a record: title, page_id, url, section (of a redirect), disambiguation, description, categories, file.
+        """
+        found = self._query(
+            titles,
+            prop="pageimages|pageprops|info|categories",
+            piprop="name",
+            pilimit=str(MAX_TITLES),
+            pilicense="free" if self._free_only else "any",
+            ppprop="disambiguation|wikibase-shortdesc",
+            inprop="url",
+            clshow="!hidden",
+            cllimit="max",
+            redirects="1",
+        )
+        by_title = {page["title"]: page for page in found["pages"]}
+        return {title: _page(by_title, *_final_title(title, found)) for title in titles}
+
+    def links(self, titles: Sequence[str]) -> dict[str, list[str]]:
+        """The articles that each page links to."""
+        found = self._query(titles, prop="links", plnamespace="0", pllimit="max")
+        return {page["title"]: [link["title"] for link in page.get("links", [])] for page in found["pages"]}
+
+    def files(self, names: Sequence[str]) -> dict[str, Record | None]:
+        """For each file name (no namespace) its `imageinfo`: addresses, sizes, sha1, licence; None where it is none."""
+        asked = {f"File:{name}": name for name in names}
+        found = self._query(
+            list(asked),
+            prop="imageinfo",
+            iiprop="url|size|mime|sha1|extmetadata",
+            iiurlwidth=str(THUMBNAIL_PX),
+            iiextmetadatafilter=METADATA,
+            iiextmetadatalanguage="en",
+        )
+        # a file that lies on Commons has no page here, and is `missing`, but has its imageinfo
+        infos = {page["title"]: (page.get("imageinfo") or [None])[0] for page in found["pages"]}
+        return {name: infos.get(_final_title(title, found)[0] or "") for title, name in asked.items()}
+
+    def _query(self, titles: Sequence[str], **parameters: str) -> Record:
+        """One question in all its parts (`continue`), its lists of a page put together."""
+        asked = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5", "titles": "|".join(titles)}
+        pages: dict[str, Record] = {}
+        rest: Mapping[str, str] = {}
+        found: Record = {}
+        for _ in range(MAX_CONTINUES):
+            content = self._fetcher.json(self._url, {**asked, **parameters, **rest}, busy=_busy)
+            part = _require_query(content)
+            for page in part.get("pages", []):
+                _merge(pages.setdefault(page["title"], {}), page)
+            found = {**part, **found}
+            rest = content.get("continue") or {}
+            if not rest:
+                return {**found, "pages": list(pages.values())}
+        raise AnswerError(f"the wiki's answer has more than {MAX_CONTINUES} parts")
+
+
+def _busy(content: Any) -> str | None:
+    code = _error_code(content)
+    return code if code in BUSY else None
+
+
+def _error_code(content: Any) -> str | None:
+    error = content.get("error") if isinstance(content, dict) else None
+    return str(error.get("code")) if isinstance(error, dict) else None
+
+
+def _require_query(content: Any) -> Record:
+    code = _error_code(content)
+    if code is not None:
+        raise AnswerError(f"the wiki refuses the question (error code '{code[:60]}')")
+    if not isinstance(content, dict) or not isinstance(content.get("query", {}), dict):
+        raise ServerError("the wiki's answer has not the shape of one")
+    return dict(content.get("query") or {})
+
+
+def _merge(known: Record, page: Record) -> None:
+    for key, value in page.items():
+        if isinstance(value, list) and isinstance(known.get(key), list):
+            known[key] = [*known[key], *value]
+        else:
+            known[key] = value
+
+
+def _final_title(title: str, found: Record) -> tuple[str | None, str | None]:
+    """The title under which the answer has the page, and the section that a redirect led to."""
+    section = None
+    steps = {step["from"]: step for kind in ("normalized", "converted", "redirects") for step in found.get(kind, [])}
+    seen = set()
+    while title in steps and title not in seen:
+        seen.add(title)
+        section = steps[title].get("tofragment") or section
+        title = steps[title]["to"]
+    return (None if title in seen else title), section
+
+
+def _page(by_title: Mapping[str, Record], title: str | None, section: str | None) -> Record | None:
+    page = by_title.get(title or "")
+    if page is None or page.get("missing") or page.get("invalid") or page.get("ns") != 0:
+        return None
+    properties = page.get("pageprops", {})
+    return {
+        "title": page["title"],
+        "page_id": page["pageid"],
+        "url": page.get("fullurl"),
+        "section": section,
+        "disambiguation": "disambiguation" in properties,
+        "description": properties.get("wikibase-shortdesc"),
+        "categories": sorted(entry["title"].partition(":")[2] for entry in page.get("categories", [])),
+        "file": page.get("pageimage"),
+    }

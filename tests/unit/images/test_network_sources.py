@@ -1,0 +1,82 @@
+"""Sources on the network as a recipe makes them: nothing is asked before the words are right."""
+
+from pathlib import Path
+
+import pytest
+from tests.recorded_wiki import replaying
+
+from blindpo.errors import ConfigError
+from blindpo.images.base import Query, SourceConfig
+from blindpo.images.licences import rights_of
+from blindpo.images.page_types import page_type
+from blindpo.images.table import make_sources
+
+
+def config(folder: Path, **settings: object) -> SourceConfig:
+    return SourceConfig(**{"lookup_cache": str(folder / "lookups.sqlite"), "requests_per_minute": 1e9, **settings})
+
+
+@pytest.mark.parametrize("name", ["wikipedia", "knowledge-graph"])
+def test_a_contact_is_required(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNOWLEDGE_GRAPH_API_KEY", "not-a-real-key")
+    with pytest.raises(ConfigError, match="contact"):
+        make_sources([name], config(tmp_path))
+
+
+def test_a_key_is_required_and_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KNOWLEDGE_GRAPH_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match="environment variable KNOWLEDGE_GRAPH_API_KEY"):
+        make_sources(["knowledge-graph"], config(tmp_path, contact="me@example.org"))
+
+
+def test_the_cache_stands_in_the_users_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert SourceConfig().cache_file == tmp_path / "blindpo" / "lookups.sqlite"
+
+
+def test_a_recipes_source_asks_the_wiki_that_it_names(tmp_path: Path) -> None:
+    with replaying() as server:
+        settings = config(tmp_path, contact="me@example.org", wikipedia_api=f"{server.base}/api.php")
+        (source,) = make_sources(["wikipedia"], settings)
+        (answer,) = source.look_up([Query(text="Nowhere", type="LOC")], lambda *_: None)
+    assert answer.reason == "the wiki has no page of this name"
+    assert settings.cache_file.is_file()
+    assert "me@example.org" not in str(source.identity())
+
+
+@pytest.mark.parametrize(
+    ("title", "description", "categories", "kind"),
+    [
+        ("Aldermoor", "Town in Corvane", [], "LOC"),
+        ("Corvane", None, ["Countries in Europe", "States and territories established in 1904"], "LOC"),
+        ("Dalia Fenwick", "Corvanian painter (born 1961)", ["Living people"], "PER"),
+        ("Dalia Fenwick", None, ["1961 births", "People from Aldermoor"], "PER"),
+        ("Ember Works", "Corvanian manufacturer of lamps", [], "ORG"),
+        ("Quillfox", None, ["Mammals of Corvane"], None),
+        ("Quillfox (company)", None, [], "ORG"),
+        ("Quillfox (film)", "Film about the city of Corvane", [], "MISC"),
+        ("Ember (band)", None, ["Living people"], "ORG"),
+        ("Mixed", None, ["Living people", "Companies based in Corvane"], None),
+        ("Plain", "", [], None),
+    ],
+)
+def test_a_page_says_what_it_is_about(title: str, description: str | None, categories: list[str], kind: str) -> None:
+    assert page_type(title, description, categories) == kind
+
+
+@pytest.mark.parametrize(
+    ("fields", "free"),
+    [
+        ({"LicenseShortName": "CC BY-SA 4.0"}, True),
+        ({"LicenseShortName": "Public domain"}, True),
+        ({"LicenseShortName": "CC BY-NC 2.0"}, False),
+        ({"LicenseShortName": "CC BY-ND 2.0"}, False),
+        ({"LicenseShortName": "Fair use"}, False),
+        ({"LicenseShortName": "CC BY 4.0", "NonFree": "true"}, False),
+        ({"UsageTerms": "Copyrighted, all rights reserved"}, False),
+        ({"Artist": "Somebody"}, None),
+        ({}, None),
+    ],
+)
+def test_free_is_said_or_it_is_unknown(fields: dict[str, str], free: bool | None) -> None:
+    assert rights_of({name: {"value": value} for name, value in fields.items()}).free is free
