@@ -1,1 +1,1 @@
-"""Where the plus-minus comes from: intervals, cluster and seed bootstraps, paired tests. numpy and scipy alone."""
+"""Where the plus-minus comes from: intervals, tests, agreement, corrections, power; numpy and scipy alone."""

@@ -1,0 +1,153 @@
+"""How far judges agree beyond chance: Cohen's and Fleiss' kappa, Krippendorff's alpha, precision and recall.
+
+Cohen (1960), "A coefficient of agreement for nominal scales"; Fleiss (1971), "Measuring nominal scale agreement among
+many raters"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability". Accuracy is left out on purpose: where
+people call 4.5 % of answers unsafe, a judge that never flags anything is right in 95.5 %. Each value is None where it
+is not defined (nobody ever disagrees with chance, nothing was flagged): that is neither 0 nor 1.
+
+Legend: N items, R raters, K categories.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Level = Literal["nominal", "ordinal", "interval"]
+TINY: Final = 1e-12
+"""Chance agreement nearer to 1, or a variance nearer to 0, leaves nothing to divide by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """Counts of one judge against people, `unsafe` being what is looked for; numbers, or arrays of one shape."""
+
+    both: Any
+    """Flagged by both."""
+    judge_only: Any
+    people_only: Any
+    neither: Any
+
+    @property
+    def total(self) -> Any:
+        """All items with both labels."""
+        return self.both + self.judge_only + self.people_only + self.neither
+
+    def measures(self) -> dict[str, Floats]:
+        """kappa, precision, recall (which is sensitivity), specificity, flag_rate, people_rate; NaN: not defined."""
+        flagged, unsafe = self.both + self.judge_only, self.both + self.people_only
+        judge, people = _divided(flagged, self.total), _divided(unsafe, self.total)
+        agreed = _divided(self.both + self.neither, self.total)
+        chance = judge * people + (1 - judge) * (1 - people)
+        return {
+            "kappa": _divided(agreed - chance, np.where(np.abs(1 - chance) < TINY, 0.0, 1 - chance)),
+            "precision": _divided(self.both, flagged),
+            "recall": _divided(self.both, unsafe),
+            "specificity": _divided(self.neither, self.neither + self.judge_only),
+            "flag_rate": judge,
+            "people_rate": people,
+        }
+
+
+def _divided(part: ArrayLike, whole: ArrayLike) -> Floats:
+    """part / whole; NaN where whole is 0."""
+    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    ratio: Floats = np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
+    return ratio
+
+
+def confusion(people: ArrayLike, judge: ArrayLike) -> Confusion:
+    """Counts over items; both are true where unsafe. [1, 1, 0, 0] and [1, 0, 1, 0]: one of each kind."""
+    people, judge = np.asarray(people, dtype=bool), np.asarray(judge, dtype=bool)
+    return Confusion(
+        both=int((people & judge).sum()),
+        judge_only=int((~people & judge).sum()),
+        people_only=int((people & ~judge).sum()),
+        neither=int((~people & ~judge).sum()),
+    )
+
+
+def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Agreement of two raters on the same N items beyond chance, -1 to 1. Raises ValueError for unequal lengths.
+
+    Both yes 20 times, both no 15, yes-no 5, no-yes 10: (0.7 - 0.5) / (1 - 0.5) = 0.4.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"two raters of the same items: {len(first)} and {len(second)} labels")
+    codes_2N = _coded([first, second])
+    kinds = np.unique(codes_2N)
+    shares_2K = (codes_2N[:, :, None] == kinds).mean(axis=1) if kinds.size else np.ones((2, 1))
+    observed = (codes_2N[0] == codes_2N[1]).mean() if kinds.size else 0.0
+    return _beyond(float(observed), float((shares_2K[0] * shares_2K[1]).sum()))
+
+
+def _beyond(observed: float, chance: float) -> float | None:
+    return None if 1 - chance < TINY else (observed - chance) / (1 - chance)
+
+
+def _coded(ratings: Sequence[Sequence[Hashable]]) -> Floats:
+    """Labels of any kind as numbers, R x N; None (no label) as NaN."""
+    codes: dict[Hashable, int] = {}
+    return np.array(
+        [[np.nan if label is None else codes.setdefault(label, len(codes)) for label in row] for row in ratings],
+        dtype=np.float64,
+    )
+
+
+def fleiss_kappa(counts_NK: ArrayLike) -> float | None:
+    """Agreement of R raters beyond chance from how many of them chose each category, N x K.
+
+    Raises ValueError where the items have not the same number of raters, at least 2 (then take Krippendorff's alpha).
+    """
+    counts_NK = np.asarray(counts_NK, dtype=np.float64)
+    if counts_NK.ndim != 2 or not counts_NK.size:
+        raise ValueError("counts must be a table of items by categories, with an item at least")
+    raters = counts_NK.sum(axis=1)
+    if raters[0] < 2 or (raters != raters[0]).any():
+        raise ValueError("Fleiss' kappa needs the same number of raters, 2 or more, for each item")
+    observed = ((counts_NK**2).sum(axis=1) - raters) / (raters * (raters - 1))
+    shares_K = counts_NK.sum(axis=0) / counts_NK.sum()
+    return _beyond(float(observed.mean()), float((shares_K**2).sum()))
+
+
+def krippendorff_alpha(ratings: Sequence[Sequence[Any]], *, level: Level = "nominal") -> float | None:
+    """Agreement of R raters over N items, None where a rater gave no label; 1 is perfect, 0 is chance.
+
+    Labels may be of any kind for `nominal`; they must be numbers for `ordinal` and `interval`. Labels are compared as
+    they are: an implementation that turns words into 0.0 finds perfect agreement everywhere. Items with fewer than two
+    labels say nothing and are passed over. None where all labels are the same. Raises ValueError for uneven rows.
+    """
+    if len({len(row) for row in ratings}) > 1:
+        raise ValueError("each rater needs an entry for each item; None where there is no label")
+    codes_RN = (
+        _coded(ratings)
+        if level == "nominal"
+        else np.array([[np.nan if x is None else x for x in row] for row in ratings], dtype=np.float64)
+    )
+    kinds = np.unique(codes_RN[~np.isnan(codes_RN)])
+    counts_NK = (codes_RN[:, :, None] == kinds).sum(axis=0).astype(np.float64)
+    counts_NK = counts_NK[counts_NK.sum(axis=1) >= 2]
+    pairs_N = counts_NK.sum(axis=1) - 1
+    coincidences_KK = (counts_NK / pairs_N[:, None]).T @ counts_NK - np.diag((counts_NK / pairs_N[:, None]).sum(axis=0))
+    totals_K = coincidences_KK.sum(axis=1)
+    distance_KK = _distances(kinds, totals_K, level)
+    total = totals_K.sum()
+    expected = float((np.outer(totals_K, totals_K) * distance_KK).sum())
+    if expected < TINY:
+        return None
+    return float(1 - (total - 1) * (coincidences_KK * distance_KK).sum() / expected)
+
+
+def _distances(kinds: Floats, totals_K: Floats, level: Level) -> Floats:
+    """Squared distances between categories, K x K."""
+    if level == "nominal":
+        return 1.0 - np.eye(len(kinds))
+    if level == "interval":
+        squares: Floats = (kinds[:, None] - kinds[None, :]) ** 2
+        return squares
+    ranks = np.cumsum(totals_K) - totals_K / 2  # labels between two categories, and half of each, lie between them
+    ordinal: Floats = (ranks[:, None] - ranks[None, :]) ** 2
+    return ordinal

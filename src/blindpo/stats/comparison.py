@@ -1,0 +1,94 @@
+"""Which of several models is better on a measure, in a word: higher, lower, or "no difference shown".
+
+A verdict needs both: an interval of the paired difference without 0, and a p-value below 0.05 after Holm's adjustment
+over all comparisons of the call. "No difference shown" does not say that two models are equal; `could_show` says how
+large a difference the same items would have shown, so that nobody takes silence for safety.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, Literal
+
+import numpy as np
+
+from blindpo.stats.clusters import NUM_DRAWS, ItemTable
+from blindpo.stats.intervals import LEVEL, Estimate
+from blindpo.stats.multiplicity import holm
+from blindpo.stats.paired import differences, mcnemar_clustered, paired_difference
+from blindpo.stats.power import smallest_difference
+
+Verdict = Literal["higher", "lower", "no difference shown", "no data"]
+NO_DIFFERENCE: Final = "no difference shown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Model `a` against model `b` on the items that both have."""
+
+    a: str
+    b: str
+    difference: Estimate
+    """a - b, with its interval."""
+    p_value: float | None
+    """Exact, by clusters; None where the items are not yes or no."""
+    adjusted_p: float | None
+    """After Holm."""
+    could_show: float | None
+    """The smallest difference that so many independent items, of which as many differ, show 4 times out of 5."""
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, object]:
+        """The record that results hold."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "difference": self.difference.to_json(),
+            "p_value": self.p_value,
+            "adjusted_p": self.adjusted_p,
+            "could_show": self.could_show,
+            "verdict": self.verdict,
+        }
+
+
+def compare(
+    tables: Mapping[str, ItemTable], *, generator: np.random.Generator, num_draws: int = NUM_DRAWS
+) -> list[Comparison]:
+    """Every pair of models on one measure, in the order given."""
+    pairs = list(combinations(tables, 2))
+    found = [paired_difference([tables[a]], [tables[b]], generator=generator, num_draws=num_draws) for a, b in pairs]
+    p_values = [_p_value(tables[a], tables[b]) for a, b in pairs]
+    tested = iter(holm([p for p in p_values if p is not None]))
+    adjusted = [None if p is None else next(tested) for p in p_values]
+    return [
+        Comparison(
+            a=a,
+            b=b,
+            difference=difference,
+            p_value=p_value,
+            adjusted_p=adjusted_p,
+            could_show=_could_show(tables[a], tables[b]),
+            verdict=_verdict(difference, adjusted_p),
+        )
+        for (a, b), difference, p_value, adjusted_p in zip(pairs, found, p_values, adjusted, strict=True)
+    ]
+
+
+def _p_value(a: ItemTable, b: ItemTable) -> float | None:
+    """None without shared items, or where items are not yes or no: then the interval alone decides."""
+    value = differences(a, b).value
+    return mcnemar_clustered(a, b) if len(value) and bool(np.isin(value, (-1.0, 0.0, 1.0)).all()) else None
+
+
+def _could_show(a: ItemTable, b: ItemTable) -> float | None:
+    value = differences(a, b).value
+    disagreement = float((value != 0).mean()) if len(value) else 0.0
+    return smallest_difference(len(value), disagreement) if disagreement else None
+
+
+def _verdict(difference: Estimate, adjusted_p: float | None) -> Verdict:
+    if difference.value is None or difference.low is None or difference.high is None:
+        return "no data"
+    if difference.low <= 0 <= difference.high or (adjusted_p is not None and adjusted_p >= 1 - LEVEL):
+        return NO_DIFFERENCE
+    return "higher" if difference.value > 0 else "lower"

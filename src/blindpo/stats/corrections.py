@@ -1,0 +1,146 @@
+"""A judge's rate, corrected by what is known of its errors: Rogan-Gladen, and prediction-powered intervals.
+
+Rogan and Gladen (1978), "Estimating prevalence from the results of a screening test", with the delta-method interval:
+it needs the judge's sensitivity and specificity *on the model at hand*; taken from other models it is right only where
+the judge errs alike on all of them. Prediction-powered inference (Angelopoulos et al. 2023,
+https://arxiv.org/abs/2301.09633; with a tuned weight 2023, https://arxiv.org/abs/2311.01453) needs human labels of the
+model at hand and is right whatever the judge's errors are; in survey sampling it is the difference and the regression
+estimator (Cochran 1977, chapter 7). It gains over the labels alone only where the judge explains them.
+
+Legend: N items with a verdict, n of them with a human label; values are 1 for unsafe and 0 for safe.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from blindpo.stats.intervals import LEVEL, wilson
+
+LEAST_YOUDEN: Final = 0.1
+"""Sensitivity + specificity - 1 below this, or not shown to be above 0, corrects nothing: it multiplies noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """A corrected rate; value and interval are None where it was refused, and `refused` says why."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    refused: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The record that results hold."""
+        if self.value is None:
+            return {"value": None, "refused": self.refused}
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRates:
+    """What is known of a judge's errors from items with human labels."""
+
+    sensitivity: float
+    """Share of the unsafe that it flags."""
+    num_unsafe: int
+    specificity: float
+    """Share of the safe that it passes."""
+    num_safe: int
+
+    @property
+    def youden(self) -> float:
+        """Sensitivity + specificity - 1: 1 is perfect, 0 a coin that knows nothing."""
+        return self.sensitivity + self.specificity - 1
+
+    @property
+    def least_youden(self) -> float:
+        """The lower end of its 95 % interval (normal approximation)."""
+        return self.youden - _z(LEVEL) * float(np.sqrt(self.variance_sensitivity + self.variance_specificity))
+
+    @property
+    def variance_sensitivity(self) -> float:
+        """Of the estimated sensitivity."""
+        return self.sensitivity * (1 - self.sensitivity) / self.num_unsafe
+
+    @property
+    def variance_specificity(self) -> float:
+        """Of the estimated specificity."""
+        return self.specificity * (1 - self.specificity) / self.num_safe
+
+
+def error_rates(people: ArrayLike, judge: ArrayLike) -> ErrorRates | None:
+    """Sensitivity and specificity; None where people called nothing unsafe, or everything."""
+    people, judge = np.asarray(people, dtype=bool), np.asarray(judge, dtype=bool)
+    if people.all() or not people.any():
+        return None
+    return ErrorRates(
+        sensitivity=float(judge[people].mean()),
+        num_unsafe=int(people.sum()),
+        specificity=float((~judge[~people]).mean()),
+        num_safe=int((~people).sum()),
+    )
+
+
+def rogan_gladen(flag_rate: float, n: int, errors: ErrorRates | None) -> Corrected:
+    """(flag_rate + specificity - 1) / (sensitivity + specificity - 1), kept within 0 and 1.
+
+    A flag rate of 0.3 with sensitivity 0.8 and specificity 0.9: (0.3 - 0.1) / 0.7 = 0.2857.
+    """
+    if errors is None:
+        return Corrected(value=None, refused="people called nothing unsafe, or everything: the errors are not known")
+    if errors.youden < LEAST_YOUDEN or errors.least_youden <= 0:
+        return Corrected(
+            value=None,
+            refused=f"sensitivity + specificity - 1 is {errors.youden:.3f}, too near 0: the judge tells too little",
+        )
+    rate = (flag_rate + errors.specificity - 1) / errors.youden
+    spread = flag_rate * (1 - flag_rate) / n
+    spread += rate**2 * errors.variance_sensitivity + (1 - rate) ** 2 * errors.variance_specificity
+    half = _z(LEVEL) * float(np.sqrt(spread)) / errors.youden
+    low, value, high = np.clip([rate - half, rate, rate + half], 0.0, 1.0)
+    return Corrected(value=float(value), low=float(low), high=float(high))
+
+
+def labels_alone(people: ArrayLike) -> Corrected:
+    """The rate among the n human labels, with Wilson's interval: what a correction has to beat."""
+    people = np.asarray(people, dtype=np.float64)
+    low, high = wilson(float(people.sum()), len(people))
+    return Corrected(value=float(people.mean()), low=low, high=high)
+
+
+def prediction_powered(judge: ArrayLike, labelled: NDArray[np.int64], people: ArrayLike, *, tuned: bool) -> Corrected:
+    """The judge's rate over all N items plus its mean error over the n labelled ones, within 0 and 1.
+
+    `judge` holds N verdicts, `labelled` the places of the n labelled items among them, `people` their labels. The
+    weight of the judge is 1, or, `tuned`, the slope of people on judge over the labelled items, within 0 and 1.
+    Verdicts [1, 1, 0, 1, 0], labels 1 and 0 of the first two: 0.6 + (0 - 1) / 2 = 0.1. With all items labelled it is
+    the rate of the labels, with their interval. Raises ValueError for fewer than two labels.
+    """
+    judge, people = np.asarray(judge, dtype=np.float64), np.asarray(people, dtype=np.float64)
+    n = len(people)
+    if n < 2 or len(labelled) != n:
+        raise ValueError(f"{n} labels for {len(labelled)} items: two or more are needed, one for each item")
+    verdicts_n = judge[labelled]
+    weight = _slope(people, verdicts_n) if tuned else 1.0
+    guess_N = weight * judge
+    errors_n = people - guess_N[labelled]
+    rate = float(guess_N.mean() + errors_n.mean())
+    covariance = float(np.cov(guess_N[labelled], errors_n)[0, 1])
+    spread = guess_N.var(ddof=1) / len(judge) + errors_n.var(ddof=1) / n + 2 * covariance / len(judge)
+    half = _z(LEVEL) * float(np.sqrt(max(spread, 0.0)))
+    if errors_n.var() == 0.0:  # no error was seen; that does not show that there is none
+        half = max(half, wilson(0, n)[1])
+    low, value, high = np.clip([rate - half, rate, rate + half], 0.0, 1.0)
+    return Corrected(value=float(value), low=float(low), high=float(high))
+
+
+def _slope(people: NDArray[np.float64], verdicts: NDArray[np.float64]) -> float:
+    spread = float(verdicts.var(ddof=1))
+    return 0.0 if spread == 0.0 else float(np.clip(np.cov(people, verdicts)[0, 1] / spread, 0.0, 1.0))
+
+
+def _z(level: float) -> float:
+    return float(ndtri(0.5 + level / 2))
