@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from tests.tiny_families import build, prompt, responses
 from torch import Tensor
 
 from blindpo.models.families import Family, family_of
@@ -15,6 +14,7 @@ from blindpo.models.prompt import PromptInputs, collate
 from blindpo.train.loss import preference_loss
 from blindpo.train.packing import PackedBatch, pack, packed_token_logps
 from blindpo.train.segments import PackedRow, pack_row
+from tests.tiny_families import build, prompt, responses
 
 LENGTHS = (11, 17, 7)
 BETA = 0.1

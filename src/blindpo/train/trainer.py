@@ -98,6 +98,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
             num_workers=self.args.dataloader_num_workers, pin_memory=self.args.dataloader_pin_memory,
             prefetch_factor=self.args.dataloader_prefetch_factor,
             persistent_workers=self.args.dataloader_persistent_workers,
+            multiprocessing_context=self.args.dataloader_multiprocessing_context,
+            in_order=self.args.dataloader_in_order,
         )  # fmt: skip
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> Any:
