@@ -9,8 +9,10 @@ from blindpo.cli.options import add_common, emit
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words of `blindpo import`."""
-    parser.add_argument("format", metavar="FORMAT", help="mmsafe-po, trl or llava")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="the file (trl: or folder) that was downloaded")
+    parser.add_argument("format", metavar="FORMAT", help="mmsafe-po, trl, llava or hh-rlhf")
+    parser.add_argument(
+        "source", type=Path, metavar="SOURCE", help="the file (trl, hh-rlhf: or folder) that was downloaded"
+    )
     parser.add_argument("--images", type=Path, metavar="DIR", help="the folder that holds the pictures")
     add_common(parser, recipe=False, strict=True)
 

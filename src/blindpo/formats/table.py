@@ -5,11 +5,12 @@ from typing import Final
 
 from blindpo.errors import ConfigError
 from blindpo.formats.base import Format
+from blindpo.formats.hh_rlhf import HHRLHF
 from blindpo.formats.llava import Llava
 from blindpo.formats.mmsafe_po import MMSafePO
 from blindpo.formats.trl import Trl
 
-FORMATS: Final[dict[str, Format]] = {"mmsafe-po": MMSafePO(), "trl": Trl(), "llava": Llava()}
+FORMATS: Final[dict[str, Format]] = {"mmsafe-po": MMSafePO(), "trl": Trl(), "llava": Llava(), "hh-rlhf": HHRLHF()}
 
 
 def find_format(name: str) -> Format:

@@ -120,9 +120,14 @@ def _identity(chosen: Format, source: Path, images: Path | None, *, out: Path) -
     return {
         "command": "import",
         "format": chosen.name,
-        "source": {path.name: _file_hash(path) for path in chosen.files(source)},
+        "source": {_name(path, source): _file_hash(path) for path in chosen.files(source)},
         "images": pictures,
     }
+
+
+def _name(path: Path, source: Path) -> str:
+    """The file's name below the source: files of several folders may share the last part."""
+    return path.name if path == source else path.relative_to(source).as_posix()
 
 
 def _file_hash(path: Path) -> str:
