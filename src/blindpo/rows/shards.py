@@ -85,8 +85,11 @@ def read_rows(folder: str | Path) -> Iterator[PreferenceRow]:
         yield from read_shard(path)
 
 
-def read_shard(path: Path) -> Iterator[PreferenceRow]:
-    """All rows of one shard. Raises SourceError where the file is broken, or a column is missing or of another type."""
+def read_shard(path: Path, start: int = 0, stop: int | None = None) -> Iterator[PreferenceRow]:
+    """Rows `start` up to `stop` (all of them) of one shard; row groups outside are not read.
+
+    Raises SourceError where the file is broken, or a column is missing or of another type.
+    """
     try:
         with pq.ParquetFile(path) as file:
             missing = set(SCHEMA.names) - set(file.schema_arrow.names)
@@ -94,9 +97,17 @@ def read_shard(path: Path) -> Iterator[PreferenceRow]:
                 raise SourceError(
                     f"{path} lacks the columns {', '.join(sorted(missing))}; write it with 'blindpo import'"
                 )
+            place = 0
             for group in range(file.num_row_groups):
+                num_rows = file.metadata.row_group(group).num_rows
+                if place + num_rows <= start or (stop is not None and place >= stop):
+                    place += num_rows
+                    continue
                 for batch in file.iter_batches(READ_ROWS, row_groups=[group], columns=SCHEMA.names):
-                    yield from _rows_of(batch, path)
+                    first, last = max(start - place, 0), min((stop or place + READ_ROWS) - place, batch.num_rows)
+                    if first < last:
+                        yield from _rows_of(batch.slice(first, last - first), path)
+                    place += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
 

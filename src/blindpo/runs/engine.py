@@ -1,0 +1,146 @@
+"""Where shards are made: in this process, in several on this machine, or on a Ray cluster. The bytes are the same.
+
+An engine maps a job over shard numbers and nothing more: order, errors, resume and files are the job's, so that a
+killed run goes on whatever engine it was on. Workers are new processes (`spawn`): threads of a parent that has loaded
+torch do not survive a fork. A worker that loses its parent ends at once, since two runs must not write one folder.
+"""
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.connection import wait as wait_for_any
+from typing import Any, Final, Literal
+
+from blindpo.errors import BlindpoError, ConfigError
+
+Make = Callable[[int], int]
+"""Makes and stores one shard; returns its number."""
+
+
+class WorkerDiedError(BlindpoError):
+    """A worker process was killed, mostly for want of memory; the same command goes on from where it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """How shards are made. No file depends on it."""
+
+    name: Literal["local", "ray"] = "local"
+    workers: int = 1
+    """Processes (local) or actors (ray) at a time."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot run. Raises ConfigError."""
+        if self.workers < 1:
+            raise ConfigError(f"--workers is {self.workers}; it must be 1 or more")
+        if self.name == "ray" and importlib.util.find_spec("ray") is None:
+            raise ConfigError("--engine ray needs Ray, which is not installed: pip install 'blindpo[ray]'")
+
+    def map(self, job: Make, numbers: Sequence[int]) -> Iterator[int]:
+        """Every number once its shard is stored, in any order; what a shard raises is raised here."""
+        if self.name == "ray":
+            return _map_on_ray(job, numbers, self.workers)
+        if self.workers == 1 or len(numbers) < 2:
+            return map(job, numbers)
+        return _map_on_processes(job, numbers, self.workers)
+
+
+IN_PROCESS: Final = Engine()
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_job: Make | None = None
+
+
+def _start_worker(job: Make) -> None:
+    global _job
+    _job = job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_any([parent.sentinel])
+        os._exit(1)
+
+
+def _make(number: int) -> int:
+    if _job is None:
+        raise RuntimeError("the worker was not started with a job")
+    return _job(number)
+
+
+def _map_on_processes(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int]:
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    size = min(workers, len(numbers))
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(job,))
+    try:
+        yield from _in_flight(pool, numbers, 2 * size)
+    except BrokenProcessPool as error:
+        raise WorkerDiedError(
+            "a worker process died (out of memory, or killed); run the same command again, with fewer --workers"
+        ) from error
+    except BaseException:
+        # a shard may take long: on Ctrl-C or an error nobody waits for it
+        for child in set(multiprocessing.active_children()) - others:
+            child.kill()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_flight(pool: ProcessPoolExecutor, numbers: Sequence[int], limit: int) -> Iterator[int]:
+    waiting = iter(numbers)
+    running: set[Future[int]] = {pool.submit(_make, number) for number in islice(waiting, limit)}
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+        running |= {pool.submit(_make, number) for number in islice(waiting, len(done))}
+
+
+def _map_on_ray(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int]:
+    # Ray is an optional extra, and heavy
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+    from ray.util import ActorPool
+
+    ours = not ray.is_initialized()
+    if ours:
+        # $RAY_ADDRESS names an existing cluster; without it Ray starts a local one
+        here: dict[str, Any] = (
+            {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
+        )
+        ray.init(log_to_driver=False, logging_level="ERROR", **here)
+    try:
+        actor = ray.remote(_Actor)
+        pool = ActorPool([actor.remote(job) for _ in range(min(workers, len(numbers) or 1))])
+        yield from pool.map_unordered(lambda worker, number: worker.make.remote(number), numbers)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+class _Actor:
+    """A Ray actor's class: holds the job, makes shards."""
+
+    def __init__(self, job: Make) -> None:
+        self._job = job
+
+    def make(self, number: int) -> int:
+        """Make shard `number`."""
+        return self._job(number)
