@@ -3,6 +3,7 @@
 The map, in the order in which data flows; each folder answers one question, each stage meets the next on disk:
 
     intake    formats in, preference rows out, and back          `blindpo import`, `check`, `stats`, `export`
+    build     text-only preferences in, multimodal ones out       `blindpo build`
     blind     let the reference model answer without the image   `blindpo blind`
     train     Blind Preference Optimization, DPO                 `blindpo train`
     evaluate  safety, over-refusal, modality cheating            `blindpo evaluate`

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "check": Command("checking", "test every row and image; with a model, exact token lengths"),
     "stats": Command("counting", "count what a data folder holds"),
     "export": Command("exporting", "write rows back in another format"),
+    "build": Command("build", "make multimodal rows out of text-only preferences"),
     "blind": Command("blind", "let the reference model answer without the image"),
     "train": Command("train", "Blind Preference Optimization (BPO) or DPO"),
     "evaluate": Command("evaluate", "safety, over-refusal, modality cheating, with intervals"),

@@ -1,0 +1,46 @@
+"""The models that a recipe names for words: `chat:MODEL` behind a server, `vlm:MODEL` in this process."""
+
+from pathlib import Path
+from typing import Final
+
+from blindpo.build.config import BuildConfig
+from blindpo.errors import ConfigError
+from blindpo.models.source import resolve_model
+from blindpo.models.text import TextModel
+
+KINDS: Final = ("chat:", "vlm:")
+
+
+def is_model(name: str) -> bool:
+    """Whether `name` names a model, and not a rule of ours."""
+    return name.startswith(KINDS)
+
+
+def require_known(name: str, allowed: tuple[str, ...], key: str) -> None:
+    """Raise ConfigError where `name` is none of `allowed` and no model."""
+    if name not in allowed and not (is_model(name) and name.partition(":")[2]):
+        raise ConfigError(f"{key} is '{name}'; allowed: {', '.join(allowed)}, chat:MODEL, vlm:MODEL")
+
+
+def find_model(name: str, config: BuildConfig, work: Path) -> TextModel:
+    """The model called `name`; what a chat server replies is kept. Raises ModelError."""
+    kind, _, model = name.partition(":")
+    if kind == "vlm":
+        # torch is heavy, and only a local model needs it
+        from blindpo.models.local_text import LocalTextModel
+        from blindpo.models.vlm import load_vlm
+
+        return LocalTextModel(name, load_vlm(resolve_model(model)), seed=config.seed)
+    from blindpo.models.chat import ChatModel
+    from blindpo.models.chat_config import ChatConfig
+    from blindpo.models.reply_store import ReplyStore
+
+    settings = ChatConfig(
+        model=model,
+        base_url=config.chat_url or None,
+        concurrency=config.chat_concurrency,
+        budget_tokens=config.chat_budget_tokens or None,
+        seed=config.seed,
+    )
+    store = ReplyStore(Path(config.replies) if config.replies else work / "replies.jsonl")
+    return ChatModel(settings, store=store)
