@@ -25,6 +25,7 @@ class Command(NamedTuple):
 
 COMMANDS: Final = {
     "import": Command("importing", "read released preference data into rows"),
+    "benchmarks": Command("benchmarks", "list the safety benchmarks, and what of them lies on this disk"),
     "check": Command("checking", "test every row and image; with a model, exact token lengths"),
     "stats": Command("counting", "count what a data folder holds"),
     "export": Command("exporting", "write rows back in another format"),

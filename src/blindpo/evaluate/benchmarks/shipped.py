@@ -1,0 +1,87 @@
+"""Texts that a benchmark ships inside its own Python files, read without running a line of them.
+
+Prompts that a protocol needs to the letter are never copied into this project: they are found in the file that the
+user downloaded, by name, and hashed. `where` in messages is the file's name in the download.
+"""
+
+import ast
+
+from blindpo.errors import SourceError
+
+
+def python_constant(source: str, name: str, *, where: str) -> str:
+    """The text that `name` is bound to: "NAME", "DICT.key.key" or "function.NAME". Raises SourceError.
+
+    An f-string gives its template, `{name}` for each plain variable. A trailing `.strip()` is applied.
+
+    >>> python_constant('def f(a):\\n    P = f"say {a}"', "f.P", where="x.py")
+    'say {a}'
+    """
+    found = _text(_lookup(source, name, where))
+    if found is None:
+        raise SourceError(f"{where}: '{name}' is no text; the file differs from the one that this protocol was read in")
+    return found
+
+
+def python_texts(source: str, name: str, *, where: str) -> list[str]:
+    """The list or tuple of texts that `name` is bound to. Raises SourceError."""
+    node = _lookup(source, name, where)
+    items = [_text(item) for item in node.elts] if isinstance(node, ast.List | ast.Tuple) else [None]
+    if not items or None in items:
+        raise SourceError(f"{where}: '{name}' is no list of texts; the file differs from the one that was read")
+    return [item for item in items if item is not None]
+
+
+def long_texts(source: str, *, where: str, at_least: int = 200) -> list[str]:
+    """Every text of at least so many characters that the file holds, in order, docstrings included."""
+    nodes = ast.walk(_parse(source, where))
+    found = [_text(node) for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr)]
+    return list(dict.fromkeys(text for text in found if text is not None and len(text) >= at_least))
+
+
+def _parse(source: str, where: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        raise SourceError(f"{where} is no whole Python file; fetch it again") from error
+
+
+def _lookup(source: str, name: str, where: str) -> ast.expr:
+    scope: ast.AST = _parse(source, where)
+    for part in name.split("."):
+        found = _member(scope, part)
+        if found is None:
+            raise SourceError(f"{where} has no '{name}'; the file differs from the one that this protocol was read in")
+        scope = found
+    if not isinstance(scope, ast.expr):
+        raise SourceError(f"{where}: '{name}' is a function; the file differs from the one that was read")
+    return scope
+
+
+def _member(scope: ast.AST, part: str) -> ast.AST | None:
+    """What `part` is in a module or function (the last assignment counts) or in a dict display."""
+    if isinstance(scope, ast.Dict):
+        values = dict(zip((_text(key) for key in scope.keys), scope.values, strict=True))
+        return values.get(part)
+    found: ast.AST | None = None
+    for node in getattr(scope, "body", ()):
+        for inner in ast.walk(node) if not isinstance(node, ast.FunctionDef) else [node]:
+            if isinstance(inner, ast.FunctionDef) and inner.name == part:
+                found = inner
+            if isinstance(inner, ast.Assign) and any(isinstance(t, ast.Name) and t.id == part for t in inner.targets):
+                found = inner.value
+    return found
+
+
+def _text(node: ast.AST | None) -> str | None:
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        parts = [_text(value) for value in node.values]
+        return None if None in parts else "".join(part for part in parts if part is not None)
+    if isinstance(node, ast.FormattedValue):
+        return f"{{{node.value.id}}}" if isinstance(node.value, ast.Name) else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "strip":
+        inner = _text(node.func.value)
+        return None if inner is None or node.args else inner.strip()
+    return None

@@ -1,0 +1,1 @@
+"""Tests of the benchmark adapters and of their protocols."""
