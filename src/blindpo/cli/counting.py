@@ -1,4 +1,7 @@
-"""Count what a data folder holds: blindpo stats DATA."""
+"""Count what a data folder holds: blindpo stats DATA [--figures DIR].
+
+With --figures also what the paper reports of its data, for this data, as SVG and PNG beside the paper's figures.
+"""
 
 import argparse
 from pathlib import Path
@@ -9,15 +12,27 @@ from blindpo.cli.options import add_common, emit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words of `blindpo stats`."""
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="draw figures there (extra blindpo[figures])")
     add_common(parser, out=False, recipe=False)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Count and print."""
+    """Count and print; draw where that was asked for."""
     from blindpo.intake.counting import count
 
     counts = count(args.data)
-    emit(counts, "\n".join(f"{name:<24}{_shown(value)}" for name, value in counts.items()), as_json=args.json)
+    lines = [f"{name:<24}{_shown(value)}" for name, value in counts.items()]
+    if args.figures is not None:
+        from blindpo.intake.figures import draw_figures
+        from blindpo.intake.profile import comparison, numbers, profile
+
+        found = profile(args.data)
+        written = draw_figures(found, args.figures)
+        lines += ["", f"{'':<32}{'this data':>12}{'MMSafe-PO':>12}"]
+        lines += [f"{name:<32}{ours:>12}{paper:>12}" for name, ours, paper in comparison(found)]
+        lines += ["", *(f"wrote {path}" for path in written)]
+        counts |= {"figures": [path.name for path in written], "beside_the_paper": numbers(found)}
+    emit(counts, "\n".join(lines), as_json=args.json)
     return 0
 
 

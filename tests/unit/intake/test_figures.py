@@ -1,0 +1,115 @@
+"""What the paper reports of its data, for any data: the numbers are right, the figures the same bytes and mild."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from tests.sample import REAL, write_sample
+
+from blindpo.cli.main import main
+from blindpo.errors import SourceError
+from blindpo.formats.mmsafe_po import parse_turns
+from blindpo.intake.figures import draw_figures
+from blindpo.intake.importing import import_data
+from blindpo.intake.profile import PAPER, Profile, comparison, num_words, profile
+from blindpo.rows.row import PreferenceRow, Provenance
+
+STAGES = [
+    {"stage": "read", "unit": "dialogues", "in": 40, "kept": 38, "out": 38, "rejected": {}},
+    {"stage": "match", "unit": "mentions", "in": 38, "kept": 12, "out": 12, "rejected": {}},
+]
+RINGS = {("Fraud", "Scams", "Phone scams"): 5, ("Fraud", "Scams"): 3, ("Fraud", "Tax"): 2, ("Bias",): 4, (): 6}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    source = write_sample(tmp_path / "source")
+    import_data("mmsafe-po", source / "test.json", tmp_path / "data", images=source / "images")
+    return tmp_path / "data"
+
+
+def row(prompt: str, chosen: str, rejected: str) -> PreferenceRow:
+    came = Provenance(source="s", source_row_id="1", dialogue_id="1")
+    turns = parse_turns(prompt, "question")
+    return PreferenceRow(row_id="1", prompt=turns, chosen=chosen, rejected=rejected, provenance=came)
+
+
+def test_words_are_counted_as_the_paper_counts_them() -> None:
+    one = row("USER: a b ASSISTANT: c USER: <image>\nd e f ASSISTANT:", "g h", "i")
+    assert num_words(one, whole=False) == len(["USER:", "<image>", "d", "e", "f", "ASSISTANT:"])
+    assert num_words(one, whole=True) == 11 + len(["ASSISTANT:", "g", "h"]) + len(["ASSISTANT:", "i"])
+
+
+def test_a_profile_holds_what_the_paper_reports(data: Path) -> None:
+    found = profile(data)
+    assert found.instructions == 12 and found.responses == 24 and found.before_filtering is None
+    assert sum(found.turns.values()) == sum(found.entity_types.values()) == sum(found.categories.values()) == 12
+    assert {name for name, _, _ in comparison(found)} >= {
+        "tokens per instruction",
+        "turns: 5 or more",
+        "distinct images",
+    }
+
+
+def test_the_papers_own_figures_agree_with_one_another() -> None:
+    train, test, both = PAPER
+    assert train.instructions + test.instructions == both.instructions == sum(both.turns.values())
+    assert train.responses == 2 * train.instructions and test.responses == 2 * test.instructions
+    assert sum(both.entity_types.values()) == both.instructions
+    assert both.share_with_history == round(1 - both.turns["1"] / both.instructions, 4)
+
+
+def test_on_the_released_rows_the_papers_way_of_counting_gives_the_papers_figures(tmp_path: Path) -> None:
+    if not REAL.is_dir():
+        pytest.skip("the released rows are not beside the checkout")
+    import_data("mmsafe-po", REAL / "test.json", tmp_path / "real", images=REAL / "images")
+    found = profile(tmp_path / "real")
+    assert found.tokens_per_conversation == pytest.approx(145.13, rel=0.05)
+    assert found.tokens_per_instruction == pytest.approx(23.52, rel=0.05)
+
+
+def test_the_builds_funnel_is_read_and_a_broken_one_refused(data: Path) -> None:
+    (data / "funnel.json").write_text(json.dumps({"funnel": STAGES}))
+    found = profile(data)
+    assert found.funnel == (("source", 40), ("read", 38), ("match", 12)) and found.before_filtering == 40
+    (data / "funnel.json").write_text('{"funnel": [{"stage": 1}]}')
+    with pytest.raises(SourceError, match="not what 'blindpo build' writes"):
+        profile(data)
+
+
+def test_figures_are_the_same_bytes_and_hold_no_text_of_a_row(tmp_path: Path) -> None:
+    found = Profile(
+        name="this data", instructions=20, responses=40, distinct_images=7, before_filtering=40,
+        turns={"1": 10, "2": 6, "3": 2, "4": 1, "5 or more": 1}, entity_types={"people": 12, "unknown": 8},
+        categories=RINGS, instruction_lengths=tuple(range(5, 25)), conversation_lengths=tuple(range(50, 90, 2)),
+        funnel=(("source", 40), ("read", 38), ("match", 20)),
+    )  # fmt: skip
+    first, second = (draw_figures(found, tmp_path / name) for name in "ab")
+    names = ["categories", "conversation_tokens", "entity_types", "funnel", "instruction_tokens", "turns"]
+    assert sorted(path.name for path in first) == sorted(
+        [f"{n}.{k}" for n in names for k in ("png", "svg")] + ["figures.json"]
+    )
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    svg = (tmp_path / "a" / "categories.svg").read_text()
+    assert "<script" not in svg and "<date>" not in svg
+    told = json.loads((tmp_path / "a" / "figures.json").read_text())
+    assert told["this data"]["categories"]["Fraud / Scams"] == 3 and told["this data"]["categories"]["unknown"] == 6
+
+
+def test_the_command_draws_and_tells(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", str(data), "--figures", str(tmp_path / "figures"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "turns.svg" in told["figures"] and told["beside_the_paper"]["MMSafe-PO train"]["instructions"] == 5392
+    assert not (tmp_path / "figures" / "funnel.svg").exists(), "nothing is drawn of what is not known"
+
+
+def test_a_missing_library_and_a_folder_that_is_a_file_are_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    assert main(["stats", str(data), "--figures", str(tmp_path / "file")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["stats", str(data), "--figures", str(tmp_path / "figures")]) == 2
+    assert "pip install 'blindpo[figures]'" in capsys.readouterr().err
