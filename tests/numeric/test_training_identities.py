@@ -10,10 +10,9 @@ import torch
 from safetensors.torch import load_file
 from tests.training_rows import blind, row, run_training, write_rows
 
-from blindpo.models.logprobs import response_logps
 from blindpo.models.source import resolve_model
 from blindpo.models.vlm import load_vlm
-from blindpo.train.collator import BLIND, CHOSEN, REJECTED, Collator, as_sequence_batch
+from blindpo.train.collator import BLIND, CHOSEN, REJECTED, Collator
 from blindpo.train.examples import ImageTensors, make_example
 from blindpo.train.loss import preference_loss
 
@@ -37,15 +36,15 @@ class Graded:
 
 
 def graded(base: Path, rows: list[Any], *, method: str, reference: Any, beta: float = 0.3) -> Graded:
-    """By the plain path: collator, response_logps, preference_loss."""
+    """By the plain path: collator, preference_loss."""
     vlm = load_vlm(resolve_model(base), device="cpu")
     images = ImageTensors(vlm.processor)
     examples = [make_example(each, images, use_blind=method == "bpo", max_length=None) for each in rows]
-    batch = Collator(images, pad_id=vlm.pad_id)(examples)
-    sequences = as_sequence_batch(batch["sequences"])
+    collator = Collator(images, pad_id=vlm.pad_id)
+    batch = collator(examples)
     with torch.no_grad():
-        reference_S = response_logps(reference, sequences).sums_N
-    r_S = beta * (response_logps(vlm.model, sequences).sums_N - reference_S)
+        reference_S = collator.logps(reference, batch)
+    r_S = beta * (collator.logps(vlm.model, batch) - reference_S)
     chosen, rejected, blind_S = (batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND))
     terms = preference_loss(
         r_S[chosen], r_S[rejected], batch["row_S"][rejected],

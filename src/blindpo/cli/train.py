@@ -24,7 +24,9 @@ OWN: Final = {
     "lora_targets": "last names of the layers that get it, with commas",
     "freeze_vision": "keep the vision tower as it is (default true)",
     "max_length": "tokens of prompt, image and longest response; longer rows are rejected, never cut",
-    "reference": "cached (default) or adapter_off",
+    "packing": "auto (default): the responses of a row share its prompt where the model allows; on; off",
+    "tokens_per_batch": "the most tokens at once, padding included: cuts an update's rows into micro-batches",
+    "reference": "cached (default), adapter_off or online",
     "reference_cache": "folder of reference log-probabilities that several runs share",
     "dtype": "of the weights in memory: float32 (default), bfloat16 with lora",
 }

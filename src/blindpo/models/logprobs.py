@@ -1,7 +1,8 @@
 """How likely a response is after a prompt: pure gathering over logits, summed in float32.
 
 Used by blind (likelihood of a blind response with the image in sight), train (the loss) and evaluate (pairwise
-accuracy), so that one definition holds everywhere. Legend: B = N sequences, L padded length, V vocabulary.
+accuracy), so that one definition holds everywhere. Legend: B = N sequences, L padded length, V vocabulary; M places
+whose logits are there, T response tokens, R responses.
 """
 
 from dataclasses import dataclass
@@ -27,31 +28,65 @@ class ResponseLogps:
         return self.sums_N / self.num_tokens_N.clamp(min=1)
 
 
+def gather_logps(
+    logits_MV: Float[Tensor, "M V"], source_T: Int[Tensor, " T"], target_T: Int[Tensor, " T"]
+) -> Float[Tensor, " T"]:
+    """log p(target) under the logits that `source_T` names, in float32 at least, whatever the logits are.
+
+    Two places with logits [0, 0] and [ln 3, 0]; sources [0, 1, 1], targets [1, 0, 1]: [ln 1/2, ln 3/4, ln 1/4].
+    """
+    logits_MV = logits_MV.to(torch.promote_types(logits_MV.dtype, torch.float32))
+    return logits_MV[source_T, target_T] - logits_MV.logsumexp(-1)[source_T]
+
+
+def response_sums(
+    logps_T: Float[Tensor, " T"], response_T: Int[Tensor, " T"], run_T: Int[Tensor, " T"], *, num_responses: int
+) -> Float[Tensor, " R"]:
+    """The sum over each response's tokens; `run_T` is a token's place in its response.
+
+    Added up as rows of a rectangle, since a scattered addition has no fixed order on a GPU. Values [1, 2, 4] of the
+    responses [0, 0, 2] of three, at the places [0, 1, 0]: [3, 0, 4].
+    """
+    longest = int(run_T.max()) + 1 if len(run_T) else 0
+    return logps_T.new_zeros(num_responses, longest).index_put((response_T, run_T), logps_T).sum(-1)
+
+
 def token_logps(
     logits_BLV: Float[Tensor, "B L V"], input_ids_BL: Int[Tensor, "B L"], response_mask_BL: Bool[Tensor, "B L"]
 ) -> Float[Tensor, "B L"]:
-    """log p(token | all before it) at each response token, 0 elsewhere, in float32 whatever the logits are.
+    """log p(token | all before it) at each response token, 0 elsewhere, in float32 at least.
 
     The logits at place i - 1 predict the token at place i. Ids [a, b], response mask [., x], and at place 0 even
     logits over a vocabulary of four: the answer is [0, log 1/4].
     """
-    predicting_BMV = logits_BLV[:, :-1]
-    wanted_BM = input_ids_BL[:, 1:]
     mask_BM = response_mask_BL[:, 1:]
-    logps_BL = torch.zeros(input_ids_BL.shape, dtype=torch.float32, device=logits_BLV.device)
-    logits_TV = predicting_BMV[mask_BM].float()  # only response places are normalised: prompts are most of the tokens
-    logps_T = logits_TV.log_softmax(-1).gather(-1, wanted_BM[mask_BM][:, None]).squeeze(-1)
+    logits_TV = logits_BLV[:, :-1][mask_BM]  # only response places are normalised: prompts are most of the tokens
+    wanted_T = input_ids_BL[:, 1:][mask_BM]
+    logps_T = gather_logps(logits_TV, torch.arange(len(wanted_T), device=wanted_T.device), wanted_T)
+    logps_BL = torch.zeros(input_ids_BL.shape, dtype=logps_T.dtype, device=logits_BLV.device)
     places_BL = torch.nn.functional.pad(mask_BM, (1, 0))
     return logps_BL.masked_scatter(places_BL, logps_T)
 
 
 def response_logps(model: Any, batch: SequenceBatch) -> ResponseLogps:
     """One forward pass over `batch`; gradients flow where the caller lets them. Prompt logits are not made."""
+    logps_BK, response_BK = _forward(model, batch)
+    return ResponseLogps(logps_BK.sum(-1), response_BK.sum(-1))
+
+
+def response_token_logps(model: Any, batch: SequenceBatch) -> Float[Tensor, " T"]:
+    """The same before the sums, sequence after sequence."""
+    logps_BK, response_BK = _forward(model, batch)
+    return logps_BK[response_BK]
+
+
+def _forward(model: Any, batch: SequenceBatch) -> tuple[Float[Tensor, "B K"], Bool[Tensor, "B K"]]:
+    """Log-probabilities of the last K places, from the first that holds a response, and which are responses."""
     first = next(model.parameters())  # a DDP wrapper has parameters, but neither device nor dtype
     inputs = batch.model_inputs(first.device, first.dtype)
     response_BL = batch.response_mask.to(first.device)
     start = int(batch.response_mask.any(0).int().argmax())
     kept = batch.input_ids.shape[1] - max(start - 1, 0)  # one place before the first response token predicts it
     logits_BKV = model(**inputs, logits_to_keep=kept, use_cache=False).logits
-    logps_BK = token_logps(logits_BKV, inputs["input_ids"][:, -kept:], response_BL[:, -kept:])
-    return ResponseLogps(logps_BK.sum(-1), response_BL.sum(-1))
+    response_BK = response_BL[:, -kept:]
+    return token_logps(logits_BKV, inputs["input_ids"][:, -kept:], response_BK), response_BK

@@ -7,7 +7,7 @@ generation prompt's last words, not alone, since some tokenizers add a blank to 
 Legend: B sequences, L padded length, P prompt tokens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -18,11 +18,15 @@ from PIL import Image
 from torch import Tensor
 
 from blindpo.errors import RowError
+from blindpo.models.families import response_token_type
 from blindpo.rows.row import IMAGE, Turn
 
 SENTINEL: Final = "blindpo-response"
 PER_TOKEN: Final = ("token_type_ids", "mm_token_type_ids")
-"""Extras with one value per token: padded with the tokens, 0 (text) for a response; all others belong to images."""
+"""Extras with one value per token: padded with the tokens; all others belong to images."""
+
+NOT_EXTRAS: Final = ("input_ids", "attention_mask", "labels")
+"""What we make ourselves; PaliGemma's processor adds labels, with which its model would compute a loss of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class PromptInputs:
 
     input_ids: Int[Tensor, " P"]
     extras: dict[str, Tensor]
+    response_type: int = 0
+    """The kind that a response's tokens have where the extras tell kinds of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +99,8 @@ def encode_prompt(processor: Any, turns: Sequence[Turn], images: Sequence[Image.
         return_tensors="pt",
         add_special_tokens=not (bos and text.startswith(bos)),
     )
-    extras = {name: value for name, value in made.items() if name not in ("input_ids", "attention_mask")}
-    return PromptInputs(made["input_ids"][0], extras)
+    extras = {name: value for name, value in made.items() if name not in NOT_EXTRAS}
+    return PromptInputs(made["input_ids"][0], extras, response_token_type(processor))
 
 
 def encode_response(processor: Any, turns: Sequence[Turn], text: str, *, cut: bool = False) -> list[int]:
@@ -190,15 +196,16 @@ def _collate_extras(
                 if name in prompt.extras:
                     places = attention_BL[i].bool() & ~response_BL[i]
                     filled[i, places] = prompt.extras[name][0].to(filled.dtype)
+                    filled[i, response_BL[i]] = prompt.response_type
             extras[name] = filled
         else:
-            extras[name] = _stack([prompt.extras for prompt in prompts], name)
+            extras[name] = stack_extras(prompts, name)
     return extras
 
 
-def _stack(extras: Sequence[Mapping[str, Tensor]], name: str) -> Tensor:
+def stack_extras(prompts: Sequence[PromptInputs], name: str) -> Tensor:
     """One after another on dimension 0; further dimensions are padded with zeros to the largest where they differ."""
-    parts = [each[name] for each in extras if name in each]
+    parts = [each.extras[name] for each in prompts if name in each.extras]
     if len({part.shape[1:] for part in parts}) > 1:
         target = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
         parts = [_grow(part, target) for part in parts]

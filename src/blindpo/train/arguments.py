@@ -29,6 +29,7 @@ FIXED: Final[dict[str, str]] = {
     "average_tokens_across_devices": _TEXT,
     "include_num_input_tokens_seen": _TEXT,
     "length_column_name": "rows have no length column",
+    "accelerator_config": "batches are planned and dealt out to processes by blindpo itself",
     "neftune_noise_alpha": "noise would set the model apart from its reference",
     "use_cache": "training has no use for a key-value cache",
     "auto_find_batch_size": "a batch size found by failing cannot be resumed exactly; use gradient_accumulation_steps",

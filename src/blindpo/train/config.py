@@ -30,9 +30,16 @@ class TrainConfig:
     max_length: int | None = None
     """Tokens of the prompt, image included, and the longest response together; a longer row is rejected, never cut.
     Without it, as many positions as the model has."""
-    reference: Literal["cached", "adapter_off"] = "cached"
+    packing: Literal["auto", "on", "off"] = "auto"
+    """auto: the responses of a row share one computation of its prompt, after a check at the start that this model
+    gives the same log-probabilities so; where it does not, separate sequences. off: these always. on: an error
+    instead."""
+    tokens_per_batch: int | None = None
+    """The most tokens, padding included, that go through the model at once. An update's rows (batch size times
+    accumulation times processes) are cut into as many micro-batches as that takes; the loss stays their mean."""
+    reference: Literal["cached", "adapter_off", "online"] = "cached"
     """cached: the reference's log-probabilities are computed before the first step, once. adapter_off: at each step, by
-    the model with its adapter off (needs lora)."""
+    the model with its adapter off (needs lora). online: at each step, by a second copy of the model in memory."""
     reference_cache: str | None = None
     """Folder of cached reference log-probabilities that several runs share; without it, one inside the run."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -44,6 +51,10 @@ class TrainConfig:
             raise ValueError(f"beta is {self.beta}; it must be above 0")
         if self.max_length is not None and self.max_length < 1:
             raise ValueError(f"max_length is {self.max_length}; it must be at least 1 token")
+        if self.tokens_per_batch is not None and self.tokens_per_batch < 1:
+            raise ValueError(f"tokens_per_batch is {self.tokens_per_batch}; it must be at least 1 token")
+        if self.reference != "cached" and self.reference_cache is not None:
+            raise ValueError(f"reference_cache has no effect with reference={self.reference}; leave it out")
         if self.lora_r < 1:
             raise ValueError(f"lora_r is {self.lora_r}; it must be at least 1")
         if self.lora:

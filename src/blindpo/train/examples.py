@@ -6,7 +6,7 @@ hash up to a limit and made again beyond it.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from torch import Tensor
@@ -41,6 +41,16 @@ class Example:
         """The chosen, the rejected and the blind responses, in this order."""
         return (self.chosen, *self.rejected, *self.blind)
 
+    @property
+    def packed_tokens(self) -> int:
+        """Length as one packed sequence: the prompt once, and all responses."""
+        return len(self.prompt.input_ids) + sum(len(response) for response in self.responses)
+
+    @property
+    def longest_tokens(self) -> int:
+        """Length of the prompt with the longest response."""
+        return len(self.prompt.input_ids) + max(len(response) for response in self.responses)
+
 
 class ImageTensors:
     """What the processor makes of a row's pictures, by the pictures' hashes; the least used go first."""
@@ -57,14 +67,14 @@ class ImageTensors:
         made = encode_prompt(self.processor, row.prompt, pictures)
         if key not in self._kept:
             self._keep(key, {name: value for name, value in made.extras.items() if name not in PER_TOKEN})
-        return PromptInputs(made.input_ids, {n: v for n, v in made.extras.items() if n in PER_TOKEN})
+        return replace(made, extras={n: v for n, v in made.extras.items() if n in PER_TOKEN})
 
     def whole_prompt(self, example: Example) -> PromptInputs:
         """The example's prompt with its pictures."""
         if example.image_key not in self._kept:
             self.encode(example.row, example.image_key)
         self._kept.move_to_end(example.image_key)
-        return PromptInputs(example.prompt.input_ids, {**example.prompt.extras, **self._kept[example.image_key]})
+        return replace(example.prompt, extras={**example.prompt.extras, **self._kept[example.image_key]})
 
     def _keep(self, key: tuple[str, ...], tensors: dict[str, Tensor]) -> None:
         self._kept[key] = tensors
@@ -93,11 +103,11 @@ def make_example(row: PreferenceRow, images: ImageTensors, *, use_blind: bool, m
         rejected=tuple(tuple(encode_response(processor, turns, t)) for t in (row.rejected, *row.more_rejected)),
         blind=tuple(tuple(encode_response(processor, turns, b.text, cut=b.cut)) for b in row.blind if use_blind),
     )
-    longest = max(len(response) for response in example.responses)
-    if max_length is not None and len(prompt.input_ids) + longest > max_length:
+    if max_length is not None and example.longest_tokens > max_length:
+        num_prompt = len(prompt.input_ids)
         raise RowError(
-            f"{len(prompt.input_ids) + longest} tokens (prompt and images {len(prompt.input_ids)}, longest response "
-            f"{longest}); allowed are {max_length}",
+            f"{example.longest_tokens} tokens (prompt and images {num_prompt}, longest response "
+            f"{example.longest_tokens - num_prompt}); allowed are {max_length}",
             field="prompt",
         )
     return example

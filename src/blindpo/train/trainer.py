@@ -3,31 +3,39 @@
 Nothing here computes what is minimised (`loss.py`) or a log-probability (`models/logprobs.py`).
 """
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import DistributedType, gather_object
 from torch import Tensor
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
-from blindpo.models.logprobs import response_logps
 from blindpo.runs.progress import progress
 from blindpo.train.checkpoints import keep_newest, mark_complete
-from blindpo.train.collator import BLIND, CHOSEN, REJECTED, Collator, as_sequence_batch
+from blindpo.train.collator import BLIND, CHOSEN, COMPANION, REJECTED, Collator
 from blindpo.train.config import TrainConfig
 from blindpo.train.examples import Example
 from blindpo.train.loss import preference_loss
 from blindpo.train.metrics import MeanMetrics, MetricsFile, loss_sums, response_sums, split_durations
+from blindpo.train.steps import Size, StepPlan, StepRows, size_of, step_loader
 
 
 class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
-    """Trains `model` on examples; `timings` collects the clock times that metrics leave out."""
+    """Trains `model` on examples; `timings` collects the clock times that metrics leave out.
+
+    A batch of transformers' loop is one whole update here: `{"num_rows": ..., "micro_batches": [...]}`. So the loop
+    does not accumulate; `training_step` does.
+    """
 
     loss_is_scaled_for_ga = True  # compute_loss divides by the rows of the whole step
 
     def __init__(
         self, model: Any, args: TrainingArguments, config: TrainConfig, *,
         train: list[Example], evaluation: list[Example] | None, collator: Collator, metrics: MetricsFile,
+        reference_model: Any = None,
     ) -> None:  # fmt: skip
         self.preference = config
         self.metrics_file = metrics
@@ -35,7 +43,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         self.training_sums, self.evaluation_sums = MeanMetrics(), MeanMetrics()
         self.keep_checkpoints = args.save_total_limit or 2
         args.save_total_limit = None  # transformers would delete a whole checkpoint before the new one is marked
+        self.collator = collator
+        self.micro_batch_rows = args.per_device_train_batch_size
+        args.per_device_train_batch_size *= args.gradient_accumulation_steps
+        args.gradient_accumulation_steps = 1
         super().__init__(model, args, data_collator=collator, train_dataset=train, eval_dataset=evaluation)
+        self.reference_model = reference_model
+        if reference_model is not None:
+            self.reference_model = self.accelerator.prepare_model(reference_model.eval(), evaluation_mode=True)
         self.model_accepts_loss_kwargs = True  # before 5.10 this says that the loss is scaled
         self.remove_callback(PrinterCallback)  # both print metrics on standard output, which is for results
         self.remove_callback(ProgressCallback)
@@ -43,27 +58,88 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         if not args.disable_tqdm:
             self.add_callback(_Bar())
 
+    def train_plan(self) -> StepPlan:
+        """The rows and micro-batches of every update."""
+        sequential = self.args.train_sampling_strategy == "sequential"
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return StepPlan(
+            sizes=self._sizes(self.train_dataset),
+            rows_per_step=self.args.per_device_train_batch_size * self.args.world_size,
+            num_processes=self.args.world_size,
+            max_rows=self.micro_batch_rows,
+            max_tokens=self.preference.tokens_per_batch,
+            seed=None if sequential else seed,
+            drop_last=self.args.dataloader_drop_last,
+        )
+
+    def get_train_dataloader(self) -> Any:
+        """The inherited one deals out rows one by one, and repeats some to even the processes out."""
+        rows = StepRows(self.train_dataset, self.collator, num_processes=self.args.world_size)
+        return self._loader(rows, self.train_plan(), steps_done=lambda: self.state.global_step)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """The same for the evaluation rows, in their order."""
+        plan = StepPlan(
+            sizes=self._sizes(self.eval_dataset),
+            rows_per_step=self.args.per_device_eval_batch_size * self.args.world_size,
+            num_processes=self.args.world_size,
+            max_rows=self.args.per_device_eval_batch_size,
+            max_tokens=self.preference.tokens_per_batch,
+        )
+        rows = StepRows(self.eval_dataset, self.collator, num_processes=self.args.world_size)
+        return self._loader(rows, plan, steps_done=lambda: 0)
+
+    def _sizes(self, examples: Any) -> tuple[Size, ...]:
+        return tuple(size_of(example, packed=self.collator.family is not None) for example in examples)
+
+    def _loader(self, rows: StepRows, plan: StepPlan, *, steps_done: Callable[[], int]) -> Any:
+        return step_loader(
+            rows, plan, process=self.args.process_index, steps_done=steps_done,
+            num_workers=self.args.dataloader_num_workers, pin_memory=self.args.dataloader_pin_memory,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+            persistent_workers=self.args.dataloader_persistent_workers,
+            multiprocessing_context=self.args.dataloader_multiprocessing_context,
+            in_order=self.args.dataloader_in_order,
+        )  # fmt: skip
+
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> Any:
         """Rows instead of label tokens: the loss is a mean over rows, however a step is cut into micro-batches."""
-        rows = torch.tensor(sum(_num_rows(batch) for batch in batch_samples), device=device)
         # gradients are averaged over processes, so each divides by the mean number of rows
-        return self.accelerator.gather(rows).sum() / self.accelerator.num_processes
+        return sum(batch["num_rows"] for batch in batch_samples) / self.args.world_size
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+        """The inherited one for each micro-batch of the update; gradients are shared after the last."""
+        total: Tensor | float = 0.0
+        last = len(inputs["micro_batches"]) - 1
+        for place, micro_batch in enumerate(inputs["micro_batches"]):
+            batch = micro_batch() if callable(micro_batch) else micro_batch
+            self.accelerator.gradient_state._set_sync_gradients(place == last)
+            # DeepSpeed keeps gradients apart by itself
+            apart = place < last and self.accelerator.distributed_type != DistributedType.DEEPSPEED
+            with self.accelerator.no_sync(model) if apart else nullcontext():
+                total = total + super().training_step(model, batch, num_items_in_batch)
+        assert isinstance(total, Tensor)
+        return total
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The model's own loss is over labels; ours is over pairs."""
-        per_row_N = self._per_row_loss(model, inputs, self.training_sums)
+        per_row_N, companion = self._per_row_loss(model, inputs, self.training_sums)
         loss = per_row_N.sum() / (len(per_row_N) if num_items_in_batch is None else num_items_in_batch)
+        loss = loss + 0.0 * companion
         return (loss, {}) if return_outputs else loss
 
     def prediction_step(
         self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
     ) -> tuple[Tensor, None, None]:
         """The inherited one calls the model with the batch as keyword arguments; ours are pairs."""
-        with torch.no_grad(), self.compute_loss_context_manager():
-            per_row_N = self._per_row_loss(model, self._prepare_inputs(inputs), self.evaluation_sums)
-        return per_row_N.mean(), None, None
+        total = torch.zeros((), device=self.args.device)
+        for micro_batch in inputs["micro_batches"]:
+            batch = self._prepare_inputs(micro_batch() if callable(micro_batch) else micro_batch)
+            with torch.no_grad(), self.compute_loss_context_manager():
+                total += self._per_row_loss(model, batch, self.evaluation_sums)[0].sum()
+        return total, None, None  # the mean that is reported comes from the sums
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
         """Add the preference metrics where the inherited loop has none: they are sums over rows, not predictions."""
@@ -92,10 +168,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """A checkpoint counts with its mark alone, and older ones go only after that."""
         super()._save_checkpoint(model, trial)
+        sums = self._together(self.training_sums).sums
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             run = Path(self.args.output_dir)
-            mark_complete(run / f"checkpoint-{self.state.global_step}", self.training_sums.sums)
+            mark_complete(run / f"checkpoint-{self.state.global_step}", sums)
             keep_newest(run, self.keep_checkpoints, self.state.best_model_checkpoint)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -112,9 +189,10 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         """The inherited one has the same fault."""
         self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
-    def _per_row_loss(self, model: Any, batch: dict[str, Any], sums: MeanMetrics) -> Tensor:
-        logps_S = response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
-        r_S = self.preference.beta * (logps_S - self._reference(model, batch))
+    def _per_row_loss(self, model: Any, batch: dict[str, Any], sums: MeanMetrics) -> tuple[Tensor, Tensor]:
+        """The loss of each row, and what the companion row came to."""
+        logps_S = self.collator.logps(model, batch)
+        r_S = self.preference.beta * (logps_S - self._reference(model, batch).to(logps_S.dtype))
         places = {kind: batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND)}
         row_S = batch["row_S"]
         terms = preference_loss(
@@ -131,29 +209,30 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
             where = places[kind]
             found = {"r_K": r_S[where].detach(), "logps_K": logps_S[where].detach(), "row_K": row_S[where]}
             sums.add(response_sums(*chosen, name, **found))
-        return terms.per_row_N
+        return terms.per_row_N, logps_S[batch["kind_S"] == COMPANION].sum()
 
     def _reference(self, model: Any, batch: dict[str, Any]) -> Tensor:
         if self.preference.reference == "cached":
             reference_S: Tensor = batch["reference_S"]
             return reference_S
-        with torch.no_grad(), self.accelerator.unwrap_model(model).disable_adapter():
-            return response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
+        with torch.no_grad():
+            if self.reference_model is not None:
+                return self.collator.logps(self.reference_model, batch)
+            with self.accelerator.unwrap_model(model).disable_adapter():
+                return self.collator.logps(model, batch)
 
     def _means(self, sums: MeanMetrics) -> dict[str, float]:
         """Means over the rows of all processes."""
-        if self.accelerator.num_processes == 1:
-            return sums.means()
-        from accelerate.utils import gather_object
+        return self._together(sums).means()
 
+    def _together(self, sums: MeanMetrics) -> MeanMetrics:
+        """The sums of all processes."""
+        if self.accelerator.num_processes == 1:
+            return sums
         together = MeanMetrics()
         for part in gather_object([sums.sums]):
             together.add(part)
-        return together.means()
-
-
-def _num_rows(batch: dict[str, Any]) -> int:
-    return int((batch["kind_S"] == CHOSEN).sum())
+        return together
 
 
 class _SaveLast(TrainerCallback):  # type: ignore[misc]

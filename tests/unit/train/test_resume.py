@@ -3,6 +3,7 @@
 Each run has a process of its own, forked, so that torch is imported once; a killed one leaves what a power cut leaves.
 """
 
+import json
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ from tests.tiny_models import save_tiny_llava
 from tests.training_rows import row, run_training, write_rows
 
 import blindpo.train.run
-from blindpo.errors import NothingKeptError, OutputError
+from blindpo.errors import ConfigError, NothingKeptError, OutputError
 from blindpo.train.trainer import PreferenceTrainer
 
 # 5 rows by 2: three steps an epoch; logs at 2, 4, 6, 8 and saves at 3, 6, 8, so that sums are under way at a save
@@ -39,8 +40,8 @@ def _child(base: Path, data: Path, out: Path, kill: str, config: dict[str, Any])
         os.kill(os.getpid(), signal.SIGKILL)
 
     name, _, step = kill.partition("@")
-    if name == "_save":
-        blindpo.train.run._save = die
+    if name == "save_run":
+        blindpo.train.run.save_run = die
     elif name:
         whole = getattr(PreferenceTrainer, name)
 
@@ -83,7 +84,7 @@ def whole(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         "training_step@7",  # after a checkpoint at an epoch's end
         "_save_optimizer_and_scheduler@6",  # inside a checkpoint's saving: its weights are written, its mark is not
         "_save_rng_state@8",  # inside the last one
-        "_save",  # after the last step: no further one is taken
+        "save_run",  # after the last step: no further one is taken
     ],
 )
 def test_a_killed_run_ends_as_if_it_had_not_been(
@@ -129,12 +130,33 @@ def test_rows_that_cannot_be_trained_on_are_rejected_with_the_reason(base: Path,
         run_training(base, data, tmp_path / "none", config={"max_length": 10}, max_steps=1)
 
 
-def test_a_stale_reference_is_never_used(base: Path, data: Path, tmp_path: Path) -> None:
+def test_a_shared_reference_is_reused_and_added_to(base: Path, data: Path, tmp_path: Path) -> None:
+    config = {"reference_cache": str(tmp_path / "cache")}
+
+    def stored() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()}
+
+    run_training(base, data, tmp_path / "one", config=config, max_steps=1)
+    first = stored()
+    run_training(base, data, tmp_path / "dpo", config={**config, "method": "dpo"}, max_steps=1)
+    assert stored() == first  # the pairs are shared
+    run_training(base, write_rows(tmp_path / "more", [row(n) for n in range(6)]), tmp_path / "two", config=config)
+    added = stored()
+    assert {name: added[name] for name in first} == first
+    assert len(added) == len(first) + 1
+    assert len(json.loads(added[next(iter(set(added) - set(first)))])) == 3  # the sixth row's responses alone
+
+
+def test_a_foreign_or_changed_reference_cache_is_refused(base: Path, data: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    run_training(base, data, tmp_path / "one", config={"reference_cache": str(cache)}, max_steps=1)
-    stored = {path.name: path.read_bytes() for path in cache.iterdir()}
-    run_training(base, data, tmp_path / "dpo", config={"reference_cache": str(cache), "method": "dpo"}, max_steps=1)
-    assert {path.name: path.read_bytes() for path in cache.iterdir()} == stored  # the pairs are shared
+    config = {"reference_cache": str(cache)}
+    run_training(base, data, tmp_path / "one", config=config, max_steps=1)
     other = save_tiny_llava(tmp_path / "other", seed=1)
-    run_training(other, data, tmp_path / "two", config={"reference_cache": str(cache)}, max_steps=1)
-    assert len(list(cache.iterdir())) == 2 * len(stored)
+    with pytest.raises(ConfigError, match=r"of another reference \(it differs in: model\); give another folder"):
+        run_training(other, data, tmp_path / "two", config=config, max_steps=1)
+    values = next(cache.glob("values-*.json"))
+    values.write_text(json.dumps({key: value - 1 for key, value in json.loads(values.read_text()).items()}))
+    with pytest.raises(ConfigError, match="stale or was changed"):
+        run_training(base, data, tmp_path / "three", config=config, max_steps=1)
+    with pytest.raises(ConfigError, match="holds something else"):
+        run_training(base, data, tmp_path / "four", config={"reference_cache": str(base)}, max_steps=1)

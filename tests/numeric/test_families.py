@@ -1,0 +1,124 @@
+"""Packed rows are exact for every family: log-probabilities, gradients, both kinds of attention, checkpointing.
+
+The negative controls break one thing each, and show that these tests would see it.
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.packing_difference import (
+    leaking,
+    measure,
+    packed_batch,
+    separate_logps,
+    shifted,
+    softmax_in_double,
+    without_restart,
+)
+from tests.tiny_families import FAMILIES, build, prompt, responses
+
+from blindpo.models.families import CannotPackError, family_of
+from blindpo.models.logprobs import response_sums
+from blindpo.train.packing import packed_logps
+
+SINGLE = 1e-4
+DOUBLE_GRADIENT = 1e-5  # norms and rotary embeddings compute in float32 whatever the model is in
+FAULT_NATS = 0.05  # five hundred times what is allowed
+names = pytest.mark.parametrize("name", FAMILIES)
+
+
+def attentions(name: str) -> list[str]:
+    return ["eager"] if name == "PaliGemma 2" else ["sdpa", "eager"]  # the language model of PaliGemma 2 has no sdpa
+
+
+def double(name: str) -> float:
+    return 1e-5 if name.startswith("PaliGemma") else 1e-9
+
+
+@names
+def test_in_float32(name: str) -> None:
+    for attention in attentions(name):
+        for checkpointing in (False, True):
+            found = measure(name, attention=attention, checkpointing=checkpointing)
+            assert found.logp <= SINGLE, (attention, checkpointing)
+            assert found.gradient <= SINGLE, (attention, checkpointing)
+
+
+@names
+def test_in_float64(name: str) -> None:
+    for attention in attentions(name):
+        for images in (0, 2):
+            with softmax_in_double():
+                found = measure(name, attention=attention, checkpointing=images > 0, dtype=torch.float64, images=images)
+            assert found.logp <= double(name), (attention, images)
+            assert found.gradient <= DOUBLE_GRADIENT, (attention, images)
+
+
+@names
+def test_rows_of_different_kinds_and_numbers_of_responses_in_one_batch(name: str) -> None:
+    model = build(name, attention=attentions(name)[0]).double()
+    family = family_of(model)
+    prompts = [prompt(name, model, images=images, seed=images) for images in (1, 0, 2)]
+    answers = [responses(3, 9), responses(2, 1, 5, 4, 6, 2), responses(8, 1, 3)]
+    with torch.no_grad(), softmax_in_double():
+        together_R = packed_logps(model, packed_batch(family, prompts, answers), family)
+        alone_T = torch.cat([separate_logps(model, *pair) for pair in zip(prompts, answers, strict=True)])
+    lengths = [len(answer) for its in answers for answer in its]
+    alone_R = torch.stack([part.sum() for part in alone_T.split(lengths)])
+    assert torch.allclose(together_R, alone_R, rtol=0, atol=10 * double(name))
+
+
+@pytest.mark.parametrize("change", [without_restart, leaking, shifted])
+@names
+def test_a_fault_would_show(name: str, change: object) -> None:
+    found = measure(name, attention=attentions(name)[0], change=change)  # type: ignore[arg-type]
+    assert found.logp > FAULT_NATS
+    assert found.gradient > 10 * SINGLE
+
+
+@names
+def test_a_mask_of_the_wrong_kind_would_show(name: str) -> None:
+    found = measure(name, attention="eager", change=lambda family, batch: (replace(family, additive_mask=False), batch))
+    assert found.logp > FAULT_NATS
+
+
+@pytest.mark.parametrize("name", ["Gemma3 (window 8)", "LLaVA (Mistral, window 8)"])
+def test_a_lost_window_would_show(name: str) -> None:
+    found = measure(name, change=lambda family, batch: (replace(family, window=10**6), batch))
+    assert found.logp > FAULT_NATS
+
+
+@pytest.mark.parametrize("name", ["Gemma3", "PaliGemma"])
+def test_a_lost_bidirectional_block_would_show(name: str) -> None:
+    found = measure(
+        name, change=lambda family, batch: (family, replace(batch, block_NS=torch.full_like(batch.block_NS, -1)))
+    )
+    assert found.logp > FAULT_NATS
+
+
+@pytest.mark.parametrize("name", ["Qwen2-VL", "Qwen2.5-VL", "Qwen3-VL"])
+def test_lost_image_positions_would_show(name: str) -> None:
+    found = measure(
+        name,
+        change=lambda family, batch: (family, replace(batch, position_NS=batch.place_NS.expand_as(batch.position_NS))),
+    )
+    assert found.logp > FAULT_NATS
+
+
+def test_what_no_mask_keeps_apart_is_refused_with_the_reason() -> None:
+    model = build("LLaVA-OneVision")
+    text = model.config.get_text_config()
+    text.layer_types = ["linear_attention", "full_attention"]
+    with pytest.raises(CannotPackError, match="linear_attention"):
+        family_of(model)
+    text._attn_implementation = "flash_attention_2"
+    with pytest.raises(CannotPackError, match="attn_implementation=sdpa"):
+        family_of(model)
+
+
+def test_sums_do_not_depend_on_the_order_of_tokens() -> None:
+    sums = response_sums(
+        torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0, 0, 2]), torch.tensor([0, 1, 0]), num_responses=3
+    )
+    assert sums.tolist() == [3.0, 0.0, 4.0]
