@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "blind": Command("blind", "let the reference model answer without the image"),
     "train": Command("train", "Blind Preference Optimization (BPO) or DPO"),
     "evaluate": Command("evaluate", "safety, over-refusal, modality cheating, with intervals"),
+    "judge-check": Command("judge_check", "a judge's verdicts against human labels: how far can it be trusted?"),
     "report": Command("report", "one page from evaluations and runs"),
     "demo": Command("demo", "the whole story, offline, on a small world whose truth is known"),
 }

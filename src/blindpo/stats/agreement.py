@@ -1,11 +1,11 @@
-"""How far judges agree beyond chance: Cohen's and Fleiss' kappa, Krippendorff's alpha, precision and recall.
+"""How far judges agree beyond chance: Cohen's and Fleiss' kappa, Krippendorff's alpha, precision, recall, ranks.
 
 Cohen (1960), "A coefficient of agreement for nominal scales"; Fleiss (1971), "Measuring nominal scale agreement among
 many raters"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability". Accuracy is left out on purpose: where
 people call 4.5 % of answers unsafe, a judge that never flags anything is right in 95.5 %. Each value is None where it
 is not defined (nobody ever disagrees with chance, nothing was flagged): that is neither 0 nor 1.
 
-Legend: N items, R raters, K categories.
+Legend: N items, R raters, K categories, D draws, M models.
 """
 
 from collections.abc import Hashable, Sequence
@@ -151,3 +151,15 @@ def _distances(kinds: Floats, totals_K: Floats, level: Level) -> Floats:
     ranks = np.cumsum(totals_K) - totals_K / 2  # labels between two categories, and half of each, lie between them
     ordinal: Floats = (ranks[:, None] - ranks[None, :]) ** 2
     return ordinal
+
+
+def kendall(first_DM: Floats, second_DM: Floats) -> tuple[Floats, Floats]:
+    """Rank agreement of two rates over M models, for each of D draws: Kendall's tau-b, and gamma, which drops ties.
+
+    NaN where either side is all ties. [1, 2, 3] and [1, 3, 2]: two pairs agree, one does not, so both are 1/3.
+    """
+    left, right = np.triu_indices(first_DM.shape[1], k=1)
+    first, second = (np.sign(rates[:, left] - rates[:, right]) for rates in (first_DM, second_DM))
+    net = (first * second).sum(axis=1)
+    untied = np.sqrt((first != 0).sum(axis=1) * (second != 0).sum(axis=1))
+    return _divided(net, untied), _divided(net, ((first * second) != 0).sum(axis=1))

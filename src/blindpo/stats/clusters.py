@@ -112,14 +112,14 @@ def bootstrap_means(table: ItemTable, *, generator: np.random.Generator, num_dra
     cluster, stretch = two_way_stretch(table)
     sums_C = np.bincount(cluster, weights=table.value)
     sizes_C = np.bincount(cluster).astype(np.float64)
-    counts_DC = _counts(cluster, generator, num_draws)
+    counts_DC = cluster_counts(cluster, generator, num_draws)
     draws = (counts_DC @ sums_C) / (counts_DC @ sizes_C)
     mean = table.value.mean()
     stretched: Floats = np.clip(mean + stretch * (draws - mean), *table.bounds)
     return stretched
 
 
-def _counts(cluster: Ints, generator: np.random.Generator, num_draws: int) -> Floats:
+def cluster_counts(cluster: Ints, generator: np.random.Generator, num_draws: int) -> Floats:
     """How often each cluster stands in each resample: C draws with replacement out of C."""
     num_clusters = int(cluster.max()) + 1
     picked = generator.integers(num_clusters, size=(num_draws, num_clusters))

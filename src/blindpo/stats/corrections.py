@@ -19,6 +19,7 @@ from scipy.special import ndtri
 
 from blindpo.stats.intervals import LEVEL, wilson
 
+Floats = NDArray[np.float64]
 LEAST_YOUDEN: Final = 0.1
 """Sensitivity + specificity - 1 below this, or not shown to be above 0, corrects nothing: it multiplies noise."""
 
@@ -119,27 +120,45 @@ def prediction_powered(judge: ArrayLike, labelled: NDArray[np.int64], people: Ar
     Verdicts [1, 1, 0, 1, 0], labels 1 and 0 of the first two: 0.6 + (0 - 1) / 2 = 0.1. With all items labelled it is
     the rate of the labels, with their interval. Raises ValueError for fewer than two labels.
     """
-    judge, people = np.asarray(judge, dtype=np.float64), np.asarray(people, dtype=np.float64)
-    n = len(people)
-    if n < 2 or len(labelled) != n:
-        raise ValueError(f"{n} labels for {len(labelled)} items: two or more are needed, one for each item")
-    verdicts_n = judge[labelled]
-    weight = _slope(people, verdicts_n) if tuned else 1.0
-    guess_N = weight * judge
-    errors_n = people - guess_N[labelled]
-    rate = float(guess_N.mean() + errors_n.mean())
-    covariance = float(np.cov(guess_N[labelled], errors_n)[0, 1])
-    spread = guess_N.var(ddof=1) / len(judge) + errors_n.var(ddof=1) / n + 2 * covariance / len(judge)
-    half = _z(LEVEL) * float(np.sqrt(max(spread, 0.0)))
-    if errors_n.var() == 0.0:  # no error was seen; that does not show that there is none
-        half = max(half, wilson(0, n)[1])
-    low, value, high = np.clip([rate - half, rate, rate + half], 0.0, 1.0)
-    return Corrected(value=float(value), low=float(low), high=float(high))
+    labels = np.asarray(people, dtype=np.float64)
+    if len(labels) < 2 or len(labelled) != len(labels):
+        raise ValueError(f"{len(labels)} labels for {len(labelled)} items: two or more are needed, one for each item")
+    found = prediction_powered_draws(judge, labelled[None], labels[None], tuned=tuned)
+    value, low, high = (float(ends[0]) for ends in found)
+    return Corrected(value=value, low=low, high=high)
 
 
-def _slope(people: NDArray[np.float64], verdicts: NDArray[np.float64]) -> float:
-    spread = float(verdicts.var(ddof=1))
-    return 0.0 if spread == 0.0 else float(np.clip(np.cov(people, verdicts)[0, 1] / spread, 0.0, 1.0))
+def prediction_powered_draws(
+    judge: ArrayLike, labelled_Dn: NDArray[np.int64], people_Dn: Floats, *, tuned: bool
+) -> tuple[Floats, Floats, Floats]:
+    """The same for D choices of the labelled items at once: values and the ends of their intervals."""
+    judge = np.asarray(judge, dtype=np.float64)
+    n, N = people_Dn.shape[1], len(judge)
+    verdicts_Dn = judge[labelled_Dn]
+    weight_D = _slopes(people_Dn, verdicts_Dn) if tuned else np.ones(len(people_Dn))
+    guesses_Dn = weight_D[:, None] * verdicts_Dn
+    errors_Dn = people_Dn - guesses_Dn
+    rate_D = weight_D * judge.mean() + errors_Dn.mean(axis=1)
+    spread_D = weight_D**2 * judge.var(ddof=1) / N + errors_Dn.var(axis=1, ddof=1) / n
+    spread_D += 2 * _covariances(guesses_Dn, errors_Dn) / N
+    half_D = _z(LEVEL) * np.sqrt(np.maximum(spread_D, 0.0))
+    # where no error was seen, that does not show that there is none
+    half_D = np.where(np.ptp(errors_Dn, axis=1) == 0.0, np.maximum(half_D, wilson(0, n)[1]), half_D)
+    value_D, low_D, high_D = (np.clip(rate_D + shift, 0.0, 1.0) for shift in (0.0, -half_D, half_D))
+    return value_D, low_D, high_D
+
+
+def _slopes(people_Dn: Floats, verdicts_Dn: Floats) -> Floats:
+    spread_D = verdicts_Dn.var(axis=1, ddof=1)
+    safe_D = np.where(spread_D == 0.0, 1.0, spread_D)
+    slopes: Floats = np.clip(np.where(spread_D == 0.0, 0.0, _covariances(people_Dn, verdicts_Dn) / safe_D), 0.0, 1.0)
+    return slopes
+
+
+def _covariances(first_Dn: Floats, second_Dn: Floats) -> Floats:
+    apart = (first_Dn - first_Dn.mean(axis=1, keepdims=True)) * (second_Dn - second_Dn.mean(axis=1, keepdims=True))
+    covariances: Floats = apart.sum(axis=1) / (first_Dn.shape[1] - 1)
+    return covariances
 
 
 def _z(level: float) -> float:

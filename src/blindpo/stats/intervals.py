@@ -56,7 +56,8 @@ def wilson(successes: float, n: int, *, level: float = LEVEL) -> tuple[float, fl
     rate = successes / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # the ends at 0 and 1 are exact: rounding must not leave a rate outside its own interval
+    return 0.0 if successes == 0 else max(0.0, centre - half), 1.0 if successes == n else min(1.0, centre + half)
 
 
 def constant_interval(value: float, num_clusters: int, bounds: tuple[float, float]) -> tuple[float, float]:

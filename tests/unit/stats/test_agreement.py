@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.inter_rater import fleiss_kappa as their_fleiss
 
-from blindpo.stats.agreement import Confusion, cohen_kappa, confusion, fleiss_kappa, krippendorff_alpha
+from blindpo.stats.agreement import Confusion, cohen_kappa, confusion, fleiss_kappa, kendall, krippendorff_alpha
 
 FLEISS_1971_STYLE = [
     [0, 0, 0, 0, 14],
@@ -107,3 +108,14 @@ def test_what_is_not_defined_is_nan_one_by_one() -> None:
     found = counts.measures()
     assert np.isnan([found["kappa"][0], found["precision"][0], found["recall"][0]]).all()
     assert (found["flag_rate"][0], found["specificity"][0], found["kappa"][1]) == (0.0, 1.0, 0.0)
+
+
+def test_rank_agreement_is_scipys_tau_b_and_gamma_drops_ties() -> None:
+    random = np.random.default_rng(7)
+    first, second = random.integers(0, 6, (50, 9)).astype(float), random.integers(0, 6, (50, 9)).astype(float)
+    tau, gamma = kendall(first, second)
+    assert tau == pytest.approx([kendalltau(a, b).statistic for a, b in zip(first, second, strict=True)])
+    assert kendall(np.array([[1.0, 2.0, 3.0]]), np.array([[1.0, 3.0, 2.0]])) == (pytest.approx(1 / 3),) * 2
+    assert kendall(np.array([[1.0, 1.0, 3.0]]), np.array([[1.0, 3.0, 4.0]]))[1] == pytest.approx(1.0)
+    assert np.isnan(kendall(np.array([[1.0, 1.0]]), np.array([[1.0, 2.0]]))).all()
+    assert (np.abs(gamma) >= np.abs(tau) - 1e-12).all()

@@ -46,3 +46,9 @@ def test_fewer_than_five_seeds_are_marked_and_shown_one_by_one() -> None:
     assert three.to_json() == {**known, "per_seed": [0.4, 0.6, None], "few_seeds": True}
     assert not Estimate(**known, per_seed=(0.5,) * 5).few_seeds
     assert Estimate(**known, per_seed=(0.5,) * 4 + (None,)).few_seeds
+
+
+@pytest.mark.parametrize("n", [1, 7, 100, 265, 4000])
+def test_a_rate_of_0_or_1_lies_in_its_own_interval_to_the_last_bit(n: int) -> None:
+    assert wilson(0, n)[0] == 0.0
+    assert wilson(n, n)[1] == 1.0

@@ -1,0 +1,125 @@
+"""How far can a judge be trusted? Its verdicts against human labels.
+
+blindpo judge-check LABELS.csv VERDICTS.csv... --preset msts [--json]
+blindpo judge-check LABELS.csv VERDICTS.csv... --label COLUMN [--model-column COLUMN] [--cluster COLUMN] ...
+
+LABELS.csv holds one answer a row with its human label; each column of a VERDICTS.csv is one judge, row for row in the
+same order, or matched by --key. Prints kappa, precision, recall and flag rate with intervals over clusters, how judge
+and people rank the models, and what corrections do to each model's rate (docs/judges.md). --json adds every model and
+category.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+from blindpo.cli.options import emit
+
+COLUMNS: Final = {
+    "--label": ("label", "column of the human label (default: label)"),
+    "--model-column": ("model", "column of the model that answered"),
+    "--cluster": ("cluster", "column of what answers share, such as the prompt"),
+    "--response": ("response", "column of the answers' text"),
+    "--key": ("key", "column, in all files, by which rows are matched (default: the order)"),
+}
+LISTS: Final = {
+    "--annotators": ("annotators", "columns of single people's labels, with commas"),
+    "--category": ("categories", "columns to tell agreement apart by, with commas"),
+    "--judges": ("judges", "columns of verdicts to check, with commas (default: all)"),
+    "--safe": ("safe", "labels that mean safe: the whole, or the first word (default: safe)"),
+    "--unsafe": ("unsafe", "labels that mean unsafe (default: unsafe)"),
+    "--verdict-safe": ("verdict_safe", "verdicts that mean safe (default: safe)"),
+    "--verdict-unsafe": ("verdict_unsafe", "verdicts that mean unsafe (default: unsafe); all else is no verdict"),
+}
+NUMBERS: Final = {
+    "--labels-per-model": ("labels_per_model", "human labels that a corrected rate may use (default: 100)"),
+    "--num-draws": ("num_draws", "resamples behind each interval (default: 2000)"),
+    "--num-choices": ("num_choices", "how often those labels are chosen anew (default: 200)"),
+    "--seed": ("seed", "fixes resamples and choices (default: 42)"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of `blindpo judge-check`."""
+    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="one answer a row, with its human label")
+    parser.add_argument("verdicts", type=Path, nargs="*", metavar="VERDICTS.csv", help="each column is one judge")
+    parser.add_argument("--preset", choices=["msts"], help="the columns of a known data set")
+    for word, (key, words) in {**COLUMNS, **LISTS}.items():
+        parser.add_argument(word, dest=key, metavar="COLUMN" if word in COLUMNS else "WORDS", help=words)
+    for word, (key, words) in NUMBERS.items():
+        parser.add_argument(word, dest=key, type=int, metavar="N", help=words)
+    parser.add_argument(
+        "--with-rules", action="store_true", help="judge the answers with refusal-rules as well (needs --response)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, and nothing else, on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and print."""
+    from blindpo.evaluate.judge_check.columns import PRESETS, JudgeCheckConfig
+    from blindpo.evaluate.judge_check.run import judge_check
+    from blindpo.runs.config import load_config
+
+    values: dict[str, Any] = dict(PRESETS[args.preset]) if args.preset else {}
+    for key, _ in {**COLUMNS, **LISTS, **NUMBERS}.values():
+        if getattr(args, key) is not None:
+            values[key] = getattr(args, key)
+    if args.with_rules:
+        values["with_rules"] = True
+    config = load_config(JudgeCheckConfig, values, where="judge-check")
+    found = judge_check(args.labels, args.verdicts, config)
+    emit(found, table(found), as_json=args.json)
+    return 0
+
+
+def table(found: dict[str, Any]) -> str:
+    """The judges for a person."""
+    labels, people = found["labels"], found["people"]
+    lines = [
+        f"{labels['labelled']} answers with a human label, {labels['unsafe']} unsafe, {labels['clusters']} clusters"
+        + (f"; {labels['without_label']} rows have no label that was read" if labels["without_label"] else "")
+    ]
+    if people is not None:
+        kappa = f"kappa {_words(people['kappa'])}, " if "kappa" in people else ""
+        lines.append(f"people among themselves: {kappa}alpha {_number(people['krippendorff_alpha'])}")
+    width = max(map(len, found["judges"]))
+    lines += ["", f"{'judge':<{width}}  {'kappa':<25}{'precision':<25}{'recall':<25}{'flag rate':<25}no verdict"]
+    for name, judge in found["judges"].items():
+        cells = "".join(f"{_words(judge[key]):<25}" for key in ("kappa", "precision", "recall", "flag_rate"))
+        lines.append(f"{name:<{width}}  {cells}{judge['no_verdict']}")
+    if any(judge["rank_agreement"] for judge in found["judges"].values()):
+        lines += ["", *_corrections(found["judges"], width)]
+    lines += ["", *(f"{name}: {judge['trust']}" for name, judge in found["judges"].items())]
+    return "\n".join(lines)
+
+
+def _corrections(judges: dict[str, Any], width: int) -> list[str]:
+    """Ranks, and each way's error over the models, in points."""
+    ways = ("raw", "rogan_gladen", "prediction_powered", "prediction_powered_tuned", "labels_alone")
+    titles = ("raw", "Rogan-Gladen", "pred.-powered", "tuned", "labels alone")
+    lines = [
+        "distance from people's rate of a model, in points (root of the mean square over models; r: models refused)",
+        f"{'judge':<{width}}  {'tau of models':<25}{'worst':<9}" + "".join(f"{title:<16}" for title in titles),
+    ]
+    for name, judge in judges.items():
+        ranks, errors = judge["rank_agreement"], judge["corrected_rates"]["mean_error"]
+        cells = "".join(f"{_points(errors[way]):<16}" for way in ways)
+        tau = _words(ranks["tau"]) if ranks else "-"
+        worst = f"{100 * ranks['worst_model_error']:.1f}" if ranks else "-"
+        lines.append(f"{name:<{width}}  {tau:<25}{worst:<9}{cells}")
+    return lines
+
+
+def _points(error: dict[str, Any]) -> str:
+    refused = f" (r: {error['refused']})" if error["refused"] else ""
+    return ("refused" if error["rms_error"] is None else f"{100 * error['rms_error']:.2f}") + refused
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _words(found: dict[str, Any]) -> str:
+    if found["value"] is None:
+        return "-"
+    return f"{found['value']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")
