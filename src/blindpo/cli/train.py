@@ -90,6 +90,8 @@ def _as_json(summary: Any) -> dict[str, object]:
         "steps": summary.steps,
         "counts": summary.counts,
         "final": summary.final,
+        "packed": summary.packed,
+        "padding_share": summary.padding_share,
     }
 
 
@@ -100,6 +102,8 @@ def _text(summary: Any) -> str:
         f"{summary.out} {first[summary.state]}: {summary.steps} steps on {counts['kept']} rows "
         f"({counts['rejected']} rejected, {counts['without_blind']} without a blind response)"
     ]
+    how = "packed behind their prompt" if summary.packed else "separate sequences"
+    lines.append(f"responses: {how}; {summary.padding_share:.1%} of all tokens were padding")
     for prefix, what in (("", "last step"), ("eval_", "evaluation")):
         shown = [f"{n} {summary.final[prefix + n]:.3f}" for n in ("loss", *SHOWN) if prefix + n in summary.final]
         if shown:

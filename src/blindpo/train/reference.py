@@ -10,6 +10,7 @@ same to the last bit when the run goes on.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -62,9 +63,14 @@ class ReferenceCache:
         """Keep values that were computed together, in a file of their own: whole or not at all."""
         if values:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / RECORD, self.identity)
+            self._write(RECORD, self.identity)
             name = sha256("".join(sorted(values)).encode()).hexdigest()[:32]
-            write_json(self.folder / f"values-{name}.json", values)
+            self._write(f"values-{name}.json", values)
+
+    def _write(self, name: str, content: object) -> None:
+        own = self.folder / f".{os.getpid()}.{name}"  # several processes and runs may write here at once
+        write_json(own, content)
+        own.replace(self.folder / name)
 
     def key(self, example: Example, response: Ids) -> str:
         """Hash of all that the value depends on, in hex."""

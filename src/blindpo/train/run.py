@@ -54,6 +54,10 @@ class TrainSummary:
     """Rows read, kept, rejected, without a blind response; of the evaluation rows with `eval_` before."""
     final: dict[str, float]
     """The last value of each metric."""
+    packed: bool
+    """Whether the responses of a row shared one computation of its prompt."""
+    padding_share: float
+    """The share of padding among all tokens that went through the model."""
 
 
 def train(
@@ -102,7 +106,8 @@ def train(
         read_back(out, trained_model, collator, sets["train"][0])
         clock["save"] = time.perf_counter()
         padding = trained.train_plan().padding_share(steps)
-        manifest = {"counts": counts, "steps": steps, "final": _final_metrics(out), "padding_share": padding}
+        made = {"packed": path.family is not None, "padding_share": padding}
+        manifest = {"counts": counts, "steps": steps, "final": _final_metrics(out), **made}
         folder.finish(manifest, {**_laps(clock), **trained.timings})
     settings.distributed_state.wait_for_everyone()
     return _summary(out, state, folder.manifest())
@@ -163,6 +168,5 @@ def _laps(clock: Mapping[str, float]) -> dict[str, float]:
 
 
 def _summary(out: Path, state: str, manifest: Mapping[str, Any]) -> TrainSummary:
-    return TrainSummary(
-        out=out, state=state, steps=manifest["steps"], counts=manifest["counts"], final=manifest["final"]
-    )
+    names = ("steps", "counts", "final", "packed", "padding_share")
+    return TrainSummary(out=out, state=state, **{name: manifest[name] for name in names})

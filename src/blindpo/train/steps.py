@@ -69,7 +69,10 @@ def cut(
         largest = max(range(len(made)), key=lambda place: (len(made[place]) > 1, _tokens(made[place], sizes)))
         whole = made[largest]
         half = (len(whole) + 1) // 2
-        made[largest : largest + 1] = [whole[:half], whole[half:]]  # of a single row the second half is empty
+        if half == len(whole):  # every row is alone: a process gets none
+            made.append(())
+        else:
+            made[largest : largest + 1] = [whole[:half], whole[half:]]
     return [made[process::num_processes] for process in range(num_processes)]
 
 

@@ -1,0 +1,131 @@
+"""The worked examples of masks, segments and packed batches, and the batch that the collator makes of them."""
+
+import pytest
+import torch
+from tests.tiny_models import save_tiny_llava
+from tests.training_rows import blind, picture, row
+
+from blindpo.models.families import Family, family_of
+from blindpo.models.logprobs import gather_logps
+from blindpo.models.prompt import PromptInputs
+from blindpo.models.source import resolve_model
+from blindpo.models.vlm import Vlm, load_vlm
+from blindpo.rows.row import IMAGE, Turn
+from blindpo.train.collator import COMPANION, Collator
+from blindpo.train.examples import Example, ImageTensors, make_example
+from blindpo.train.mask import additive, visible
+from blindpo.train.packing import masks, pack
+from blindpo.train.segments import PackedRow, pack_row
+
+
+def small_row(prompt: list[int], *responses: list[int]) -> PackedRow:
+    ids = torch.tensor(prompt)
+    return pack_row(ids, responses, position_P=torch.arange(len(prompt)), block_P=torch.full_like(ids, -1))
+
+
+def drawn(mask: torch.Tensor) -> list[str]:
+    return ["".join("x" if seen else "." for seen in line) for line in mask[0].tolist()]
+
+
+def test_the_worked_example_of_a_mask() -> None:
+    segment, place = torch.tensor([[0, 0, 1, 1, 2]]), torch.tensor([[0, 1, 2, 3, 2]])
+    none = torch.full_like(segment, -1)
+    assert drawn(visible(segment, place, none)) == ["x....", "xx...", "xxx..", "xxxx.", "xx..x"]
+    assert drawn(visible(segment, place, none, window=2)) == ["x....", "xx...", ".xx..", "..xx.", ".x..x"]
+    both_ways = torch.tensor([[0, 0, -1, -1, -1]])
+    assert drawn(visible(segment, place, both_ways)) == ["xx...", "xx...", "xxx..", "xxxx.", "xx..x"]
+
+
+def test_padding_sees_itself_alone_and_nobody_sees_it() -> None:
+    segment = torch.tensor([[0, 1, -1, -1]])
+    seen = visible(segment, torch.tensor([[0, 1, 0, 0]]), torch.full_like(segment, -1))
+    assert drawn(seen) == ["x...", "xx..", "..x.", "...x"]
+    assert additive(seen, torch.float32)[0, 1].tolist() == [0.0, 0.0, float("-inf"), float("-inf")]
+
+
+def test_the_worked_example_of_a_row() -> None:
+    made = small_row([7, 8], [1, 2], [3])
+    assert made.ids_S.tolist() == [7, 8, 1, 2, 3]
+    assert made.segment_S.tolist() == [0, 0, 1, 1, 2]
+    assert made.place_S.tolist() == made.position_S.tolist() == [0, 1, 2, 3, 2]
+    assert (made.source_T.tolist(), made.target_T.tolist()) == ([1, 2, 1], [1, 2, 3])
+    assert (made.response_T.tolist(), made.run_T.tolist()) == ([0, 0, 1], [0, 1, 0])
+
+
+def test_positions_go_on_after_the_largest_of_the_prompt() -> None:
+    of_image = torch.tensor([[0, 1, 1, 1, 2], [0, 1, 1, 2, 3], [0, 1, 2, 1, 2]])
+    made = pack_row(torch.arange(5), [[6, 6]], position_P=of_image, block_P=torch.full((5,), -1))
+    assert made.position_S[:, 5:].tolist() == [[4, 5]] * 3
+    assert made.place_S.tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_the_worked_example_of_a_batch() -> None:
+    rows = [small_row([7, 8], [1, 2], [3]), small_row([5], [6])]
+    prompts = [PromptInputs(torch.tensor(ids), {}) for ids in ([7, 8], [5])]
+    made = pack(rows, prompts, [[0, 2], [1]], pad_id=0)
+    assert made.ids_NS.tolist() == [[7, 8, 1, 2, 3], [5, 6, 0, 0, 0]]
+    assert made.segment_NS.tolist() == [[0, 0, 1, 1, 2], [0, 1, -1, -1, -1]]
+    assert made.keep_NS.int().tolist() == [[0, 1, 1, 0, 0], [1, 0, 0, 0, 0]]
+    assert made.source_T.tolist() == [0, 1, 0, 2]
+    assert made.response_T.tolist() == [0, 0, 2, 1]
+    assert made.lengths_R.tolist() == [2, 1, 1]
+
+
+def test_layers_of_two_kinds_get_a_mask_each_and_eager_ones_floats() -> None:
+    batch = pack([small_row([7, 8, 9, 4], [1])], [PromptInputs(torch.tensor([7, 8, 9, 4]), {})], [[0]], pad_id=0)
+    kinds = ("sliding_attention", "full_attention")
+    made = masks(batch, Family(layer_kinds=kinds, window=2), torch.float32)
+    assert isinstance(made, dict) and set(made) == set(kinds)
+    assert made["full_attention"].sum() == 15 and made["sliding_attention"].sum() == 9
+    eager = masks(batch, Family(additive_mask=True), torch.bfloat16)
+    assert isinstance(eager, torch.Tensor) and eager.shape == (1, 1, 5, 5) and eager.dtype == torch.bfloat16
+
+
+def test_the_worked_example_of_gathering() -> None:
+    logits = torch.tensor([[0.0, 0.0], [3.0, 1.0]]).log().nan_to_num(neginf=0.0)
+    found = gather_logps(logits, torch.tensor([0, 1, 1]), torch.tensor([1, 0, 1])).exp()
+    assert found.tolist() == pytest.approx([1 / 2, 3 / 4, 1 / 4])
+
+
+@pytest.fixture(scope="module")
+def vlm(tmp_path_factory: pytest.TempPathFactory) -> Vlm:
+    return load_vlm(resolve_model(save_tiny_llava(tmp_path_factory.mktemp("models") / "base")), device="cpu")
+
+
+def examples(images: ImageTensors) -> list[Example]:
+    two = (Turn(role="user", content=(IMAGE, "this?")), Turn(role="assistant", content=("a",)),
+           Turn(role="user", content=(IMAGE, "and this?")))  # fmt: skip
+    rows = [
+        row(0, blind=(), more_rejected=("never", "why not")),
+        row(1, blind=(blind("x"), blind("y y y"))),
+        row(2, prompt=(Turn(role="user", content=("no picture",)),), images=()),
+        row(3, prompt=two, images=(picture("red"), picture("blue"))),
+    ]
+    return [make_example(each, images, use_blind=True, max_length=None) for each in rows]
+
+
+def test_packed_batches_give_what_plain_ones_give_in_the_same_order(vlm: Vlm) -> None:
+    images = ImageTensors(vlm.processor)
+    made = examples(images)
+    plain = Collator(images, pad_id=vlm.pad_id)
+    packed = Collator(images, pad_id=vlm.pad_id, family=family_of(vlm.model))
+    one, other = plain(made), packed(made)
+    for name in ("kind_S", "row_S", "reference_S"):
+        assert torch.equal(one[name], other[name])
+    with torch.no_grad():
+        assert torch.allclose(plain.logps(vlm.model, one), packed.logps(vlm.model, other), rtol=0, atol=1e-4)
+    assert len(one["sequences"]["extras"]["pixel_values"]) == 4 + 4 + 3 * 2
+    assert len(other["packed"]["extras"]["pixel_values"]) == 4  # each picture once
+
+
+def test_a_companion_comes_last_and_is_no_row(vlm: Vlm) -> None:
+    images = ImageTensors(vlm.processor)
+    made = examples(images)
+    collator = Collator(images, pad_id=vlm.pad_id, family=family_of(vlm.model))
+    collator.companion = made[0]
+    batch = collator([made[2]], with_companion=True)
+    assert batch["kind_S"].tolist() == [0, 1, 2, COMPANION]
+    with torch.no_grad():
+        with_it, alone = collator.logps(vlm.model, batch), collator.logps(vlm.model, collator([made[2]]))
+    assert torch.allclose(with_it[:3], alone, rtol=0, atol=1e-5)
+    assert collator([], with_companion=True)["kind_S"].tolist() == [COMPANION]
