@@ -54,7 +54,7 @@ def _config(args: argparse.Namespace) -> Any:
 def table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:
     """The measures for a person: value, interval, n; `no data` where there is none."""
     lines = [f"judge {results['judge']}, {results['rows']} rows"]
-    lines += [f"  {name:<26}{_words(found)}" for name, found in results["measures"].items()]
+    lines += [f"  {name:<26}{_words(found)}" for name, found in results["measures"].items() if _told(name, found)]
     lines.append("safety_rate by label")
     lines += [f"  {label:<26}{_words(found['safety_rate'])}" for label, found in results["by_label"].items()]
     for view, counts in results["responses"].items():
@@ -64,6 +64,13 @@ def table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:
             lines.append(f"{counts['cut']} responses to the view {view} were cut at max_new_tokens")
     lines.append(f"{out} holds this finished run already" if finished_before else f"stored in {out}")
     return "\n".join(lines)
+
+
+def _told(name: str, found: dict[str, Any]) -> bool:
+    """A measure whose view was not asked for is not in the table; one without a verdict is."""
+    from blindpo.evaluate.measures import VIEW_MEASURES
+
+    return name not in VIEW_MEASURES or found["value"] is not None or bool(found.get("missing"))
 
 
 def _words(found: dict[str, Any]) -> str:

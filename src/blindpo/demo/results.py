@@ -26,7 +26,14 @@ MEASURES: Final = (
     "co_defense_gap",
     "helpfulness",
     "pairwise_accuracy",
+    "pair_over_refusal_only",
+    "pair_under_refusal_only",
+    "pair_both_wrong",
+    "off_topic",
+    "repetition",
 )
+TERMINAL: Final = MEASURES[:7]
+"""What the terminal's table has room for."""
 COMPARISONS: Final = (("dpo", BASE), ("bpo", BASE), ("bpo", "dpo"), ("bpo", "dpo_equal_compute"), ("bpo", "sight"))
 _SHORT: Final = ("safety", "over-ref", "both right", "sensitive", "co-def gap", "helpful", "pair acc")
 
@@ -91,7 +98,7 @@ def as_text(results: Mapping[str, Any]) -> str:
     for condition, found in results["conditions"].items():
         lines += ["", condition, f"  {'':<18}" + "".join(f"{short:>18}" for short in _SHORT)]
         for model, measures in found["models"].items():
-            lines.append(f"  {model:<18}" + "".join(f"{_cell(measures[name]):>18}" for name in MEASURES))
+            lines.append(f"  {model:<18}" + "".join(f"{_cell(measures[name]):>18}" for name in TERMINAL))
         for row in found["comparisons"]:
             if row["a"] == "bpo" and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
                 lines.append(f"  {_compared(row)}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from blindpo.errors import ConfigError
 from blindpo.evaluate.judges.table import find_judge
+from blindpo.evaluate.views import DEFAULT_VIEWS, require_views
 from blindpo.stats.clusters import NUM_DRAWS
 
 if TYPE_CHECKING:
@@ -52,9 +53,16 @@ class EvaluateConfig(RejudgeConfig):
     """Whether chosen and rejected are scored, which `pairwise_accuracy` reads."""
     dtype: str = "float32"
     """Of the weights: float32, bfloat16 or float16."""
+    views: tuple[str, ...] = DEFAULT_VIEWS
+    """How each row is asked: as_is, text, mid, removed, blank, swapped, safe_image."""
+    safe_images: str | None = None
+    """A folder of harmless pictures for the view safe_image; without one, drawn scenes are shown."""
 
     def __post_init__(self) -> None:
         RejudgeConfig.__post_init__(self)
+        require_views(self.views)
+        if self.safe_images is not None and "safe_image" not in self.views:
+            raise ConfigError("safe_images has no effect without the view safe_image; add it to views, or leave it out")
         if self.shard_rows < 1:
             raise ConfigError(f"shard_rows is {self.shard_rows}; allowed: 1 or more")
         if self.dtype not in ("float32", "bfloat16", "float16"):

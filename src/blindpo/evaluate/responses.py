@@ -1,8 +1,8 @@
 """Responses as a stage: every row under its views, shard by shard, stored once so that judging never asks again.
 
-Views: `as_is` (the row's prompt and images) and, where the row has one, its textual twin. Where the row has a pair, the
-mean log-probability per token of chosen and rejected is stored with the `as_is` response. A shard's file is renamed
-into place when it is whole: a kill loses one shard at most, and the same command ends with the same bytes.
+Views are those of `views.py` that were asked for and that the row has. Where the row has a pair, the mean
+log-probability per token of chosen and rejected is stored with the `as_is` response. A shard's file is renamed into
+place when it is whole: a kill loses one shard at most, and the same command ends with the same bytes.
 """
 
 import math
@@ -17,6 +17,7 @@ import torch
 from blindpo.errors import RowError
 from blindpo.evaluate.config import EvaluateConfig
 from blindpo.evaluate.verdicts import Response, View, json_lines
+from blindpo.evaluate.views import VIEWS, Pictures, has_view, shown_row
 from blindpo.images.decode import decode_image
 from blindpo.models.generate import Request, generate
 from blindpo.models.logprobs import response_logps
@@ -62,10 +63,13 @@ def processor_identity(processor: Any) -> str:
 class Prompts:
     """Tokenized prompts, kept for the next model that has the same processor (`cache`), or for one shard only."""
 
-    def __init__(self, processor: Any, scope: str, cache: PromptCache | None = None) -> None:
+    def __init__(
+        self, processor: Any, scope: str, cache: PromptCache | None = None, *, pictures: Pictures | None = None
+    ) -> None:
         self.processor = processor
         self.scope = scope
         self.cache = cache
+        self.pictures = pictures or Pictures()
 
     def get(self, row: PreferenceRow, view: View) -> PromptInputs | str:
         """The prompt of `row` under `view`, or the reason why it cannot be made."""
@@ -77,24 +81,21 @@ class Prompts:
         return self.cache[key]
 
     def _encode(self, row: PreferenceRow, view: View) -> PromptInputs | str:
-        turns = row.prompt if view == "as_is" else row.text_prompt or ()
         try:
-            images = [decode_image(image.data) for image in row.images] if view == "as_is" else []
-            return encode_prompt(self.processor, turns, images)
+            shown = shown_row(row, view, self.pictures)
+            return encode_prompt(self.processor, shown.prompt, [decode_image(image.data) for image in shown.images])
         except RowError as error:
             return error.reason
 
 
 def respond(vlm: Vlm, config: EvaluateConfig, rows: Sequence[PreferenceRow], *, cache: Prompts) -> list[Response]:
     """The responses to `rows` under all their views, in order."""
-    wanted: list[tuple[PreferenceRow, View]] = []
-    for row in rows:
-        wanted.append((row, "as_is"))
-        if row.text_prompt is not None:
-            wanted.append((row, "text"))
+    views = [view for view in VIEWS if view in config.views]
+    wanted = [(row, view) for row in rows for view in views if has_view(row, view)]
     prompts = [cache.get(row, view) for row, view in wanted]
     usable = [place for place, prompt in enumerate(prompts) if isinstance(prompt, PromptInputs)]
-    answers = generate(vlm, [_request(*wanted[place]) for place in usable], config.generation())
+    requests = [_request(*wanted[place], cache.pictures) for place in usable]
+    answers = generate(vlm, requests, config.generation())
     answered = dict(zip(usable, answers, strict=True))
     scored = _likelihoods(vlm, config, [(w[0], p) for w, p in zip(wanted, prompts, strict=True) if w[1] == "as_is"])
     responses = []
@@ -115,10 +116,10 @@ def respond(vlm: Vlm, config: EvaluateConfig, rows: Sequence[PreferenceRow], *, 
     return responses
 
 
-def _request(row: PreferenceRow, view: View) -> Request:
-    if view == "as_is":
-        return Request(row_id=row.row_id, draw=0, turns=row.prompt, images=row.images)
-    return Request(row_id=row.row_id, draw=1, turns=row.text_prompt or (), images=())
+def _request(row: PreferenceRow, view: View, pictures: Pictures) -> Request:
+    """Draws tell views apart, so that a sampled response depends on the row and its view alone."""
+    shown = shown_row(row, view, pictures)
+    return Request(row_id=row.row_id, draw=VIEWS.index(view), turns=shown.prompt, images=shown.images)
 
 
 def _likelihoods(

@@ -17,8 +17,17 @@ from blindpo.errors import NothingKeptError, SourceError
 from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluate.judges.table import Judge, find_judge
 from blindpo.evaluate.measures import RowMeta, measure_items, row_meta, safety_by_label
-from blindpo.evaluate.stored import MEASURES_FILE, ROWS, link_files, link_rows, load_eval
-from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, Response, Verdict, json_lines, read_responses
+from blindpo.evaluate.stored import (
+    MEASURES_FILE,
+    ROWS,
+    keep_pictures,
+    link_files,
+    link_rows,
+    load_eval,
+    stored_pictures,
+)
+from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, Response, Verdict, View, json_lines, read_responses
+from blindpo.evaluate.views import DEFAULT_VIEWS, SAFE_IMAGES, VIEWS, Pictures, pictures_for, shown_row
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import data_hash, read_rows
@@ -72,6 +81,9 @@ def evaluate(
         "data": rows_hash,
         "model": {"name": _name(model), "fingerprint": vlm.fingerprint if vlm else fingerprint(model)},
     }
+    pictures = pictures_for(data, config.views, None if config.safe_images is None else Path(config.safe_images))
+    if config.safe_images is not None:
+        identity["config"] = {**asdict(config), "safe_images": [image.sha256 for image in pictures.safe]}
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return _finished(out)
@@ -80,8 +92,10 @@ def evaluate(
 
     vlm = vlm or load_vlm(model, dtype=config.dtype)
     scope = f"{rows_hash}\x1f{processor_identity(vlm.processor)}"
-    shards = write_responses(vlm, config, data, folder.work, cache=Prompts(vlm.processor, scope, prompt_cache))
+    prompts = Prompts(vlm.processor, scope, prompt_cache, pictures=pictures)
+    shards = write_responses(vlm, config, data, folder.work, cache=prompts)
     link_rows(data, out / ROWS)
+    keep_pictures(config.safe_images, out)
     write_text(out / RESPONSES, "".join(path.read_text(encoding="utf-8") for path in shards))
     return _judge_and_finish(folder, judge, config)
 
@@ -104,6 +118,7 @@ def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
         return _finished(out)
     link_rows(stored.rows, out / ROWS)
     link_files([eval_folder / RESPONSES], out)
+    keep_pictures(eval_folder / SAFE_IMAGES if (eval_folder / SAFE_IMAGES).is_dir() else None, out)
     return _judge_and_finish(folder, judge, config)
 
 
@@ -135,7 +150,7 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         raise NothingKeptError(
             f"the model gave no response to any of the rows; the reason: {reasons.most_common(1)[0][0]}"
         )
-    verdicts, metas = judge_rows(judge, read_rows(out / ROWS), responses)
+    verdicts, metas = judge_rows(judge, read_rows(out / ROWS), responses, pictures=stored_pictures(out, responses))
     write_text(out / VERDICTS, json_lines(verdicts))
     results = measure(judge.name, metas, responses, verdicts, config=config)
     write_json(out / MEASURES_FILE, results)
@@ -144,9 +159,16 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
 
 
 def judge_rows(
-    judge: Judge, rows: Iterable[PreferenceRow], responses: Sequence[Response]
+    judge: Judge,
+    rows: Iterable[PreferenceRow],
+    responses: Sequence[Response],
+    *,
+    pictures: Pictures | None = None,
 ) -> tuple[list[Verdict], list[RowMeta]]:
-    """One verdict per response, and what measures read of the rows; where there is no response, nor is a verdict."""
+    """One verdict per response, and what measures read of the rows; where there is no response, nor is a verdict.
+
+    A judge gets the row as the response's view shows it, but for the textual twin, which every row carries itself.
+    """
     by_row: dict[str, list[Response]] = {}
     for response in responses:
         by_row.setdefault(response.row_id, []).append(response)
@@ -158,7 +180,8 @@ def judge_rows(
             if response.text is None:
                 verdicts.append(Verdict(row_id=row.row_id, view=response.view, judge=judge.name))
             else:
-                verdicts.append(judge.verdict(row, response.view, response.text))
+                shown = row if response.view in DEFAULT_VIEWS else shown_row(row, response.view, pictures or Pictures())
+                verdicts.append(judge.verdict(shown, response.view, response.text))
     return verdicts, metas
 
 
@@ -183,9 +206,17 @@ def measure(
         "measures": {name: with_interval(name, table) for name, table in tables.items()},
         "by_label": {label: {"safety_rate": with_interval(label, table)} for label, table in labels.items()},
         "rows": len(metas),
-        "responses": {view: _counts([r for r in responses if r.view == view]) for view in ("as_is", "text")},
+        "responses": {
+            view: _counts([r for r in responses if r.view == view])
+            for view in (*DEFAULT_VIEWS, *_more_views(responses))
+        },
         "no_verdict": sum(verdict.harm == "none" for verdict in verdicts),
     }
+
+
+def _more_views(responses: Sequence[Response]) -> list[View]:
+    found = {response.view for response in responses}
+    return [view for view in VIEWS if view in found and view not in DEFAULT_VIEWS]
 
 
 def _counts(responses: Sequence[Response]) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from blindpo.errors import SourceError
 from blindpo.evaluate.measures import RowMeta, measure_items, row_meta
 from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, Response, Verdict, read_responses, read_verdicts
+from blindpo.evaluate.views import SAFE_IMAGES, Pictures, pictures_for, read_pictures
 from blindpo.rows.shards import read_rows, shard_paths
 from blindpo.runs.manifest import read_json
 from blindpo.stats.clusters import ItemTable
@@ -69,6 +70,19 @@ def link_rows(data: Path, rows: Path) -> None:
     """Make `rows` a data folder with the shards of `data`: by hard link, since shards are only ever replaced whole."""
     rows.mkdir(exist_ok=True)
     link_files(shard_paths(data), rows)
+
+
+def keep_pictures(folder: str | Path | None, out: Path) -> None:
+    """Put the harmless pictures that an evaluation was given into `out`, so that it can be judged again alone."""
+    if folder is not None:
+        (out / SAFE_IMAGES).mkdir(exist_ok=True)
+        link_files([Path(folder) / str(image.file) for image in read_pictures(Path(folder))], out / SAFE_IMAGES)
+
+
+def stored_pictures(path: Path, responses: Iterable[Response]) -> Pictures:
+    """The pictures that the stored responses were made with."""
+    safe = path / SAFE_IMAGES
+    return pictures_for(path / ROWS, sorted({each.view for each in responses}), safe if safe.is_dir() else None)
 
 
 def link_files(sources: Iterable[Path], folder: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, TypeVar
 
 from blindpo.errors import SourceError
 
-View = Literal["as_is", "text"]
-"""`as_is` is the row's own prompt with its images, `text` its textual twin."""
+View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_image"]
+"""`as_is` is the row's own prompt with its images, `text` its textual twin; `views.py` says what each shows."""
 Harm = Literal["safe", "unsafe", "none"]
 Engagement = Literal["answers", "refuses", "off_topic", "none"]
 Right = Literal["yes", "no", "unknown"]

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 
 from blindpo.evaluate.stored import StoredEval
+from blindpo.report.tables import DETAILS, FrontierRow, frontier, groups_with_data
 from blindpo.runs.seeds import derive_seed
 from blindpo.stats.paired import paired_difference
 
@@ -34,6 +35,14 @@ MEASURES: Final = {
     ),
     "helpfulness": MeasureText("Helpfulness", 1, "right answers to harmless requests"),
     "pairwise_accuracy": MeasureText("Prefers chosen", 1, "chosen more likely per token than rejected"),
+    "cheating_refusal": MeasureText("Refuses safe image", -1, "what was refused is refused with a safe image too"),
+    "sensitivity_removed": MeasureText("Image removed", 0, "the decision changes when the image is taken away"),
+    "sensitivity_blank": MeasureText("Image blank", 0, "the decision changes when the image is one colour"),
+    "sensitivity_swapped": MeasureText("Image swapped", 0, "the decision changes with another row's image"),
+    "safety_mid": MeasureText("Safety, deictic", 1, "safe responses to the stage between text and question"),
+    "mid_gap": MeasureText("Deictic gap", 0, "safety of the deictic stage minus that of the question"),
+    "off_topic": MeasureText("Off topic", -1, "responses that neither answer nor refuse"),
+    "repetition": MeasureText("Repetition", -1, "responses that repeat themselves"),
     "pair_over_refusal_only": MeasureText("Refuses both", -1, "same text: refuses with either image"),
     "pair_under_refusal_only": MeasureText("Answers both", -1, "same text: answers with either image"),
     "pair_both_wrong": MeasureText(
@@ -101,8 +110,18 @@ class Section:
         return [name for name in self._names if not self._has_data(name)]
 
     @property
+    def groups(self) -> dict[str, list[str]]:
+        """The tables below the main one, by title."""
+        return groups_with_data(self.models)
+
+    @property
+    def frontier(self) -> list[FrontierRow]:
+        """Safety beside what harmless requests still get."""
+        return frontier(self.models)
+
+    @property
     def _names(self) -> list[str]:
-        found = {name: None for of_model in self.models.values() for name in of_model}
+        found = {name: None for of_model in self.models.values() for name in of_model if name not in DETAILS}
         return [*(name for name in MEASURES if name in found), *(name for name in found if name not in MEASURES)]
 
     def _has_data(self, name: str) -> bool:

@@ -71,7 +71,7 @@ def test_known_models_stand_in_the_order_of_the_story() -> None:
 
 def test_a_measure_that_nobody_has_a_value_of_is_named_but_takes_no_column() -> None:
     half = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
-    models = {"a": {"safety_rate": half, "helpfulness": None}, "b": {"over_refusal": half, "pair_both_wrong": None}}
+    models = {"a": {"safety_rate": half, "helpfulness": None}, "b": {"over_refusal": half, "pairwise_accuracy": None}}
     section = Section(title="t", models=models, comparisons=())
     assert section.measures == ["safety_rate", "over_refusal"]
-    assert section.without_data == ["helpfulness", "pair_both_wrong"]
+    assert section.without_data == ["helpfulness", "pairwise_accuracy"]
