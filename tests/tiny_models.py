@@ -4,8 +4,12 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
 from transformers import (
+    CLIPConfig,
     CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPProcessor,
     CLIPVisionConfig,
     LlamaConfig,
     LlavaConfig,
@@ -87,4 +91,22 @@ def save_tiny_llava(folder: Path, *, seed: int = 0) -> Path:
         chat_template=TEMPLATE,
     )
     processor.save_pretrained(folder)
+    return folder
+
+
+def save_tiny_clip(folder: Path, *, seed: int = 0) -> Path:
+    """Two random towers of some thousand parameters: a CLIP whose scores mean nothing and are always the same."""
+    torch.manual_seed(seed)
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"eos_token": "<end>"})  # CLIP pools at the largest id, as its own end token has
+    end = tokenizer.eos_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A <end>", special_tokens=[("<end>", end)])
+    tokenizer.model_max_length = 64
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**size, "vocab_size": len(tokenizer), "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": end}
+    vision = {**size, "image_size": 24, "patch_size": 12}
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8))
+    model.save_pretrained(folder)
+    pictures = CLIPImageProcessorPil(size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24})
+    CLIPProcessor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
     return folder

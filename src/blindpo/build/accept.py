@@ -10,6 +10,9 @@ from blindpo.build.config import BuildConfig
 from blindpo.errors import ImageError
 from blindpo.images.base import Accept, Candidate, Query
 from blindpo.images.decode import decode_image
+from blindpo.images.likeness import SeenPictures, look_of
+from blindpo.images.names import name_key
+from blindpo.models.source import resolve_model
 
 Check = Callable[[Query, Candidate], str | None]
 
@@ -43,8 +46,44 @@ def _whole(config: BuildConfig) -> Check:
     return check
 
 
-CHECKS: Final[tuple[Callable[[BuildConfig], Check | None], ...]] = (_same_type, _free, _whole)
-"""Cheap ones first; each makes its check from the recipe, or None where the recipe does not ask for it."""
+def _agrees(config: BuildConfig) -> Check | None:
+    """By a CLIP-like model; one picture is often asked for by several names, so nothing is kept."""
+    if config.agreement == "none":
+        return None
+    # torch is heavy, and only a recipe that names a model needs it
+    from blindpo.models.agreement import PictureAgreement
+
+    model = PictureAgreement(resolve_model(config.agreement.removeprefix("hf:")))
+
+    def check(query: Query, candidate: Candidate) -> str | None:
+        score = model.score(decode_image(candidate.image.data), query.text)
+        if score >= config.min_agreement:
+            return None
+        return f"image-disagrees: picture and name agree by {score:.3f}, needed are {config.min_agreement:g}"
+
+    return check
+
+
+def _alone(config: BuildConfig) -> Check | None:
+    """No two titles share a picture; several names of one page may. Comes last: what it passes it remembers."""
+    if config.near_duplicates == "allow":
+        return None
+    seen = SeenPictures()
+
+    def check(query: Query, candidate: Candidate) -> str | None:
+        title = name_key(candidate.image.title or query.text)
+        look = look_of(decode_image(candidate.image.data))
+        if seen.other_name(title, look) is not None:
+            return "image-duplicate: the same picture, or nearly, stands for an entity of another title"
+        seen.add(title, look)
+        return None
+
+    return check
+
+
+CHECKS: Final[tuple[Callable[[BuildConfig], Check | None], ...]] = (_same_type, _free, _whole, _agrees, _alone)
+"""Cheap ones first, and last the one that remembers; each makes its check from the recipe, or None where the recipe
+does not ask for it."""
 
 
 def acceptance(config: BuildConfig) -> Accept:

@@ -33,10 +33,14 @@ class BuildConfig(SourceConfig):
     """Image sources in the order in which they are asked (images/table.py)."""
     unanswered: Literal["stop", "drop"] = "stop"
     """When a source cannot be asked: stop, so that the next run asks again, or drop those entities' rows."""
-    free_only: bool = True
-    """Refuse pictures that a source marks as not free."""
     min_image_px: int = 64
     """Pixels of the shorter side."""
+    near_duplicates: Literal["refuse", "allow"] = "refuse"
+    """What becomes of a picture that is, to the eye, the one of an entity of another title."""
+    agreement: str = "none"
+    """Who checks that picture and name agree: none, or hf:MODEL (CLIP-like)."""
+    min_agreement: float = 0.2
+    """Smallest cosine between picture and name; its scale is the model's own."""
     rephrase: str = "template"
     """Who words the instruction: template, chat:MODEL (an OpenAI-compatible server) or vlm:MODEL (in this process).
     Where a model's text does not pass the checks of build/rewrite.py, the template's is kept, with the reason."""
@@ -81,6 +85,8 @@ class BuildConfig(SourceConfig):
         for name in ("min_entity_score", "test_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+        if self.agreement != "none" and not self.agreement.startswith("hf:"):
+            raise ConfigError(f"agreement is '{self.agreement}'; allowed: none, hf:MODEL")
 
     @property
     def taxonomy_file(self) -> Path:

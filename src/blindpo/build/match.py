@@ -7,6 +7,7 @@ read both. Within a source, the first candidate that passes every check of `acce
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -69,6 +70,13 @@ def match_all(queries: Sequence[Query], sources: Sequence[ImageSource], accept: 
     if not unanswered:
         write_json(done, asdict(totals))
     return totals
+
+
+def why_unanswered(work: Path) -> str:
+    """What kept most entities unanswered, in the source's words; of an unfinished match."""
+    with (work / MATCHES).open(encoding="utf-8") as file:
+        reasons = Counter(line["reason"] for line in map(json.loads, file) if line["unanswered"])
+    return str(reasons.most_common(1)[0][0])
 
 
 def _stored(answer: Answer, folder: Path) -> Answer:

@@ -17,7 +17,7 @@ from blindpo.build.config import BuildConfig
 from blindpo.build.duplicates import write_first_places
 from blindpo.build.filters import RULES
 from blindpo.build.funnel import PAPER, funnel_of
-from blindpo.build.match import MatchTotals, distinct, match_all
+from blindpo.build.match import MATCHES, MatchTotals, distinct, match_all, why_unanswered
 from blindpo.build.out import write_splits
 from blindpo.build.pipeline import FirstPass, SecondPass, found_places, found_queries, make_recognizers
 from blindpo.build.read import Reader, find_reader
@@ -32,7 +32,12 @@ from blindpo.runs.folder import OutFolder
 from blindpo.runs.local import Job, Place, Totals, make_shards, merge_rejects
 from blindpo.runs.manifest import write_json, write_text
 
-NOT_IDENTITY: Final = frozenset({"catalogue", "taxonomy", "chat_concurrency", "chat_budget_tokens", "replies"})
+PERSONAL: Final = frozenset({"contact", "lookup_cache"})
+"""Keys about who builds and on which machine: they are in nothing that is passed on."""
+NOT_IDENTITY: Final = PERSONAL | {
+    "catalogue", "taxonomy", "chat_concurrency", "chat_budget_tokens", "replies",
+    "requests_per_minute", "knowledge_graph_key_variable",
+}  # fmt: skip
 """Keys that say where something lies (what lies there is hashed) or how fast to go."""
 
 
@@ -101,15 +106,20 @@ def _between(
     totals = match_all(distinct(found_queries(*found)), sources, acceptance(config), folder.work)
     if totals.unanswered and config.unanswered == "stop":
         raise UnansweredError(
-            f"{totals.unanswered} of {totals.entities} entities could not be asked about (a source is down or busy); "
-            "run the same command again: it asks for those alone. --set unanswered=drop goes on without them"
+            f"{totals.unanswered} of {totals.entities} entities could not be asked about (most often: "
+            f"{why_unanswered(folder.work)}); {folder.work / MATCHES} says which. Run the same command again: it asks "
+            "for those alone. --set unanswered=drop goes on without them"
         )
     return totals
 
 
 def _identity(config: BuildConfig, reader: Reader, sources: list[ImageSource]) -> dict[str, object]:
     keys = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in NOT_IDENTITY}
-    models = [name for name in (*config.recognizers, config.rephrase, config.categorise) if name[:3] in ("hf:", "vlm")]
+    models = [
+        name
+        for name in (*config.recognizers, config.rephrase, config.categorise, config.agreement)
+        if name[:3] in ("hf:", "vlm")
+    ]
     read: dict[str, object] = {source.name: source.identity() for source in sources}
     if "catalogue" in config.recognizers and "catalogue" not in read:
         read["catalogue"] = Catalogue(config.catalogue_folder).identity()
@@ -160,9 +170,11 @@ def _finish(
 
 
 def recipe_text(keys: Mapping[str, Any]) -> str:
-    """The keys as the YAML of a recipe, in the order of the dataclass."""
+    """The keys as the YAML of a recipe, in the order of the dataclass, without the personal ones."""
     # yaml is not needed to build, only to write this file in its own quoting
     import yaml
 
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in keys.items()}
+    for key in PERSONAL:
+        plain.pop(key, None)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

@@ -1,18 +1,7 @@
-"""The source `wikipedia` against a real MediaWiki: recorded in the default suite, served on this machine under `live`.
-
-BLINDPO_RECORD=1 with `-m live` records the answers anew; BLINDPO_WIKI_DIR names a folder where the built wiki stays.
-"""
-
-import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
+"""The source `wikipedia` against a real MediaWiki: recorded in the default suite, served here under `live`."""
 
 import pytest
 from tests.fake_server import FakeServer, reply
-from tests.live.wiki_server import local_wiki, why_not
-from tests.live.wiki_world import write_world
-from tests.recorded_wiki import RECORDING, recording, replaying
 from tests.unit.images.clients import client
 
 from blindpo.errors import AnswerError, ServerError
@@ -70,26 +59,6 @@ MISSED = {
     "Special:Version": "no page of this name",
     "": "no wiki page can have this name",
 }
-
-
-@pytest.fixture(scope="module", params=["recorded", pytest.param("live", marks=pytest.mark.live)])
-def wiki(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeServer]:
-    """The wiki's answers; `asked` lists what was asked of it."""
-    if request.param == "recorded":
-        with replaying() as server:
-            yield server
-        return
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    content = tmp_path_factory.mktemp("content")
-    write_world(content)
-    folder = Path(os.environ.get("BLINDPO_WIKI_DIR") or tmp_path_factory.mktemp("wiki"))
-    notes: dict[str, object] = {}
-    with local_wiki(folder, content) as url, recording(url, notes) as server:
-        yield server
-    if os.environ.get("BLINDPO_RECORD"):
-        RECORDING.write_text(json.dumps(notes, indent=0, sort_keys=True, ensure_ascii=True) + "\n")
 
 
 def source(wiki: FakeServer, *, free_only: bool = True, cache: LookupCache | None = None) -> Wikipedia:
