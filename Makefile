@@ -7,7 +7,7 @@ export KMP_BLOCKTIME ?= 0
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test test-slow check fix bench docs clean
+.PHONY: setup demo test test-slow check fix bench bench-full docs clean
 
 setup: .venv/.ready
 
@@ -38,6 +38,11 @@ fix: setup
 
 bench: setup
 	$(BIN)/python bench/reference.py
+	$(BIN)/python bench/forecast.py
+	$(BIN)/python bench/trainer.py
+
+bench-full: setup
+	$(BIN)/python bench/trainer.py --full
 
 docs: setup
 	$(BIN)/python docs/make_help.py

@@ -12,6 +12,7 @@
     |   |-- ServerError       the server is down, slow or busy: asked again, later
     |   `-- AnswerError       it answered, and the answer is refused
     |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks for them alone
+    |-- TrainingError         exit status 1: training cannot go on (NaN, no memory, a failed upload)
     |-- NothingKeptError      exit status 1: no row could be kept
     |-- StrictError           exit status 1: a row was rejected under --strict
     `-- BudgetError           exit status 1: the tokens that may be spent on a chat server are spent
@@ -84,6 +85,10 @@ class AnswerError(FetchError):
 
 class UnansweredError(BlindpoError):
     """Look-ups got no answer, so the run stopped before it used any; what was answered is kept."""
+
+
+class TrainingError(BlindpoError):
+    """Training cannot go on; the message names the rows that caused it, and what to do."""
 
 
 class NothingKeptError(BlindpoError):

@@ -19,6 +19,7 @@ from blindpo.errors import ConfigError, NothingKeptError, RowError
 from blindpo.images.decode import decode_image
 from blindpo.models.generate import Answer, GenerationConfig, Request, generate
 from blindpo.models.logprobs import response_logps
+from blindpo.models.padding import ImagePadding
 from blindpo.models.prompt import collate, encode_prompt, encode_response
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.models.vlm import Vlm, load_vlm
@@ -44,6 +45,8 @@ class BlindConfig(GenerationConfig):
     """Rows made between two saves; a kill loses one such shard at most."""
     dtype: str = "float32"
     """In which the model runs: float32, bfloat16 or float16."""
+    image_padding: ImagePadding = "as_saved"
+    """square: pictures are padded to a square in the processor's mean colour (LLaVA-1.5); none; or as it was saved."""
 
     def __post_init__(self) -> None:
         # zero-argument super() does not find its class in a dataclass with slots
@@ -64,7 +67,9 @@ def run_blind(
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return BlindSummary(**folder.manifest()["summary"])  # type: ignore[arg-type]
-    worker = _Worker(config, data, lambda: vlm or load_vlm(model, dtype=config.dtype))
+    worker = _Worker(
+        config, data, lambda: vlm or load_vlm(model, dtype=config.dtype, image_padding=config.image_padding)
+    )
     totals = run_sharded(folder, -(-num_rows // config.shard_rows), worker.shard, what="blind shards")
     if not totals.kept:
         raise NothingKeptError(f"no row of {data} could be kept; {out / 'rejects.jsonl'} says why")

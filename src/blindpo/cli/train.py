@@ -29,6 +29,10 @@ OWN: Final = {
     "reference": "cached (default), adapter_off or online",
     "reference_cache": "folder of reference log-probabilities that several runs share",
     "dtype": "of the weights in memory: float32 (default), bfloat16 with lora",
+    "load_in_4bit": "base weights in 4 bits under the adapter (QLoRA; needs lora, CUDA, bitsandbytes)",
+    "image_padding": "as_saved (default), none, or square: pad pictures in the processor's mean colour",
+    "probe_steps": "every so many steps, see whether the model looks at its image (default 0: never)",
+    "probe_rows": "rows of such a probe (default 8)",
 }
 SHOWN: Final = ("rewards/accuracies", "rewards/blind_accuracies")
 
@@ -38,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
     parser.add_argument("--model", required=True, metavar="MODEL", help="a model folder, ID@REVISION or a RUN folder")
     parser.add_argument("--eval", type=Path, metavar="DATA", help="rows for the eval_* metrics")
-    booleans = {"lora", "freeze_vision"}
+    booleans = {"lora", "freeze_vision", "load_in_4bit"}
     for name, text in OWN.items():
         _add(parser, name, is_boolean=name in booleans, text=text)
     group = parser.add_argument_group("options of transformers.TrainingArguments")
@@ -91,7 +95,11 @@ def _as_json(summary: Any) -> dict[str, object]:
         "counts": summary.counts,
         "final": summary.final,
         "packed": summary.packed,
+        "before": summary.before,
+        "warnings": summary.warnings,
         "padding_share": summary.padding_share,
+        "data_share": summary.data_share,
+        "uploaded": summary.uploaded,
     }
 
 
@@ -103,9 +111,13 @@ def _text(summary: Any) -> str:
         f"({counts['rejected']} rejected, {counts['without_blind']} without a blind response)"
     ]
     how = "packed behind their prompt" if summary.packed else "separate sequences"
-    lines.append(f"responses: {how}; {summary.padding_share:.1%} of all tokens were padding")
+    waited = "" if summary.data_share is None else f"; {summary.data_share:.1%} of step time was spent waiting for data"
+    lines.append(f"responses: {how}; {summary.padding_share:.1%} of all tokens were padding{waited}")
     for prefix, what in (("", "last step"), ("eval_", "evaluation")):
         shown = [f"{n} {summary.final[prefix + n]:.3f}" for n in ("loss", *SHOWN) if prefix + n in summary.final]
         if shown:
             lines.append(f"{what}: {', '.join(shown)}")
+    lines += [f"WARNING: {warning}" for warning in summary.warnings]
+    if summary.uploaded is not None:
+        lines.append(f"uploaded to {summary.uploaded}")
     return "\n".join(lines)

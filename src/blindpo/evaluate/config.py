@@ -1,7 +1,7 @@
 """What `blindpo evaluate` can be told, and what `--rejudge` can."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from blindpo.errors import ConfigError
 from blindpo.evaluate.judges.table import find_judge
@@ -57,6 +57,8 @@ class EvaluateConfig(RejudgeConfig):
     """How each row is asked: as_is, text, mid, removed, blank, swapped, safe_image."""
     safe_images: str | None = None
     """A folder of harmless pictures for the view safe_image; without one, drawn scenes are shown."""
+    image_padding: Literal["as_saved", "none", "square"] = "as_saved"
+    """square: pictures are padded to a square in the processor's mean colour (LLaVA-1.5); none; or as it was saved."""
 
     def __post_init__(self) -> None:
         RejudgeConfig.__post_init__(self)

@@ -90,7 +90,7 @@ def evaluate(
     from blindpo.evaluate.responses import Prompts, processor_identity, write_responses  # torch
     from blindpo.models.vlm import load_vlm
 
-    vlm = vlm or load_vlm(model, dtype=config.dtype)
+    vlm = vlm or load_vlm(model, dtype=config.dtype, image_padding=config.image_padding)
     scope = f"{rows_hash}\x1f{processor_identity(vlm.processor)}"
     prompts = Prompts(vlm.processor, scope, prompt_cache, pictures=pictures)
     shards = write_responses(vlm, config, data, folder.work, cache=prompts)

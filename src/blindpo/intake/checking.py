@@ -5,7 +5,7 @@ prompt with its longest response, which is what training needs room for. Each di
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from blindpo.rows.checks import Violation, violations
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import count_rows, read_rows
 from blindpo.runs.progress import progress
+
+Size = tuple[int, int]
+"""Width and height of a picture, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
     summary = CheckSummary(limit=max_length)
     measure = _measurer(model, summary) if model else None
     seen: Counter[str] = Counter()
-    decoded: dict[str, Violation | None] = {}
+    decoded: dict[str, Violation | Size] = {}
     with progress(count_rows(data), "check") as bar:
         for row in read_rows(data):
             found = [*violations(row), *_images(row, decoded)]
@@ -64,7 +67,7 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
             if seen[row.row_id] > 1:
                 found.append(Violation("unique_id", "row_id", "another row has this id"))
             if measure and not found:
-                found = _measured(row, measure, summary.lengths)
+                found = _measured(row, measure, summary.lengths, decoded)
             summary.rows += 1
             summary.sound += not found
             summary.findings += [Finding(row.row_id, v.field, v.name, v.reason) for v in found]
@@ -72,31 +75,35 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
     return summary
 
 
-def _images(row: PreferenceRow, decoded: dict[str, Violation | None]) -> list[Violation]:
+def _images(row: PreferenceRow, decoded: dict[str, Violation | Size]) -> list[Violation]:
+    """What is wrong with the row's pictures; `decoded` keeps the size of each sound one, so none is decoded twice."""
     found = []
     for image in row.images:
         key = image.sha256
         if key not in decoded:
             try:
-                decode_image(image.data)
-                decoded[key] = None
+                decoded[key] = decode_image(image.data).size
             except RowError as error:
                 decoded[key] = Violation("image", "images", error.reason)
-        violation = decoded[key]
-        if violation:
-            found.append(violation)
+        known = decoded[key]
+        if isinstance(known, Violation):
+            found.append(known)
     return found
 
 
-def _measured(row: PreferenceRow, measure: Callable[[PreferenceRow], int], lengths: dict[str, int]) -> list[Violation]:
+def _measured(
+    row: PreferenceRow, measure: Callable[[PreferenceRow, Sequence[Size]], int], lengths: dict[str, int],
+    decoded: Mapping[str, Violation | Size],
+) -> list[Violation]:  # fmt: skip
+    known = [decoded[image.sha256] for image in row.images]
     try:
-        lengths[row.row_id] = measure(row)
+        lengths[row.row_id] = measure(row, [size for size in known if not isinstance(size, Violation)])
     except RowError as error:
         return [Violation("tokens", error.field, error.reason)]
     return []
 
 
-def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow], int]:
+def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow, Sequence[Size]], int]:
     """A function from row to token length; fills in the model's own limit where none was given."""
     # The processor is heavy to import and only this path needs it.
     from blindpo.models.lengths import RowLengths

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from blindpo.errors import RowError
 from blindpo.models.families import response_token_type
+from blindpo.models.padding import padded
 from blindpo.rows.row import IMAGE, Turn
 
 SENTINEL: Final = "blindpo-response"
@@ -95,7 +96,7 @@ def encode_prompt(processor: Any, turns: Sequence[Turn], images: Sequence[Image.
     bos = processor.tokenizer.bos_token
     made = processor(
         text=[text],
-        images=list(images) or None,
+        images=padded(processor, images) or None,
         return_tensors="pt",
         add_special_tokens=not (bos and text.startswith(bos)),
     )

@@ -6,9 +6,12 @@ are asked for with the PIL backend, so torchvision is needed only where a family
 
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from blindpo.errors import ModelError
+from blindpo.models import padding
+from blindpo.models.quantized import prepared, quantization
 from blindpo.models.source import ModelSource, fingerprint
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
@@ -16,7 +19,7 @@ DTYPES: Final = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True)
 class Vlm:
-    """A loaded model with its processor. `fingerprint` is of the files that it came from."""
+    """A loaded model with its processor. `fingerprint` is of the files that it came from, and of how it was loaded."""
 
     model: Any
     processor: Any
@@ -31,7 +34,10 @@ class Vlm:
         return int(next((number for number in (pad, eos) if number is not None), 0))
 
 
-def load_vlm(source: ModelSource, *, dtype: str = "float32", device: str | None = None) -> Vlm:
+def load_vlm(
+    source: ModelSource, *, dtype: str = "float32", device: str | None = None,
+    image_padding: str = "as_saved", load_in_4bit: bool = False,
+) -> Vlm:  # fmt: skip
     """Load `source` in evaluation mode. Raises ModelError with what to do where it cannot be."""
     import torch
     from transformers import AutoModelForImageTextToText
@@ -39,19 +45,33 @@ def load_vlm(source: ModelSource, *, dtype: str = "float32", device: str | None 
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown; one of {', '.join(DTYPES)}")
     where = source.base or source
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    options = _options(where)
+    if load_in_4bit:  # quantized weights are placed as they are read: they cannot be moved
+        options |= {**quantization(getattr(torch, dtype)), "device_map": {"": chosen}}
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            _name(where), **_options(where), dtype=getattr(torch, dtype), use_safetensors=True
+            _name(where), **options, dtype=getattr(torch, dtype), use_safetensors=True
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(f"--model {source.given} cannot be loaded: {_first_line(error)}") from error
+    if load_in_4bit:
+        model = prepared(model)
     if source.adapter is not None:
         model = _with_adapter(model, source)
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return Vlm(model.to(chosen).eval(), load_processor(source), source, fingerprint(source))
+    placed = model if load_in_4bit else model.to(chosen)
+    processor = load_processor(source, image_padding=image_padding)
+    return Vlm(placed.eval(), processor, source, _loaded_print(source, processor, image_padding, load_in_4bit))
 
 
-def load_processor(source: ModelSource) -> Any:
+def _loaded_print(source: ModelSource, processor: Any, chosen: str, load_in_4bit: bool) -> str:
+    """The files' fingerprint, and another one where an option changes what the model answers."""
+    plain = fingerprint(source)
+    changes = [f"image_padding={padding.image_padding(processor)}"] * (chosen != "as_saved") + ["4bit"] * load_in_4bit
+    return sha256("\0".join([plain, *changes]).encode()).hexdigest() if changes else plain
+
+
+def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> Any:
     """The processor alone (lengths and templates need no weights)."""
     from transformers import AutoProcessor
 
@@ -72,6 +92,7 @@ def load_processor(source: ModelSource) -> Any:
         raise ModelError(f"--model {source.given} has no image processor; give a vision-language model")
     if getattr(processor, "chat_template", None) is None:
         raise ModelError(f"--model {source.given} has no chat template; save one with its processor")
+    padding.set_image_padding(processor, image_padding)
     return processor
 
 

@@ -15,9 +15,10 @@ from typing import Any, Final
 from blindpo.errors import ConfigError
 from blindpo.runs.config import convert, unknown_key
 from blindpo.train.config import TrainConfig
+from blindpo.train.upload import UPLOAD_KEYS, asked_upload
 
 _RESUME: Final = "the same command goes on by itself from the last whole checkpoint, exactly"
-_HUB: Final = "nothing is uploaded; the finished RUN is an ordinary model folder"
+_HUB: Final = "with push_to_hub the finished RUN is uploaded once, after training"
 _PREDICTIONS: Final = "evaluation gathers rewards, no predictions"
 _COMMAND: Final = "'blindpo train' trains, and evaluates with --eval"
 _TEXT: Final = "the loss is a mean over rows, not over labels or tokens"
@@ -48,10 +49,7 @@ FIXED: Final[dict[str, str]] = {
     "eval_do_concat_batches": _PREDICTIONS,
     "eval_use_gather_object": _PREDICTIONS,
     "eval_accumulation_steps": _PREDICTIONS,
-    "push_to_hub": _HUB,
-    "hub_token": _HUB,
-    "hub_private_repo": _HUB,
-    "hub_model_id": _HUB,
+    "hub_token": "a token on the command line stays in the shell's history; use HF_TOKEN, or 'hf auth login'",
     "hub_strategy": _HUB,
     "hub_always_push": _HUB,
     "hub_revision": _HUB,
@@ -68,7 +66,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 }
 """Where blindpo's defaults differ from transformers': the paper's recipe, metrics at every step, two checkpoints."""
 
-WITHOUT_EFFECT: Final = ("disable_tqdm", "report_to", "log_level", "run_name", "dataloader_num_workers")
+WITHOUT_EFFECT: Final = ("disable_tqdm", "report_to", "log_level", "run_name", "dataloader_num_workers", *UPLOAD_KEYS)
 """Options that change no result: a finished run is the same run with others."""
 
 
@@ -117,6 +115,8 @@ def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> An
     for key in given:
         refuse(key, where="options")
     _check_evaluation(given, has_eval=has_eval)
+    asked_upload(given)
+    given = {key: value for key, value in given.items() if key not in UPLOAD_KEYS}
     from torch.cuda import is_available
     from transformers import TrainingArguments
 

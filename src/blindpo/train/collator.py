@@ -17,6 +17,7 @@ from blindpo.models.families import Family
 from blindpo.models.logprobs import response_logps, response_token_logps
 from blindpo.models.prompt import SequenceBatch, collate
 from blindpo.train.examples import Example, Ids, ImageTensors
+from blindpo.train.mismatch import naming_rows
 from blindpo.train.packing import PackedBatch, pack, packed_logps, packed_token_logps
 from blindpo.train.segments import pack_row
 
@@ -64,6 +65,7 @@ class Collator:
             "kind_S": torch.tensor([kind for kind, _, _ in places]),
             "row_S": torch.tensor([row for _, row, _ in places]),
             "reference_S": torch.tensor(references, dtype=torch.float64),
+            "tokens_S": torch.tensor([len(parts[row][1][place]) for _, row, place in places]),
             **self.scored(parts, order),
         }
 
@@ -72,8 +74,9 @@ class Collator:
         if order is None:
             starts = torch.tensor([0, *(len(asked) for _, asked in parts)]).cumsum(0).tolist()
             order = [range(start, end) for start, end in pairwise(starts)]
+        row_ids = [example.row.row_id for example, _ in parts]
         if self.family is not None:
-            return {"packed": self._packed(self.family, parts, order).tensors()}
+            return {"packed": self._packed(self.family, parts, order).tensors(), "row_ids": row_ids}
         pairs = [
             (number, example, response)
             for (example, asked), numbers in zip(parts, order, strict=True)
@@ -88,7 +91,8 @@ class Collator:
                 "attention_mask": sequences.attention_mask,
                 "response_mask": sequences.response_mask,
                 "extras": sequences.extras,
-            }
+            },
+            "row_ids": row_ids,
         }
 
     def _packed(self, family: Family, parts: Sequence[Part], order: Sequence[Sequence[int]]) -> PackedBatch:
@@ -106,15 +110,17 @@ class Collator:
 
     def logps(self, model: Any, batch: dict[str, Any]) -> Float[Tensor, " S"]:
         """One forward pass over a batch of this collator: the summed log-probability of each response."""
-        if self.family is not None:
-            return packed_logps(model, PackedBatch(**batch["packed"]), self.family)
-        return response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
+        with naming_rows(batch["row_ids"]):
+            if self.family is not None:
+                return packed_logps(model, PackedBatch(**batch["packed"]), self.family)
+            return response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
 
     def token_logps(self, model: Any, batch: dict[str, Any]) -> Float[Tensor, " T"]:
         """The same before the sums: response after response of a single part."""
-        if self.family is not None:
-            return packed_token_logps(model, PackedBatch(**batch["packed"]), self.family)
-        return response_token_logps(model, as_sequence_batch(batch["sequences"]))
+        with naming_rows(batch["row_ids"]):
+            if self.family is not None:
+                return packed_token_logps(model, PackedBatch(**batch["packed"]), self.family)
+            return response_token_logps(model, as_sequence_batch(batch["sequences"]))
 
 
 def _places(example: Example, kind: int) -> range:

@@ -6,6 +6,7 @@ No torch here: a recipe is checked before anything heavy is imported.
 from dataclasses import dataclass, fields
 from typing import Final, Literal
 
+PROBE_ROWS: Final = 8
 LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
 
 
@@ -45,6 +46,16 @@ class TrainConfig:
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of the weights in memory. bfloat16 needs lora: a weight in bfloat16 does not move at a rate of 1e-6. To compute
     in bfloat16 over float32 weights, set bf16."""
+    load_in_4bit: bool = False
+    """Keep the base weights in 4 bits under the adapter (QLoRA); needs lora, CUDA and bitsandbytes."""
+    image_padding: Literal["as_saved", "none", "square"] = "as_saved"
+    """square: a picture is padded to a square in the processor's mean colour, as in the paper, and the processor is
+    saved so; none: it is not; as_saved: as the model's processor says."""
+    probe_steps: int = 0
+    """Every so many steps a few fixed rows are scored and answered with their image, without it and with another one;
+    0: never."""
+    probe_rows: int = PROBE_ROWS
+    """How many rows that is."""
 
     def __post_init__(self) -> None:
         if not self.beta > 0:
@@ -55,6 +66,10 @@ class TrainConfig:
             raise ValueError(f"tokens_per_batch is {self.tokens_per_batch}; it must be at least 1 token")
         if self.reference != "cached" and self.reference_cache is not None:
             raise ValueError(f"reference_cache has no effect with reference={self.reference}; leave it out")
+        if self.probe_steps < 0 or self.probe_rows < 1:
+            raise ValueError("probe_steps must be 0 (never) or more, probe_rows 1 or more")
+        if self.probe_steps == 0 and self.probe_rows != PROBE_ROWS:
+            raise ValueError("probe_rows has no effect without probe_steps; set it or leave it out")
         if self.lora_r < 1:
             raise ValueError(f"lora_r is {self.lora_r}; it must be at least 1")
         if self.lora:
@@ -65,6 +80,8 @@ class TrainConfig:
         for name in LORA_ONLY:
             if getattr(self, name) != defaults[name]:
                 raise ValueError(f"{name} has no effect without lora; add lora=true or leave it out")
+        if self.load_in_4bit:
+            raise ValueError("load_in_4bit needs lora=true: weights in 4 bits cannot be trained themselves")
         if self.reference == "adapter_off":
             raise ValueError("reference=adapter_off needs lora=true; without an adapter the reference is 'cached'")
         if self.dtype != "float32":

@@ -37,9 +37,9 @@ class MeanMetrics:
         """The mean of each metric over all rows added; what no row has is left out."""
         return {name: total / rows for name, (total, rows) in self._sums.items() if rows}
 
-    def clear(self) -> None:
-        """Begin anew."""
-        self._sums = {}
+    def clear(self, *, keep: str | None = None) -> None:
+        """Begin anew; sums whose names begin with `keep` go on."""
+        self._sums = {name: sums for name, sums in self._sums.items() if keep is not None and name.startswith(keep)}
 
     @property
     def sums(self) -> Sums:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 
 from blindpo.errors import ModelError, NothingKeptError
+from blindpo.models.padding import set_image_padding
 from blindpo.models.source import ModelSource
 from blindpo.models.vlm import Vlm, load_vlm
 from blindpo.rows.shards import read_rows
@@ -19,6 +20,7 @@ from blindpo.runs.manifest import write_text
 from blindpo.train.collator import Collator, Part
 from blindpo.train.config import TrainConfig
 from blindpo.train.examples import Example, ImageTensors, make_examples
+from blindpo.train.mismatch import ImageTokensError
 from blindpo.train.precision import autocast, autocast_dtype
 from blindpo.train.reference import ReferenceCache, References
 from blindpo.train.selfcheck import HALF_NATS, TOLERANCE_NATS
@@ -39,9 +41,16 @@ def require_base(config: TrainConfig, model: ModelSource) -> None:
 def start_model(vlm: Vlm | None, source: ModelSource, config: TrainConfig, settings: Any) -> Vlm:
     """The model to train, in evaluation mode and without dropout: log-probabilities must not depend on chance."""
     if vlm is None:
-        vlm = load_vlm(source, dtype=config.dtype, device=str(settings.device))
+        vlm = load_vlm(
+            source, dtype=config.dtype, device=str(settings.device),
+            image_padding=config.image_padding, load_in_4bit=config.load_in_4bit,
+        )  # fmt: skip
     else:
-        vlm = Vlm(copy.deepcopy(vlm.model), vlm.processor, vlm.source, vlm.fingerprint)
+        processor, name = vlm.processor, vlm.fingerprint
+        if config.image_padding != "as_saved":
+            processor, name = copy.deepcopy(processor), f"{name} {config.image_padding}"
+            set_image_padding(processor, config.image_padding)
+        vlm = Vlm(copy.deepcopy(vlm.model), processor, vlm.source, name)
     model = vlm.model.merge_and_unload() if source.adapter is not None else vlm.model
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -49,7 +58,8 @@ def start_model(vlm: Vlm | None, source: ModelSource, config: TrainConfig, setti
         for name in DROPOUTS:
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
-    return Vlm(model.to(settings.device).eval(), vlm.processor, vlm.source, vlm.fingerprint)
+    placed = model if config.load_in_4bit else model.to(settings.device)  # quantized weights cannot be moved
+    return Vlm(placed.eval(), vlm.processor, vlm.source, vlm.fingerprint)
 
 
 def load_examples(
@@ -143,9 +153,18 @@ def with_references(
     def score(parts: Sequence[Part]) -> list[float]:
         found: list[float] = []
         for together in _within(parts, config.tokens_per_batch, collator):
-            with torch.no_grad(), autocast(settings):
-                found += collator.logps(start.model, collator.scored(together)).tolist()
+            try:
+                found += logps(together)
+            except ImageTokensError:
+                for part in together:
+                    logps([part])  # alone, so that the error names one row
+                raise
         return found
+
+    def logps(together: Sequence[Part]) -> list[float]:
+        with torch.no_grad(), autocast(settings):
+            values: list[float] = collator.logps(start.model, collator.scored(together)).tolist()
+        return values
 
     half = autocast_dtype(settings)
     identity = {

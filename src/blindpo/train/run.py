@@ -3,11 +3,12 @@
     rows -> examples (or rejects, with the reason) -> reference log-probabilities (cached) -> steps -> RUN -> read back
 
 RUN holds the weights or the adapter, processor, chat template, run.json (base, method, options), metrics.jsonl,
-rejects.jsonl, checkpoints, timings.json, and manifest.json, which is written last. The same command goes on after a
+probes.jsonl where it was probed, rejects.jsonl, a model card, checkpoints, timings.json, and manifest.json, which is
+written last. The same command goes on after a
 kill and ends with the same bytes, and on a finished run says so.
 """
 
-import copy
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,18 +16,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerState, set_seed
-
-from blindpo.models.adapters import add_lora, freeze_vision
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.models.vlm import Vlm
 from blindpo.rows.shards import data_hash
 from blindpo.runs.folder import OutFolder
+from blindpo.runs.manifest import read_json
 from blindpo.train.arguments import DEFAULTS, WITHOUT_EFFECT, make_arguments
-from blindpo.train.checkpoints import latest_complete, state_of
 from blindpo.train.collator import Collator
 from blindpo.train.config import TrainConfig
+from blindpo.train.engine import require_options, require_processes
 from blindpo.train.examples import ImageTensors
+from blindpo.train.fit import fit, teller
+from blindpo.train.forecast import before_lines, before_training
+from blindpo.train.health import warnings
 from blindpo.train.metrics import MetricsFile
 from blindpo.train.prepare import (
     Sets,
@@ -38,9 +40,11 @@ from blindpo.train.prepare import (
     within_budget,
     write_rejects,
 )
-from blindpo.train.saving import read_back, save_run
-from blindpo.train.selfcheck import choose_path
+from blindpo.train.probe import verdict
+from blindpo.train.saving import gathered, read_back, save_run, write_card
+from blindpo.train.selfcheck import PathChoice, choose_path
 from blindpo.train.trainer import PreferenceTrainer
+from blindpo.train.upload import Upload, asked_upload, push
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +60,16 @@ class TrainSummary:
     """The last value of each metric."""
     packed: bool
     """Whether the responses of a row shared one computation of its prompt."""
+    before: dict[str, Any]
+    """How off-policy the responses were before training (`forecast.before_training`)."""
+    warnings: list[str]
+    """Of training health, in words."""
     padding_share: float
-    """The share of padding among all tokens that went through the model."""
+    """Of the tokens that went through the model."""
+    data_share: float | None
+    """Of the time of all steps that was spent waiting for data."""
+    uploaded: str | None
+    """The address that the run was pushed to."""
 
 
 def train(
@@ -75,14 +87,56 @@ def train(
     A `vlm` that is loaded already is copied, not changed.
     """
     settings = make_arguments(arguments, out, has_eval=eval_data is not None)
+    require_processes(os.environ, settings.world_size)
+    require_options(os.environ, settings)
+    upload = asked_upload(arguments)
     require_base(config, model)
     identity = _identity(config, arguments, data=data, eval_data=eval_data)
     folder = OutFolder(out, {**identity, "model": vlm.fingerprint if vlm is not None else fingerprint(model)})
     with settings.main_process_first(local=False):
         state = folder.begin()
     if state == "done":
-        return _summary(out, state, folder.manifest())
+        return _finished(out, state, upload, settings)
     clock = {"begin": time.perf_counter()}
+    ready = _prepare(config, settings, folder, vlm, model=model, data=data, eval_data=eval_data, clock=clock)
+    fitted = fit(config, settings, ready.start, sets=ready.sets, collator=ready.collator)
+    clock["steps"] = time.perf_counter()
+    state_dict = gathered(fitted)
+    if settings.process_index == 0:
+        trained = fitted.trainer
+        saved_model = trained.accelerator.unwrap_model(trained.model, keep_fp32_wrapper=False)  # no autocast in forward
+        record = {"arguments": arguments, "packing": ready.path.record, "engine": str(fitted.engine)}
+        save_run(saved_model, ready.start, config, out=out, base=model, record=record, state=state_dict)
+        if not fitted.engine.shards_weights:
+            read_back(out, saved_model, config, ready.collator, example=ready.sets["train"][0])
+        clock["save"] = time.perf_counter()
+        manifest = _manifest(out, ready, trained)
+        write_card(
+            out, config, ready.sets["train"], manifest, base=model, identity=folder.identity, engine=fitted.engine
+        )
+        folder.finish(manifest, _timings(clock, trained.timings))
+    settings.distributed_state.wait_for_everyone()
+    return _finished(out, state, upload, settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """All that the steps need."""
+
+    start: Vlm
+    sets: Sets
+    counts: dict[str, int]
+    path: PathChoice
+    collator: Collator
+    before: dict[str, float | str | int]
+    """Empty on all processes but the first."""
+
+
+def _prepare(
+    config: TrainConfig, settings: Any, folder: OutFolder, vlm: Vlm | None, *,
+    model: ModelSource, data: Path, eval_data: Path | None, clock: dict[str, float],
+) -> _Ready:  # fmt: skip
+    """From rows to examples with their references, and what is said of them before the first step."""
     start = start_model(vlm, model, config, settings)
     images = ImageTensors(start.processor)
     sets, rejects, counts = load_examples(config, images, start, data=data, eval_data=eval_data)
@@ -91,26 +145,38 @@ def train(
     sets, longer = within_budget(sets, config, packed=path.family is not None, data=data)
     counts = count_rows(sets, [*rejects, *longer], counts)
     if settings.process_index == 0:
-        write_rejects(out, [*rejects, *longer])
+        write_rejects(folder.path, [*rejects, *longer])
     clock["examples"] = time.perf_counter()
     collator = Collator(images, pad_id=start.pad_id, family=path.family)
     if config.reference == "cached":
         sets = with_references(sets, start, collator, config=config, settings=settings, folder=folder)
+    before = before_training(sets["train"], collator, start.model, settings) if settings.process_index == 0 else {}
+    for line in before_lines(before) if before else ():
+        teller(settings)(line)
     clock["reference"] = time.perf_counter()
-    trained = _fit(config, settings, start, sets=sets, collator=collator)
-    clock["steps"] = time.perf_counter()
-    trained_model = trained.accelerator.unwrap_model(trained.model, keep_fp32_wrapper=False)  # no autocast in forward
+    return _Ready(start=start, sets=sets, counts=counts, path=path, collator=collator, before=before)
+
+
+def _manifest(out: Path, ready: _Ready, trained: PreferenceTrainer) -> dict[str, Any]:
     steps = trained.state.global_step
-    if settings.process_index == 0:
-        save_run(trained_model, start, config, out=out, arguments=arguments, base=model, packing=path.record)
-        read_back(out, trained_model, collator, sets["train"][0])
-        clock["save"] = time.perf_counter()
-        padding = trained.train_plan().padding_share(steps)
-        made = {"packed": path.family is not None, "padding_share": padding}
-        manifest = {"counts": counts, "steps": steps, "final": _final_metrics(out), **made}
-        folder.finish(manifest, {**_laps(clock), **trained.timings})
-    settings.distributed_state.wait_for_everyone()
-    return _summary(out, state, folder.manifest())
+    return {
+        "counts": ready.counts,
+        "steps": steps,
+        "final": _final_metrics(out),
+        "before": ready.before,
+        "warnings": _warnings(out),
+        "packed": ready.path.family is not None,
+        "padding_share": trained.train_plan().padding_share(steps),
+    }
+
+
+def _finished(out: Path, state: str, upload: Upload | None, settings: Any) -> TrainSummary:
+    """What the folder says; uploaded, where that was asked for, by the first process."""
+    where = push(out, upload) if upload is not None and settings.process_index == 0 else None
+    manifest, timings = read_json(out / "manifest.json"), read_json(out / "timings.json")
+    names = ("steps", "counts", "final", "before", "warnings", "packed", "padding_share")
+    found = {name: manifest[name] for name in names}
+    return TrainSummary(out=out, state=state, **found, data_share=timings.get("data_share"), uploaded=where)
 
 
 def _identity(
@@ -123,50 +189,29 @@ def _identity(
     return {"command": "train", **keys, **options, **hashes}
 
 
-def _fit(config: TrainConfig, settings: Any, start: Vlm, *, sets: Sets, collator: Collator) -> PreferenceTrainer:
-    """All steps, from the last whole checkpoint where there is one."""
-    set_seed(settings.seed)  # an adapter begins at random
-    model = start.model
-    reference = copy.deepcopy(model).requires_grad_(False) if config.reference == "online" else None
-    if config.freeze_vision:
-        freeze_vision(model)
-    if config.lora:
-        model = add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
-    out = Path(settings.output_dir)
-    metrics = MetricsFile(out / "metrics.jsonl")
-    trainer = PreferenceTrainer(
-        model, settings, config, train=sets["train"], evaluation=sets.get("eval"), collator=collator, metrics=metrics,
-        reference_model=reference,
-    )  # fmt: skip
-    checkpoint = latest_complete(out)
-    step, sums = (0, {}) if checkpoint is None else state_of(checkpoint)
-    if settings.process_index == 0:
-        metrics.cut(step)
-        trainer.training_sums.restore(sums)  # the sums of all processes
-    if checkpoint is None:
-        trainer.train()
-        return trainer
-    trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-    if step < trainer.state.max_steps:
-        trainer.train(resume_from_checkpoint=str(checkpoint))
-    else:  # killed after the last step; the inherited loop would take one more
-        trainer._load_from_checkpoint(str(checkpoint))
-    return trainer
-
-
 def _final_metrics(out: Path) -> dict[str, float]:
     final: dict[str, float] = {}
     for record in MetricsFile(out / "metrics.jsonl").read():
         final.update(record)
+    final.update(_last_probe(out))
     return {name: value for name, value in final.items() if name not in ("step", "epoch")}
 
 
-def _laps(clock: Mapping[str, float]) -> dict[str, float]:
-    """Seconds that each part took."""
-    names = list(clock)
-    return {f"{name}_seconds": clock[name] - clock[before] for before, name in pairwise(names)}
+def _warnings(out: Path) -> list[str]:
+    """What the logs and the last probe tell; a function of files, so the same after a kill."""
+    found = [f"{each.text} (first at step {each.step})" for each in warnings(MetricsFile(out / "metrics.jsonl").read())]
+    last = _last_probe(out)
+    said = verdict(last) if last else None
+    return [*found, said] if said else found
 
 
-def _summary(out: Path, state: str, manifest: Mapping[str, Any]) -> TrainSummary:
-    names = ("steps", "counts", "final", "packed", "padding_share")
-    return TrainSummary(out=out, state=state, **{name: manifest[name] for name in names})
+def _last_probe(out: Path) -> dict[str, float]:
+    records = MetricsFile(out / "probes.jsonl").read()
+    return {name: value for name, value in records[-1].items() if name.startswith("probe/")} if records else {}
+
+
+def _timings(clock: Mapping[str, float], timings: Mapping[str, float]) -> dict[str, float]:
+    """Seconds that each part took, and the share of the steps' time that was spent waiting for data."""
+    laps = {f"{name}_seconds": clock[name] - clock[before] for before, name in pairwise(clock)}
+    waited = timings.get("data_seconds", 0.0)
+    return {**laps, **timings, "data_share": waited / max(laps["steps_seconds"], waited, 1e-9)}

@@ -3,6 +3,7 @@
 Nothing here computes what is minimised (`loss.py`) or a log-probability (`models/logprobs.py`).
 """
 
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,13 +12,21 @@ from typing import Any
 import torch
 from accelerate.utils import DistributedType, gather_object
 from torch import Tensor
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainingArguments
 
-from blindpo.runs.progress import progress
+from blindpo.train.callbacks import Bar, SaveLast
 from blindpo.train.checkpoints import keep_newest, mark_complete
 from blindpo.train.collator import BLIND, CHOSEN, COMPANION, REJECTED, Collator
 from blindpo.train.config import TrainConfig
 from blindpo.train.examples import Example
+from blindpo.train.health import (
+    MOMENTS,
+    health_sums,
+    length_sums,
+    require_finite,
+    require_finite_gradients,
+    with_correlation,
+)
 from blindpo.train.loss import preference_loss
 from blindpo.train.metrics import MeanMetrics, MetricsFile, loss_sums, response_sums, split_durations
 from blindpo.train.steps import Size, StepPlan, StepRows, size_of, step_loader
@@ -44,6 +53,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         self.keep_checkpoints = args.save_total_limit or 2
         args.save_total_limit = None  # transformers would delete a whole checkpoint before the new one is marked
         self.collator = collator
+        self._step_rows: list[str] = []
         self.micro_batch_rows = args.per_device_train_batch_size
         args.per_device_train_batch_size *= args.gradient_accumulation_steps
         args.gradient_accumulation_steps = 1
@@ -54,9 +64,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         self.model_accepts_loss_kwargs = True  # before 5.10 this says that the loss is scaled
         self.remove_callback(PrinterCallback)  # both print metrics on standard output, which is for results
         self.remove_callback(ProgressCallback)
-        self.add_callback(_SaveLast())
+        self.add_callback(SaveLast())
         if not args.disable_tqdm:
-            self.add_callback(_Bar())
+            self.add_callback(Bar())
 
     def train_plan(self) -> StepPlan:
         """The rows and micro-batches of every update."""
@@ -110,9 +120,10 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         """The inherited one for each micro-batch of the update; gradients are shared after the last."""
         total: Tensor | float = 0.0
+        self._step_rows = []
         last = len(inputs["micro_batches"]) - 1
         for place, micro_batch in enumerate(inputs["micro_batches"]):
-            batch = micro_batch() if callable(micro_batch) else micro_batch
+            batch = self._made(micro_batch)
             self.accelerator.gradient_state._set_sync_gradients(place == last)
             # DeepSpeed keeps gradients apart by itself
             apart = place < last and self.accelerator.distributed_type != DistributedType.DEEPSPEED
@@ -120,6 +131,28 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
                 total = total + super().training_step(model, batch, num_items_in_batch)
         assert isinstance(total, Tensor)
         return total
+
+    def _made(self, micro_batch: Any) -> dict[str, Any]:
+        """A micro-batch that a worker made, or one that is made now; the time that is waited for it counts."""
+        start = time.perf_counter()
+        batch: dict[str, Any] = micro_batch() if callable(micro_batch) else micro_batch
+        self.timings["data_seconds"] = self.timings.get("data_seconds", 0.0) + time.perf_counter() - start
+        self._step_rows += batch["row_ids"]
+        return batch
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The inherited one, timed: here a step waits for the data loader's workers."""
+        start = time.perf_counter()
+        found = super().get_batch_samples(*args, **kwargs)
+        self.timings["data_seconds"] = self.timings.get("data_seconds", 0.0) + time.perf_counter() - start
+        return found
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """The inherited norm, checked before the optimizer uses the gradient; fp16's scaler skips bad steps itself."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if norm is not None and not self.args.fp16:
+            require_finite_gradients(float(norm), self._step_rows, self.state.global_step + 1)
+        return norm
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -145,8 +178,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         """Add the preference metrics where the inherited loop has none: they are sums over rows, not predictions."""
         self.evaluation_sums.clear()
         output = super().evaluation_loop(*args, **kwargs)
-        prefix = kwargs.get("metric_key_prefix", "eval")
-        output.metrics.update({f"{prefix}_{name}": mean for name, mean in self._means(self.evaluation_sums).items()})
+        prefix, means = kwargs.get("metric_key_prefix", "eval"), with_correlation(self._means(self.evaluation_sums))
+        output.metrics.update({f"{prefix}_{name}": mean for name, mean in means.items()})
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -159,8 +192,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         if "train_loss" in metrics:  # the closing summary: of this session alone, so not the same after a resume
             return
         if "loss" in metrics:
-            metrics.update(self._means(self.training_sums))
-            self.training_sums.clear()
+            metrics.update(with_correlation(self._means(self.training_sums)))
+            self.training_sums.clear(keep=MOMENTS)
         super().log(metrics)
         if self.is_world_process_zero():
             self.metrics_file.append(self.state.log_history[-1])
@@ -179,6 +212,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         """The inherited one reads raw tensors by name: of a family whose saved names differ from those in memory (all
         LLaVA-like ones) it loads nothing, warns, and goes on from the base."""
         where = self.model if model is None else model
+        if model is not None and self.is_fsdp_enabled:  # the weights are sharded already
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
         if (Path(resume_from_checkpoint) / "adapter_config.json").is_file() or not hasattr(where, "from_pretrained"):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
@@ -192,7 +228,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
     def _per_row_loss(self, model: Any, batch: dict[str, Any], sums: MeanMetrics) -> tuple[Tensor, Tensor]:
         """The loss of each row, and what the companion row came to."""
         logps_S = self.collator.logps(model, batch)
-        r_S = self.preference.beta * (logps_S - self._reference(model, batch).to(logps_S.dtype))
+        shift_S = logps_S - self._reference(model, batch).to(logps_S.dtype)
+        r_S = self.preference.beta * shift_S
         places = {kind: batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND)}
         row_S = batch["row_S"]
         terms = preference_loss(
@@ -203,13 +240,24 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
             blind_row_B=row_S[places[BLIND]],
             use_blind=self.preference.method == "bpo",
         )
+        require_finite(terms.per_row_N, batch["row_ids"][: len(terms.per_row_N)])
         sums.add(loss_sums(terms.per_row_N))
         chosen = (r_S[places[CHOSEN]].detach(), logps_S[places[CHOSEN]].detach())
         for kind, name in ((REJECTED, "rejected"), (BLIND, "blind")):
             where = places[kind]
             found = {"r_K": r_S[where].detach(), "logps_K": logps_S[where].detach(), "row_K": row_S[where]}
             sums.add(response_sums(*chosen, name, **found))
+        self._add_health(sums, shift_S.detach(), places, batch)
         return terms.per_row_N, logps_S[batch["kind_S"] == COMPANION].sum()
+
+    def _add_health(self, sums: MeanMetrics, shift_S: Tensor, places: dict[int, Tensor], batch: dict[str, Any]) -> None:
+        """What `health.py` looks at, of one micro-batch."""
+        row_S, tokens_S, r_S = batch["row_S"], batch["tokens_S"], self.preference.beta * shift_S
+        chosen, rejected, blind = (places[kind] for kind in (CHOSEN, REJECTED, BLIND))
+        margin_B = r_S[chosen][row_S[blind]] - r_S[blind]
+        sums.add(health_sums(shift_S[chosen], tokens_S[chosen], margin_B, row_S[blind]))
+        margin_M = r_S[chosen][row_S[rejected]] - r_S[rejected]
+        sums.add(length_sums(margin_M, tokens_S[chosen][row_S[rejected]] - tokens_S[rejected]))
 
     def _reference(self, model: Any, batch: dict[str, Any]) -> Tensor:
         if self.preference.reference == "cached":
@@ -233,40 +281,3 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         for part in gather_object([sums.sums]):
             together.add(part)
         return together
-
-
-class _SaveLast(TrainerCallback):  # type: ignore[misc]
-    """Moves a save behind the logs and evaluations of the same step: what is logged after a save, a resume loses."""
-
-    def __init__(self) -> None:
-        self._owed = False
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        """At the last step of an epoch evaluation by epoch is still to come."""
-        last = control.should_training_stop or state.epoch == round(state.epoch)
-        if control.should_save and last:
-            control.should_save, self._owed = False, True
-        return control
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        """Now it may be saved."""
-        if self._owed:
-            control.should_save, self._owed = True, False
-        return control
-
-
-class _Bar(TrainerCallback):  # type: ignore[misc]
-    """Steps and the time left, on standard error."""
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Show the bar, at the resumed step."""
-        self._context = progress(state.max_steps, "steps", done=state.global_step)
-        self._bar = self._context.__enter__()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """One step on."""
-        self._bar.update(1)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Take the bar away."""
-        self._context.__exit__(None, None, None)

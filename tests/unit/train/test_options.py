@@ -20,7 +20,13 @@ def test_the_names_read_from_the_source_are_those_of_transformers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "words"), [("output_dir", "--out"), ("remove_unused_columns", "collator"), ("push_to_hub", "uploaded")]
+    ("key", "words"),
+    [
+        ("output_dir", "--out"),
+        ("remove_unused_columns", "collator"),
+        ("hub_strategy", "uploaded once"),
+        ("hub_token", "HF_TOKEN"),
+    ],
 )
 def test_a_fixed_option_is_refused_with_the_reason(key: str, words: str) -> None:
     with pytest.raises(ConfigError, match=f"'{key}' is fixed.*{words}"):

@@ -1,0 +1,156 @@
+"""Ours against TRL's DPOTrainer and against our plain path: CPU time, wall time and peak memory of real training steps.
+
+Each variant lives in a process of its own, and the processes take turns, round after round, so that a busy machine
+slows all of them alike: trust the ratios. The numbers behind them go to bench/out/trainer.json. Run: `make bench`
+(`make bench-full`, about an hour, adds long responses, LoRA, checkpointing, more responses, and growth with size).
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from world import Case, save_model
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE / "out"
+ROUNDS = 5
+FULL_ROUNDS = 3
+TRL, PLAIN, PACKED = VARIANTS = ("trl", "plain", "packed")
+GOALS = {"cpu_ratio_vs_trl": 5.0, "cpu_ratio_vs_plain": 2.4, "memory_ratio_vs_trl": -0.25, "over_flop_promise": -1.10}
+"""At least; a negative one: at most."""
+CASE = Case()
+LONGER = {f"responses of {size}": replace(CASE, responses=(size, size, size)) for size in (200, 500)}
+MORE = {f"K = {k}": replace(CASE, responses=(60,) * k) for k in (2, 4, 5, 6)}
+FULL = {
+    **LONGER,
+    "LoRA": replace(CASE, lora=True),
+    "checkpointing": replace(CASE, checkpointing=True),
+    **MORE,
+}
+GROWTH = {
+    **{f"{rows} rows a step": replace(CASE, rows_per_step=rows) for rows in (1, 2, 4)},
+    **{f"prompt of {tokens}": replace(CASE, prompt=tokens) for tokens in (626, 1026, 1526)},
+}
+
+
+class Worker:
+    """One variant's process; it does what it is told, one line at a time."""
+
+    def __init__(self, variant: str, model: Path, case: Case) -> None:
+        read, write = os.pipe()
+        words = [sys.executable, str(HERE / "worker.py"), variant, str(model), json.dumps(case.to_json()), str(write)]
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=(write,), text=True
+        )
+        os.close(write)
+        self._answers = os.fdopen(read, encoding="utf-8")
+        self.start = self._answer()
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """`round` trains for a round; `flops` counts a step's."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """Let the process end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._answers.close()
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._answers.readline()
+        if not line:
+            raise SystemExit("a worker of the bench died; its words stand above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def measure(case: Case, *, variants: tuple[str, ...], rounds: int) -> dict[str, Any]:
+    """The raw rounds of a case, and the ratios of their medians."""
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        model = save_model(case, Path(scratch) / "model")
+        workers = {name: stack.enter_context(closing(Worker(name, model, case))) for name in variants}
+        found = [worker.ask("round") for _ in range(rounds) for worker in workers.values()]
+        caching = workers[PACKED].start["caching_cpu_s"]
+        flops = {f"flop_{name}": workers[name].ask("flops")["flops"] for name in variants if name != TRL}
+    return {
+        "case": case.to_json(),
+        "rounds": found,
+        "caching_cpu_s_a_row": caching,
+        **flops,
+        **ratios(found, flops, caching),
+    }
+
+
+def ratios(rounds: list[dict[str, Any]], flops: dict[str, float], caching: float) -> dict[str, float]:
+    """Ratios of medians over rounds; `epoch_ratio_vs_trl` counts the caching pass for one epoch."""
+
+    def median(variant: str, what: str) -> float:
+        return statistics.median(each[what] for each in rounds if each["variant"] == variant)
+
+    there = {each["variant"] for each in rounds}
+    made: dict[str, float] = {}
+    for name in there - {PACKED}:
+        made[f"cpu_ratio_vs_{name}"] = median(name, "cpu_s") / median(PACKED, "cpu_s")
+        made[f"wall_ratio_vs_{name}"] = median(name, "wall_s") / median(PACKED, "wall_s")
+        made[f"memory_ratio_vs_{name}"] = median(PACKED, "peak_rss_growth_mib") / median(name, "peak_rss_growth_mib")
+    if TRL in there:
+        rows = next(each["rows"] for each in rounds)
+        made["epoch_ratio_vs_trl"] = median(TRL, "cpu_s") / (median(PACKED, "cpu_s") + caching * rows)
+    if PLAIN in there:
+        made["over_flop_promise"] = flops["flop_plain"] / flops["flop_packed"] / made["cpu_ratio_vs_plain"]
+    return dict(sorted(made.items()))
+
+
+def table(name: str, found: dict[str, Any]) -> str:
+    """For a person."""
+    lines = [f"{name}: {'variant':<8} {'CPU s a row':>12} {'wall s a row':>13} {'peak growth MiB':>16}   (medians)"]
+    for variant in dict.fromkeys(each["variant"] for each in found["rounds"]):
+        mine = [each for each in found["rounds"] if each["variant"] == variant]
+        cpu, wall = (statistics.median(each[what] / each["rows"] for each in mine) for what in ("cpu_s", "wall_s"))
+        peak = statistics.median(each["peak_rss_growth_mib"] for each in mine)
+        lines.append(f"{'':{len(name) + 2}}{variant:<8} {cpu:>12.2f} {wall:>13.2f} {peak:>16.0f}")
+    for key, value in found.items():
+        if isinstance(value, float) and ("ratio" in key or key in GOALS):
+            goal = GOALS.get(key)
+            words = "" if goal is None else f"   goal {'at least' if goal > 0 else 'at most'} {abs(goal):g}"
+            lines.append(f"{'':{len(name) + 2}}{key:<22} {value:.3f}{words}")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print, and write bench/out/trainer.json (with --full also bench/out/trainer_full.json)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="all cases, not the one of the goals alone")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"interleaved rounds (default {ROUNDS})")
+    given = parser.parse_args()
+    OUT.mkdir(exist_ok=True)
+    found = measure(CASE, variants=VARIANTS, rounds=given.rounds)
+    sys.stdout.write(table("full fine-tuning", found))
+    (OUT / "trainer.json").write_text(json.dumps(found, indent=2) + "\n")
+    if not given.full:
+        return
+    every = {"full fine-tuning": found}
+    cases = [*((n, c, VARIANTS) for n, c in FULL.items()), *((n, c, (PACKED,)) for n, c in GROWTH.items())]
+    for name, case, variants in cases:
+        every[name] = measure(case, variants=variants, rounds=min(given.rounds, FULL_ROUNDS))
+        sys.stdout.write(table(name, every[name]))
+        sys.stdout.flush()
+        (OUT / "trainer_full.json").write_text(json.dumps(every, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""One variant of a training step in a process of its own: a command a line in, a line of JSON out.
+
+Variants: `trl` (DPOTrainer on the pair data sets), `plain` (each response after its own prompt, reference cached) and
+`packed` (each prompt once, the same cache). All take real `.train()` steps with AdamW on the same rows and weights.
+Time is that of all steps after the first, which also makes the optimizer's state. A process a variant, so that peak
+memory is its own: growth of the kernel's high-water mark of resident memory over the resident size after the first
+step, when gradients are freed.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from flops import step_flops
+from transformers import TrainerCallback, TrainingArguments
+from transformers.utils import logging as transformers_logging
+from world import Case, case_of, pairs, rows
+
+from blindpo.models.adapters import add_lora, freeze_vision
+from blindpo.models.families import family_of
+from blindpo.models.source import resolve_model
+from blindpo.models.vlm import Vlm, load_vlm
+from blindpo.train.collator import Collator
+from blindpo.train.config import TrainConfig
+from blindpo.train.examples import ImageTensors, make_example
+from blindpo.train.metrics import MetricsFile
+from blindpo.train.trainer import PreferenceTrainer
+
+STATUS = Path("/proc/self/status")
+OPTIONS = {"learning_rate": 1e-6, "lr_scheduler_type": "constant", "use_cpu": True, "report_to": "none",
+           "save_strategy": "no", "disable_tqdm": True, "logging_strategy": "no", "warmup_steps": 0,
+           "max_grad_norm": 1.0, "seed": 42}  # fmt: skip
+BETA = 0.1
+
+
+class Watch(TrainerCallback):
+    """Time and peak resident memory of the steps after the first."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The first step's end is the start; gradients are freed by then."""
+        if state.global_step > 1:
+            self.cpu_s, self.wall_s = time.process_time() - self._cpu, time.perf_counter() - self._wall
+            self.growth_mib = resident("VmHWM") - self._base
+            return
+        gc.collect()
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+        self._base = resident("VmRSS")
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+
+
+def resident(name: str) -> float:
+    """A size of this process by the kernel's name, in MiB."""
+    found = re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+class TrlVariant:
+    """TRL's own trainer with its own data path; a step has all pairs of its rows."""
+
+    caching_cpu_s = 0.0
+
+    def __init__(self, case: Case, vlm: Vlm, scratch: Path, watch: Watch) -> None:
+        from datasets import Dataset
+        from trl import DPOConfig, DPOTrainer
+
+        found = pairs(rows(case, case.rows_per_step * case.steps, vlm.processor))
+        arguments = DPOConfig(
+            output_dir=str(scratch), beta=BETA, max_length=None, bf16=False, max_steps=case.steps,
+            per_device_train_batch_size=(len(case.responses) - 1) * case.rows_per_step,
+            gradient_checkpointing=case.checkpointing, **OPTIONS,
+        )  # fmt: skip
+        model = with_lora(vlm.model) if case.lora else vlm.model
+        self.trainer = DPOTrainer(
+            model=model, args=arguments, train_dataset=Dataset.from_list(found), processing_class=vlm.processor,
+            callbacks=[watch],
+        )  # fmt: skip
+
+
+class OurVariant:
+    """Our trainer; the reference is cached before, and what that takes is measured apart."""
+
+    def __init__(self, case: Case, vlm: Vlm, scratch: Path, watch: Watch, *, packed: bool) -> None:
+        self.case, self.packed = case, packed
+        images = ImageTensors(vlm.processor)
+        self.examples = [
+            make_example(row, images, use_blind=True, max_length=None)
+            for row in rows(case, case.rows_per_step * case.steps, vlm.processor)
+        ]
+        self.collator = Collator(images, pad_id=vlm.pad_id, family=family_of(vlm.model) if packed else None)
+        self.caching_cpu_s = self._cache(vlm.model)
+        settings = TrainingArguments(
+            output_dir=str(scratch), max_steps=case.steps, per_device_train_batch_size=case.rows_per_step,
+            gradient_checkpointing=case.checkpointing, remove_unused_columns=False, **OPTIONS,
+        )  # fmt: skip
+        model = with_lora(vlm.model) if case.lora else vlm.model
+        self.trainer = PreferenceTrainer(
+            model, settings, TrainConfig(beta=BETA, lora=case.lora), train=self.examples, evaluation=None,
+            collator=self.collator, metrics=MetricsFile(scratch / "metrics.jsonl"),
+        )  # fmt: skip
+        self.trainer.add_callback(watch)
+
+    def _cache(self, model: Any) -> float:
+        """Fill in the reference's log-probabilities; CPU seconds that it takes for a row."""
+        start = time.process_time()
+        for place, example in enumerate(self.examples):
+            with torch.no_grad():
+                logps = self.collator.logps(model, self.collator.scored([(example, example.responses)]))
+            self.examples[place] = replace(example, reference=tuple(logps.tolist()))
+        return (time.process_time() - start) / len(self.examples)
+
+    def flops(self) -> float:
+        """Of one step."""
+        batch = self.collator(self.examples[: self.case.rows_per_step])
+        case, model = self.case, self.trainer.model
+
+        def step() -> None:
+            self.trainer.compute_loss(model, batch).backward()
+            model.zero_grad(set_to_none=True)
+
+        widths = (
+            [case.prompt + sum(case.responses)]
+            if self.packed
+            else [case.prompt + max(case.responses)] * len(case.responses)
+        )
+        return step_flops(model, step, widths * case.rows_per_step, images=case.rows_per_step * len(widths))
+
+
+def with_lora(model: Any) -> Any:
+    """The same adapter for all."""
+    config = TrainConfig(lora=True)
+    return add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
+
+
+def main() -> None:
+    """Set up, say so, then do what each line asks for."""
+    variant, model, case_json, answers = sys.argv[1:]
+    transformers_logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    case, watch = case_of(json.loads(case_json)), Watch()
+    with tempfile.TemporaryDirectory() as scratch, os.fdopen(int(answers), "w", encoding="utf-8") as out:
+
+        def say(content: dict[str, Any]) -> None:
+            out.write(json.dumps(content) + "\n")
+            out.flush()
+
+        vlm = load_vlm(resolve_model(model), device="cpu")
+        freeze_vision(vlm.model)
+        folder = Path(scratch)
+        made: Any = (
+            TrlVariant(case, vlm, folder, watch)
+            if variant == "trl"
+            else OurVariant(case, vlm, folder, watch, packed=variant == "packed")
+        )
+        say({"ready": variant, "caching_cpu_s": made.caching_cpu_s})
+        for line in sys.stdin:
+            say({"flops": made.flops()} if line.strip() == "flops" else trained(made.trainer, watch, variant, case))
+
+
+def trained(trainer: Any, watch: Watch, variant: str, case: Case) -> dict[str, Any]:
+    """One round: a whole `.train()`, of which the steps after the first count."""
+    trainer.train()
+    counted = {"peak_rss_growth_mib": watch.growth_mib, "rows": case.rows_per_step * (case.steps - 1)}
+    return {"variant": variant, "cpu_s": watch.cpu_s, "wall_s": watch.wall_s, **counted}
+
+
+if __name__ == "__main__":
+    main()

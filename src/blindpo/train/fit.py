@@ -1,0 +1,98 @@
+"""All steps of a run: the trainer, what looks on, and going on from the last whole checkpoint."""
+
+import copy
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerState, set_seed
+
+from blindpo.errors import ConfigError
+from blindpo.models.adapters import add_lora, freeze_vision
+from blindpo.models.vlm import Vlm
+from blindpo.train.callbacks import HealthWatch, ProbeWatch, Say, say
+from blindpo.train.checkpoints import latest_complete, state_of
+from blindpo.train.collator import Collator
+from blindpo.train.config import TrainConfig
+from blindpo.train.engine import Engine, require_engine, running
+from blindpo.train.forecast import PlanWatch
+from blindpo.train.metrics import MetricsFile
+from blindpo.train.prepare import Sets
+from blindpo.train.probe import probe_rows, usable_rows
+from blindpo.train.trainer import PreferenceTrainer
+
+BEFORE_ALL: int = -1
+"""A step before the first: nothing that was logged then is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trainer that has taken all its steps, and the engine that it took them with."""
+
+    trainer: PreferenceTrainer
+    engine: Engine
+
+
+def fit(config: TrainConfig, settings: Any, start: Vlm, *, sets: Sets, collator: Collator) -> Fitted:
+    """Train `start` on `sets`; raises ConfigError where another engine would run than was asked for."""
+    set_seed(settings.seed)  # an adapter begins at random
+    model = start.model
+    reference = copy.deepcopy(model).requires_grad_(False) if config.reference == "online" else None
+    if config.freeze_vision:
+        freeze_vision(model)
+    if config.lora:
+        model = add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
+    if settings.ddp_find_unused_parameters is None and config.freeze_vision:
+        settings.ddp_find_unused_parameters = False  # every micro-batch touches all that trains: see `steps.py`
+    trainer = PreferenceTrainer(
+        model, settings, config, train=sets["train"], evaluation=sets.get("eval"), collator=collator,
+        metrics=MetricsFile(Path(settings.output_dir) / "metrics.jsonl"), reference_model=reference,
+    )  # fmt: skip
+    engine = running(trainer.accelerator)
+    require_engine(os.environ, settings, engine)
+    _add_watches(trainer, engine, config, start)
+    _take_steps(trainer)
+    return Fitted(trainer, engine)
+
+
+def teller(settings: Any) -> Say:
+    """Says lines on the first process; nothing under disable_tqdm."""
+    return say if settings.process_index == 0 and not settings.disable_tqdm else lambda line: None
+
+
+def probes_file(settings: Any) -> MetricsFile:
+    """Where probes go."""
+    return MetricsFile(Path(settings.output_dir) / "probes.jsonl")
+
+
+def _add_watches(trainer: PreferenceTrainer, engine: Engine, config: TrainConfig, start: Vlm) -> None:
+    tell = teller(trainer.args)
+    trainer.add_callback(PlanWatch(trainer, engine, tell))
+    trainer.add_callback(HealthWatch(tell))
+    if config.probe_steps == 0:
+        return
+    rows = usable_rows(start, probe_rows([each.row for each in trainer.train_dataset], config.probe_rows))
+    if not rows:
+        raise ConfigError("probe_steps has no effect: no training row has an image; leave it out")
+    watch = ProbeWatch(start, rows, every=config.probe_steps, file=probes_file(trainer.args), tell=tell)
+    trainer.add_callback(watch)
+
+
+def _take_steps(trainer: PreferenceTrainer) -> None:
+    """From the last whole checkpoint where there is one; what was logged after it is logged again."""
+    checkpoint = latest_complete(Path(trainer.args.output_dir))
+    step, sums = (0, {}) if checkpoint is None else state_of(checkpoint)
+    if trainer.args.process_index == 0:
+        trainer.metrics_file.cut(step)
+        if trainer.preference.probe_steps:
+            probes_file(trainer.args).cut(BEFORE_ALL if checkpoint is None else step)
+        trainer.training_sums.restore(sums)  # the sums of all processes
+    if checkpoint is None:
+        trainer.train()
+        return
+    trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    if step < trainer.state.max_steps:
+        trainer.train(resume_from_checkpoint=str(checkpoint))
+    else:  # killed after the last step; the inherited loop would take one more
+        trainer._load_from_checkpoint(str(checkpoint))

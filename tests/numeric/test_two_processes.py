@@ -1,0 +1,78 @@
+"""Two CPU processes under DDP: losses and weights of one with accumulation, kills, batches without a picture."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training_rows import row, run_training, write_rows
+from tests.two_processes import die, run_together, weights_of
+
+from blindpo.rows.row import Turn
+from blindpo.train.trainer import PreferenceTrainer
+
+OPTIONS: dict[str, Any] = {
+    "max_steps": 6, "learning_rate": 1e-4, "save_strategy": "steps", "save_steps": 2, "per_device_train_batch_size": 1,
+}  # fmt: skip
+
+
+def text_only(number: int) -> Any:
+    return row(number, images=(), prompt=(Turn(role="user", content=(f"what is {number}?",)),))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # text-only rows among the others: at one row a process, one rank often has a picture and the other none
+    rows = [text_only(n) if n % 2 else row(n) for n in range(7)]
+    return write_rows(tmp_path_factory.mktemp("rows") / "data", rows)
+
+
+def two(base: Path, data: Path, out: Path, *, kill_at: int | None = None, **options: Any) -> list[int | None]:
+    def task(rank: int) -> None:
+        if kill_at is not None and rank == 1:
+            whole = PreferenceTrainer.training_step
+
+            def perhaps(self: Any, *args: Any, **kwargs: Any) -> Any:
+                return die() if self.state.global_step == kill_at else whole(self, *args, **kwargs)
+
+            PreferenceTrainer.training_step = perhaps  # type: ignore[method-assign]
+        run_training(base, data, out, **{**OPTIONS, **options})
+
+    return run_together(task)
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def whole(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "two"
+    assert two(base, data, out) == [0, 0]
+    return out
+
+
+def test_two_processes_train_as_one_with_accumulation(base: Path, data: Path, whole: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    run_training(base, data, one, **{**OPTIONS, "gradient_accumulation_steps": 2})
+    for left, right in zip(metrics(one), metrics(whole), strict=True):
+        left["epoch"] = right["epoch"]
+        assert left == pytest.approx(right, rel=2e-4, abs=2e-5)
+    ones, twos = weights_of(one), weights_of(whole)
+    assert ones.keys() == twos.keys()
+    start = weights_of(base)
+    for name, weight in ones.items():
+        assert torch.allclose(weight, twos[name], atol=2e-6), name
+    assert any(not torch.equal(weight, start[name]) for name, weight in ones.items())
+
+
+def test_a_killed_pair_ends_with_the_same_bytes(base: Path, data: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "two"
+    assert two(base, data, out, kill_at=3)[1] == -9
+    assert not (out / "manifest.json").exists() and (out / "checkpoint-2").is_dir()
+    assert two(base, data, out) == [0, 0]
+    for name in ("model.safetensors", "metrics.jsonl", "rejects.jsonl", "manifest.json", "README.md"):
+        hashes = [sha256((run / name).read_bytes()).hexdigest() for run in (out, whole)]
+        assert hashes[0] == hashes[1], name
