@@ -113,7 +113,7 @@ def _counts(summary: Mapping[str, Any]) -> str:
     entities = summary["entities"]
     return (
         "| | |\n|---|---|\n"
-        f"| rows | {summary['kept']} |\n| responses | {2 * summary['kept']} |\n"
+        f"| rows | {summary['kept']} |\n| responses | {summary['responses']} |\n"
         f"| rows by split | {splits} |\n| distinct pictures | {summary['images']} |\n"
         f"| distinct entities looked up | {entities['entities']} (found {entities['found']}, "
         f"missed {entities['missed']}, unanswered {entities['unanswered']}) |\n"
@@ -159,6 +159,13 @@ def _limits(config: BuildConfig, summary: Mapping[str, Any]) -> str:
         said.append("Harm categories come from lists of words: a rough instrument.")
     if not config.free_only:
         said.append("Pictures that are not free are among them.")
+    if summary["twins"].get("twin"):
+        said.append(
+            f"{summary['twins']['twin']} rows are benign twins, derived from others by the judge {config.twins}: their "
+            'ids end in "-twin", `pair_id` links them. Their labels are that judge\'s. '
+            + ("They have no responses." if config.twin_answers == "none" else
+               f"Their chosen response is by {config.twin_answers}, their rejected one a fixed refusal.")
+        )  # fmt: skip
     if summary["entities"]["unanswered"]:
         said.append("Some entities could not be asked about; their rows are missing.")
     return "## Known limits\n\n" + "\n".join(f"- {line}" for line in said)

@@ -57,6 +57,12 @@ class BuildConfig(SourceConfig):
     """Who gives harm categories: none, rules (words of the taxonomy), chat:MODEL or vlm:MODEL."""
     taxonomy: str = ""
     """A YAML file of categories; empty is the one in the package (build/taxonomy.yaml)."""
+    twins: str = "none"
+    """Who judges which rows get a benign twin (build/twins.py): none, chat:MODEL or vlm:MODEL."""
+    twin_pictures: int = 3
+    """How many other pictures are tried for one row."""
+    twin_answers: str = "none"
+    """Who answers twins, so that they train: none (for evaluation alone), template, chat:MODEL or vlm:MODEL."""
     chat_url: str = ""
     """Base URL of the chat server, up to and with /v1; empty is $OPENAI_BASE_URL."""
     chat_concurrency: int = 8
@@ -79,12 +85,14 @@ class BuildConfig(SourceConfig):
         for name in ("recognizers", "sources"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is empty; name at least one")
-        for name in ("min_image_px", "max_words", "shard_dialogues", "rewrites", "chat_concurrency"):
+        for name in ("min_image_px", "max_words", "shard_dialogues", "rewrites", "chat_concurrency", "twin_pictures"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("min_entity_score", "test_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+        if self.twins == "none" and self.twin_answers != "none":
+            raise ConfigError("twin_answers has no effect without twins; name a judge with twins=chat:MODEL")
         if self.agreement != "none" and not self.agreement.startswith("hf:"):
             raise ConfigError(f"agreement is '{self.agreement}'; allowed: none, hf:MODEL")
 

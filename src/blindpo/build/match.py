@@ -126,6 +126,10 @@ class Pictures:
             self.lines = {line["key"]: line for line in map(json.loads, file)}
         self._folder = work / PICTURES
 
+    def of_type(self, kind: str | None) -> list[dict[str, Any]]:
+        """The lines with a picture whose entity is, by name or by what its source says, of type `kind`."""
+        return [line for line in self.lines.values() if line["candidate"] is not None and kind == _type_of(line)]
+
     def candidate(self, line: dict[str, Any]) -> Candidate | None:
         """The candidate of one line of `matches.jsonl` with its bytes, or None for a miss."""
         found = line["candidate"]
@@ -134,6 +138,11 @@ class Pictures:
         image = {key: value for key, value in found["image"].items() if key != "sha256"}
         data = (self._folder / found["image"]["sha256"]).read_bytes()
         return Candidate(**{**found, "image": ImageRef(data=data, **image)})
+
+
+def _type_of(line: dict[str, Any]) -> str | None:
+    stated: str | None = line["candidate"]["entity_type"]
+    return line["key"].partition("\t")[2] or stated
 
 
 class Match:

@@ -42,7 +42,8 @@ class Out:
         for draft in drafts:
             row = self._row(draft)
             try:
-                require_valid(row, pair=True)
+                # a benign twin may be for evaluation alone
+                require_valid(row, pair=not draft.notes.get("derived"))
             except RowError as error:
                 rejects.append(draft.reject(self.name, f"unsound: {error.reason}", error.field))
             else:

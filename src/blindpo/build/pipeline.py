@@ -2,7 +2,7 @@
 
     pass 1, shard by shard      read -> entities
     between, once for all       look up distinct entities; find which dialogue came first
-    pass 2, shard by shard      match -> rephrase (template, then a model) -> filter -> categorise -> out
+    pass 2, shard by shard      match -> rephrase (template, then a model) -> filter -> categorise -> twins -> out
 
 A pass is a value that goes to another process; what is heavy in it is made there, once.
 """
@@ -36,6 +36,7 @@ from blindpo.build.read import Reader
 from blindpo.build.rephrase import Template
 from blindpo.build.rewrite import Rewrite
 from blindpo.build.text_models import find_model, is_model
+from blindpo.build.twins import TwinModels, Twins, said_of
 from blindpo.errors import ConfigError
 from blindpo.images.base import Query
 from blindpo.images.catalogue import read_index
@@ -114,7 +115,7 @@ def _column(folder: Path, num_shards: int, name: str) -> Iterator[Any]:
 
 
 class SecondPass:
-    """match -> rephrase -> filter -> categorise -> out."""
+    """match -> rephrase -> filter -> categorise -> twins -> out."""
 
     def __init__(self, config: BuildConfig, work: Path, found: Path) -> None:
         self._config = config
@@ -138,6 +139,8 @@ class SecondPass:
             drafts = outcome.drafts
             rejects += outcome.rejects
         counts.update({f"flag\t{name}": times for name, times in flags_of(drafts)})
+        counts["responses"] += sum((d.row.chosen is not None) + (d.row.rejected is not None) for d in drafts)
+        counts.update({f"twin\t{words}": times for words, times in said_of(drafts).items()})
         counts.update(f"image\t{image.sha256}" for draft in drafts for image in draft.row.images)
         counts.update(f"split\t{draft.row.provenance.split or ''}" for draft in drafts)
         return ShardResult(rows=[draft.row for draft in drafts], rejects=rejects, counts=dict(counts))
@@ -164,12 +167,20 @@ def make_stages(config: BuildConfig, work: Path) -> list[Stage]:
     if is_model(config.rephrase):
         model = find_model(config.rephrase, config, work)
         rephrase.append(Rewrite(model, tries=config.rewrites, stop_unanswered=stop))
-    stages: list[Stage] = [Match(Pictures(work)), Chain("rephrase", rephrase), Filter(config)]
+    pictures = Pictures(work)
+    stages: list[Stage] = [Match(pictures), Chain("rephrase", rephrase), Filter(config)]
     if config.categorise == "rules":
         stages.append(ByRules(read_taxonomy(config.taxonomy_file)))
     elif is_model(config.categorise):
         asked = find_model(config.categorise, config, work)
         stages.append(ByModel(asked, read_taxonomy(config.taxonomy_file), stop_unanswered=stop))
+    if config.twins != "none":
+        judge = find_model(config.twins, config, work)
+        answers = (
+            find_model(config.twin_answers, config, work) if is_model(config.twin_answers) else config.twin_answers
+        )
+        models = TwinModels(judge=judge, answers=answers)  # type: ignore[arg-type]  # check_words knows the words
+        stages.append(Twins(models, pictures, tries=config.twin_pictures, seed=config.seed, stop_unanswered=stop))
     return [*stages, Out(config)]
 
 

@@ -54,6 +54,9 @@ class BuildSummary:
     entities: dict[str, int]
     """Distinct entities: asked for, found, missed, unanswered."""
     splits: dict[str, int]
+    twins: dict[str, int]
+    """What the judge said of how many rows; empty where no twins were asked for."""
+    responses: int
 
 
 def run_build(config: BuildConfig, source: Path, out: Path, *, engine: Engine = IN_PROCESS) -> BuildSummary:
@@ -71,7 +74,8 @@ def run_build(config: BuildConfig, source: Path, out: Path, *, engine: Engine = 
     first = make_shards(Job(found, FirstPass(reader, config)), shards, what="read, find entities", engine=engine)
     entities = _between(config, sources, folder, (found.rows, shards))
     rows = Place(folder.path, folder.work)
-    asks = is_model(config.rephrase) or is_model(config.categorise)  # one process: servers are waited for, not cores
+    # one process: servers are waited for, not cores
+    asks = any(map(is_model, (config.rephrase, config.categorise, config.twins)))
     work = SecondPass(config, folder.work, found.rows)
     second = make_shards(Job(rows, work), shards, what="make rows", engine=IN_PROCESS if asks else engine)
     merge_rejects(out / "rejects.jsonl", [(found, shards), (rows, shards)])
@@ -95,6 +99,8 @@ def check_words(config: BuildConfig) -> None:
         raise ConfigError(f"flags: '{twice[0]}' is among the filters too, which reject; keep it in one of them")
     require_known(config.rephrase, ("template",), "rephrase")
     require_known(config.categorise, ("none", "rules"), "categorise")
+    require_known(config.twins, ("none",), "twins")
+    require_known(config.twin_answers, ("none", "template"), "twin_answers")
 
 
 def _between(
@@ -117,7 +123,14 @@ def _identity(config: BuildConfig, reader: Reader, sources: list[ImageSource]) -
     keys = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in NOT_IDENTITY}
     models = [
         name
-        for name in (*config.recognizers, config.rephrase, config.categorise, config.agreement)
+        for name in (
+            *config.recognizers,
+            config.rephrase,
+            config.categorise,
+            config.agreement,
+            config.twins,
+            config.twin_answers,
+        )
         if name[:3] in ("hf:", "vlm")
     ]
     read: dict[str, object] = {source.name: source.identity() for source in sources}
@@ -149,6 +162,8 @@ def _summarise(first: Totals, second: Totals, entities: MatchTotals) -> BuildSum
         flags=part("flag\t"),
         entities=asdict(entities),
         splits={name or "none": n for name, n in part("split\t").items()},
+        twins=part("twin\t"),
+        responses=int(counts.get("responses", 0)),
     )
 
 

@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.build.config import BuildConfig
     from blindpo.build.funnel import lines_of
     from blindpo.build.run import check_words, run_build
+    from blindpo.build.twins import lines_of_twins
     from blindpo.errors import StrictError
     from blindpo.runs.config import load_config, parse_sets, read_recipe
     from blindpo.runs.engine import Engine, usable_cores
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     check_words(config)
     summary = run_build(config, args.source, args.out, engine=engine)
     lines = [*lines_of(summary.funnel), *(f"flag {name}: {n} rows" for name, n in summary.flags.items())]
+    lines += lines_of_twins(summary.twins)
     lines.append(f"{summary.kept} rows with {summary.images} distinct pictures in {args.out}; reasons in rejects.jsonl")
     emit({**asdict(summary), "out": str(args.out)}, "\n".join(lines), as_json=args.json)
     if args.strict and summary.rejected:
