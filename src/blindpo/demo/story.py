@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from blindpo.blind.run import BlindConfig, run_blind
 from blindpo.demo.conditions import CONDITION, evaluation_rows, preference_rows
@@ -93,7 +93,7 @@ def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> di
         )
         run_blind(blind, folder / "pairs", source, folder / f"pairs_{mode}", vlm=vlm)
     clock.lap("blind")
-    _evaluate(folder, BASE, folder.parent / BASE, vlm)
+    evaluate_model(folder, BASE, folder.parent / BASE, vlm)
     clock.lap("evaluate")
     return clock.seconds
 
@@ -101,20 +101,26 @@ def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> di
 def make_model(seed: int, variant: Variant, folder: Path, config: DemoConfig) -> dict[str, float]:
     """Train one model on the condition's pairs and evaluate it."""
     clock = _Clock()
+    train_model(seed, variant, folder, config)
+    clock.lap("train")
+    evaluate_model(folder, variant.name, folder / variant.name)
+    clock.lap("evaluate")
+    return clock.seconds
+
+
+def train_model(
+    seed: int, variant: Variant, folder: Path, config: DemoConfig, *, packing: Literal["auto", "on", "off"] = "auto"
+) -> None:
+    """Train one model on the condition's pairs, into a folder of its name."""
     data = folder / ("pairs" if variant.second is None else f"pairs_{variant.second}")
-    run = folder / variant.name
     steps = round(config.steps * variant.steps_factor)
     train(
-        TrainConfig(method=variant.method, beta=variant.beta),
+        TrainConfig(method=variant.method, beta=variant.beta, packing=packing),
         _training_arguments(variant, steps=steps, seed=seed, batch_size=config.batch_size),
         data=data,
         model=resolve_model(folder.parent / BASE),
-        out=run,
+        out=folder / variant.name,
     )
-    clock.lap("train")
-    _evaluate(folder, variant.name, run, None)
-    clock.lap("evaluate")
-    return clock.seconds
 
 
 def _training_arguments(variant: Variant, *, steps: int, seed: int, batch_size: int) -> dict[str, Any]:
@@ -135,7 +141,8 @@ def _training_arguments(variant: Variant, *, steps: int, seed: int, batch_size: 
     }
 
 
-def _evaluate(folder: Path, name: str, model: Path, vlm: Any) -> None:
+def evaluate_model(folder: Path, name: str, model: Path, vlm: Any = None) -> None:
+    """Evaluate a model, loaded already or not, on the condition's rows, into a folder of its name."""
     source = resolve_model(model)
     config = EvaluateConfig(
         judge="oracle", max_new_tokens=MAX_NEW_TOKENS, batch_size=GENERATION_BATCH, shard_rows=EVALUATION_SHARD

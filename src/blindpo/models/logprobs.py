@@ -6,13 +6,16 @@ whose logits are there, T response tokens, R responses.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from blindpo.models.prompt import SequenceBatch
+
+PART_ELEMENTS: Final = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,39 @@ def gather_logps(
 
     Two places with logits [0, 0] and [ln 3, 0]; sources [0, 1, 1], targets [1, 0, 1]: [ln 1/2, ln 3/4, ln 1/4].
     """
-    logits_MV = logits_MV.to(torch.promote_types(logits_MV.dtype, torch.float32))
-    return logits_MV[source_T, target_T] - logits_MV.logsumexp(-1)[source_T]
+    found: Tensor = _GatherLogps.apply(logits_MV, source_T, target_T)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _GatherLogps(torch.autograd.Function):
+    """log_softmax and gather, with one tensor as large as the logits: their gradient. Autograd's own way makes five."""
+
+    @staticmethod
+    def forward(ctx: Any, logits_MV: Tensor, source_T: Tensor, target_T: Tensor) -> Tensor:
+        dtype = torch.promote_types(logits_MV.dtype, torch.float32)
+        normal_M = torch.cat([part.to(dtype).logsumexp(-1) for part in _parts(logits_MV)])
+        ctx.save_for_backward(logits_MV, normal_M, source_T, target_T)
+        return logits_MV[source_T, target_T].to(dtype) - normal_M[source_T]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient_T: Tensor) -> tuple[Tensor, None, None]:
+        logits_MV, normal_M, source_T, target_T = ctx.saved_tensors
+        # a place may predict the first token of several responses; with `accumulate` the order is fixed on a GPU too
+        weight_M = torch.zeros_like(normal_M).index_put((source_T,), -gradient_T, accumulate=True)
+        gradient_MV = torch.empty_like(logits_MV)
+        sizes = [len(part) for part in _parts(logits_MV)]
+        pieces = (each.split(sizes) for each in (logits_MV, gradient_MV, normal_M, weight_M))
+        for logits_PV, out_PV, normal_P, weight_P in zip(*pieces, strict=True):
+            chances_PV = (logits_PV.to(normal_M.dtype) - normal_P[:, None]).exp_()
+            out_PV.copy_(chances_PV.mul_(weight_P[:, None]))
+        gradient_MV.index_put_((source_T, target_T), gradient_T.to(gradient_MV.dtype), accumulate=True)
+        return gradient_MV, None, None
+
+
+def _parts(logits_MV: Tensor) -> tuple[Tensor, ...]:
+    """A few places at a time: what they become in float32 is small beside the logits."""
+    return torch.split(logits_MV, max(1, PART_ELEMENTS // logits_MV.shape[-1]))
 
 
 def response_sums(

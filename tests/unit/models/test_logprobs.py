@@ -2,10 +2,12 @@
 
 import math
 
+import pytest
 import torch
 from PIL import Image
 
-from blindpo.models.logprobs import response_logps, token_logps
+import blindpo.models.logprobs as logprobs
+from blindpo.models.logprobs import gather_logps, response_logps, token_logps
 from blindpo.models.prompt import collate, encode_prompt, encode_response
 from blindpo.models.vlm import Vlm
 from blindpo.rows.row import IMAGE, Turn
@@ -45,3 +47,22 @@ def test_a_sequence_is_as_likely_alone_as_in_a_batch(tiny_vlm: Vlm) -> None:
         by_hand = sum(float(whole[place, token]) for place, token in zip(places, response, strict=True))
         assert math.isclose(by_hand, float(alone.sums_N[0]), rel_tol=1e-4)
     torch.testing.assert_close(together.per_token_N, together.sums_N / together.num_tokens_N)
+
+
+def test_gathering_has_the_gradient_of_log_softmax(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logprobs, "PART_ELEMENTS", 21)  # parts of 3 places of 7 words
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(8, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    source, target = torch.tensor([0, 0, 5, 7, 7, 7]), torch.tensor([1, 2, 2, 0, 0, 6])
+    weights = torch.randn(6, generator=generator, dtype=torch.float64)
+    ours = gather_logps(logits, source, target)
+    theirs = logits.log_softmax(-1)[source, target]
+    assert torch.allclose(ours, theirs, rtol=0, atol=1e-14)
+    (mine,) = torch.autograd.grad((ours * weights).sum(), logits)
+    (expected,) = torch.autograd.grad((theirs * weights).sum(), logits)
+    assert torch.allclose(mine, expected, rtol=0, atol=1e-14)
+    half = logits.detach().bfloat16().requires_grad_()
+    found = gather_logps(half, source, target)
+    (gradient,) = torch.autograd.grad(found.sum(), half)
+    assert (found.dtype, gradient.dtype) == (torch.float32, torch.bfloat16)
+    assert gather_logps(logits[:0], source[:0], target[:0]).shape == (0,)
