@@ -34,6 +34,8 @@ COMMANDS: Final = {
     "train": Command("train", "Blind Preference Optimization (BPO) or DPO"),
     "evaluate": Command("evaluate", "safety, over-refusal, modality cheating, with intervals"),
     "judge-check": Command("judge_check", "a judge's verdicts against human labels: how far can it be trusted?"),
+    "probe": Command("probe", "rows that ask a model which of two responses is safe, in both orders"),
+    "protocols": Command("protocols", "list the protocols; score stored responses under several of them"),
     "report": Command("report", "one page from evaluations and runs"),
     "demo": Command("demo", "the whole story, offline, on a small world whose truth is known"),
 }

@@ -38,7 +38,7 @@ class FigStep:
             url="https://github.com/ThuCCSLab/FigStep",
             fetch=_FETCH,
             layout="the repository (file names, src/generate_prompts.py) and columns as public loaders quote them",
-            protocols=("figstep/asr/ours",),
+            protocols=("figstep-tiny/asr/ours" if tiny else "figstep/asr/ours",),
         )
 
     def files(self, download: Download) -> list[str]:

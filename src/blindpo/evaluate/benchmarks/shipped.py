@@ -34,8 +34,9 @@ def python_texts(source: str, name: str, *, where: str) -> list[str]:
 
 def long_texts(source: str, *, where: str, at_least: int = 200) -> list[str]:
     """Every text of at least so many characters that the file holds, in order, docstrings included."""
-    nodes = ast.walk(_parse(source, where))
-    found = [_text(node) for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr)]
+    nodes = list(ast.walk(_parse(source, where)))
+    pieces = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    found = [_text(node) for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in pieces]
     return list(dict.fromkeys(text for text in found if text is not None and len(text) >= at_least))
 
 

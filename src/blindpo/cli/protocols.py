@@ -1,0 +1,123 @@
+"""List the protocols, or score stored responses under several of them (the bridge between published numbers).
+
+blindpo protocols [--json]
+blindpo protocols EVAL --use ID[,ID...]|all [--judge chat:MODEL] [--prompts DIR] --out SCORES
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from blindpo.cli.options import add_common, emit
+from blindpo.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of `blindpo protocols`."""
+    parser.add_argument("eval", nargs="?", type=Path, metavar="EVAL", help="a folder of 'blindpo evaluate'")
+    parser.add_argument(
+        "--use", default="all", metavar="IDS", help="protocol ids by commas; all: those that fit and need no more"
+    )
+    parser.add_argument("--judge", metavar="chat:MODEL", help="who judges where a protocol asks a model")
+    parser.add_argument("--prompts", type=Path, metavar="DIR", help="the download that holds the benchmark's own files")
+    parser.add_argument("--out", type=Path, metavar="PATH", help="where decisions and scores go")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the judge: base_url, concurrency, ..."
+    )
+    add_common(parser, out=False, recipe=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the list, or score and print the numbers with their ids."""
+    if args.eval is None:
+        return _list(args)
+    if args.out is None:
+        raise ConfigError("--out is missing; name the folder for decisions and scores")
+    from blindpo.evaluate.protocols.bridge import run_protocols
+
+    judge = _judge(args)
+    names = [name.strip() for name in args.use.split(",") if name.strip()]
+    results = run_protocols(args.eval, names, args.out, judge=judge, shipped=args.prompts)
+    emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
+    return 0
+
+
+def _judge(args: argparse.Namespace) -> Any:
+    from blindpo.runs.config import load_config, parse_sets
+
+    if args.judge is None:
+        if args.set:
+            raise ConfigError("--set has no effect without --judge; it holds the judge's options")
+        return None
+    from blindpo.models.chat import ChatModel
+    from blindpo.models.chat_config import ChatConfig
+    from blindpo.models.reply_store import ReplyStore
+
+    kind, _, model = args.judge.partition(":")
+    if kind != "chat" or not model:
+        raise ConfigError(f"--judge {args.judge}: write it as chat:MODEL")
+    config = load_config(ChatConfig, {"model": model, **parse_sets(args.set)}, where="--set")
+    return ChatModel(config, store=ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl")))
+
+
+def _list(args: argparse.Namespace) -> int:
+    from blindpo.evaluate.protocols.table import PROTOCOLS
+
+    found = [
+        {
+            "id": each.id,
+            "benchmarks": list(each.benchmarks),
+            "decided_by": each.decides,
+            "image_shown": each.image,
+            "reads_shipped_files": each.shipped,
+            "unparsed": each.unparsed,
+            "rates": [rate.name for rate in each.rates],
+            "source": each.source,
+            "notes": list(each.notes),
+            "unverified": each.unverified,
+        }
+        for each in PROTOCOLS.values()
+    ]
+    emit({"protocols": found}, "\n".join(map(_card, found)), as_json=args.json)
+    return 0
+
+
+def _card(each: dict[str, Any]) -> str:
+    lines = [
+        f"{each['id']}" + (" (partly unverified)" if each["unverified"] else ""),
+        f"  for      {', '.join(each['benchmarks'])}",
+        f"  decides  {each['decided_by']}" + (", image shown" if each["image_shown"] else ""),
+        f"  rates    {', '.join(each['rates'])}",
+        f"  source   {each['source']}",
+    ]
+    lines += [f"  note     {note}" for note in each["notes"]]
+    return "\n".join([*lines, f"  unread   {each['unverified']}"] if each["unverified"] else lines)
+
+
+def _words(found: dict[str, Any]) -> str:
+    """One protocol's numbers: none stands without the id and the hash above it."""
+    of = "" if found["complete"] is not False else f" of the {found['released']} released: incomplete"
+    lines = [f"{found['protocol']} [{found['hash'][:12]}], {found['rows']} rows{of}, decided by {_who(found)}"]
+    if found["unverified"]:
+        lines.append(f"  unread: {found['unverified']}")
+    lines += [f"  {name:<26}{_rate(rate)}" for name, rate in found["rates"].items()]
+    lines += [f"  {why}: {count} items without a decision" for why, count in found["without_decision"].items()]
+    lines += [
+        f"  {each['rate']:<26}{each['value']:6.3f}  printed for {each['model']}, {each['source']}; {each['note']}"
+        for each in found["printed_elsewhere"]
+    ]
+    return "\n".join(lines)
+
+
+def _who(found: dict[str, Any]) -> str:
+    by = found["decided_by"]
+    return str(by["name"]) if isinstance(by, dict) else str(by)
+
+
+def _rate(rate: dict[str, Any]) -> str:
+    if rate.get("no_rate"):
+        return f"no rate [{rate['at_least']:.3f} to {rate['at_most']:.3f} at the bounds]: {rate['no_rate']}"
+    if rate["value"] is None:
+        return "no data"
+    missing = f", bounds {rate['at_least']:.3f} to {rate['at_most']:.3f}" if rate.get("missing") else ""
+    return f"{rate['value']:6.3f}  [{rate['low']:.3f}, {rate['high']:.3f}]  n={rate['n']}{missing}"
