@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.models.vlm import Vlm
@@ -45,6 +45,11 @@ from blindpo.train.saving import gathered, read_back, save_run, write_card
 from blindpo.train.selfcheck import PathChoice, choose_path
 from blindpo.train.trainer import PreferenceTrainer
 from blindpo.train.upload import Upload, asked_upload, push
+
+NO_BLIND: Final = (
+    "WARNING: no row has a blind response, so this is DPO under the name of BPO. Run 'blindpo blind' on the rows first, "
+    "or say --method dpo."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +151,8 @@ def _prepare(
     counts = count_rows(sets, [*rejects, *longer], counts)
     if settings.process_index == 0:
         write_rejects(folder.path, [*rejects, *longer])
+    if config.method == "bpo" and counts["without_blind"] == counts["kept"]:
+        teller(settings)(NO_BLIND)
     clock["examples"] = time.perf_counter()
     collator = Collator(images, pad_id=start.pad_id, family=path.family)
     if config.reference == "cached":

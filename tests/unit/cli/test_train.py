@@ -48,3 +48,12 @@ def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([*words[:-2]]) == 0
     assert "was finished before; nothing was done" in capsys.readouterr().out
     assert main(["train", str(data), "--model", str(base / "none"), "--out", "x"]) == 2
+
+
+def test_bpo_on_rows_without_any_blind_response_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = save_tiny_llava(tmp_path / "base")
+    words = ["--model", str(base), "--max_steps", "1", "--use_cpu", "--save_strategy", "no"]
+    for name, rows in (("none", [row(0, blind=())]), ("some", [row(0, blind=()), row(1)])):
+        data = write_rows(tmp_path / name, rows)
+        assert main(["train", str(data), "--out", str(tmp_path / f"run_{name}"), *words]) == 0
+        assert ("WARNING: no row has a blind response" in capsys.readouterr().err) is (name == "none")
