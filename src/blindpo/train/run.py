@@ -47,8 +47,8 @@ from blindpo.train.trainer import PreferenceTrainer
 from blindpo.train.upload import Upload, asked_upload, push
 
 NO_BLIND: Final = (
-    "WARNING: no row has a blind response, so this is DPO under the name of BPO. Run 'blindpo blind' on the rows first, "
-    "or say --method dpo."
+    "WARNING: no row has a blind response, so this is DPO under the name of BPO. "
+    "Run 'blindpo blind' on the rows first, or say --method dpo."
 )
 
 
