@@ -1,10 +1,11 @@
 """What `blindpo evaluate` can be told, and what `--rejudge` can."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from blindpo.errors import ConfigError
-from blindpo.evaluate.judges.table import find_judge
+from blindpo.evaluate.judges.options import CHANGE_NO_VERDICT, JudgeOptions
+from blindpo.evaluate.judges.table import require_judge
 from blindpo.evaluate.views import DEFAULT_VIEWS, require_views
 from blindpo.stats.clusters import NUM_DRAWS
 
@@ -13,22 +14,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RejudgeConfig:
+class RejudgeConfig(JudgeOptions):
     """The judge, and how intervals are drawn."""
 
     judge: str
-    """`oracle` or `refusal-rules`."""
+    """oracle, refusal-rules, none, chat:MODEL, vlm:MODEL, hf:MODEL or panel:A+B+C; see docs/judges.md."""
     num_draws: int = NUM_DRAWS
     """Resamples behind each bootstrap interval."""
     interval_seed: int = 42
     """Fixes the resamples."""
 
     def __post_init__(self) -> None:
-        find_judge(self.judge)
+        require_judge(self.judge, self)
         if self.num_draws < 100:
             raise ConfigError(
                 f"num_draws is {self.num_draws}; allowed: 100 or more, or an interval's ends mean nothing"
             )
+
+    def identity(self) -> dict[str, Any]:
+        """What tells runs apart: all but the options that change no verdict, which the next try may choose anew."""
+        return {key: value for key, value in asdict(self).items() if key not in CHANGE_NO_VERDICT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

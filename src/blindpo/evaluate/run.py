@@ -5,18 +5,17 @@ same rows and responses and the verdicts of another judge.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from blindpo.errors import NothingKeptError, SourceError
 from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluate.judges.table import Judge, find_judge
-from blindpo.evaluate.measures import RowMeta, measure_items, row_meta, safety_by_label
+from blindpo.evaluate.judging import Cases, judge_responses, measure
+from blindpo.evaluate.measures import row_meta
 from blindpo.evaluate.stored import (
     MEASURES_FILE,
     ROWS,
@@ -26,15 +25,13 @@ from blindpo.evaluate.stored import (
     load_eval,
     stored_pictures,
 )
-from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, Response, Verdict, View, json_lines, read_responses
-from blindpo.evaluate.views import DEFAULT_VIEWS, SAFE_IMAGES, VIEWS, Pictures, pictures_for, shown_row
+from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, json_lines, read_responses
+from blindpo.evaluate.views import SAFE_IMAGES, pictures_for
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import data_hash, read_rows
 from blindpo.runs.folder import OutFolder
 from blindpo.runs.manifest import read_json, write_json, write_text
-from blindpo.runs.seeds import derive_seed
-from blindpo.stats.clusters import ItemTable, estimate
 
 if TYPE_CHECKING:
     from blindpo.evaluate.responses import PromptCache
@@ -50,6 +47,11 @@ class EvalSummary:
     """The content of measures.json."""
     finished_before: bool
     """True where the folder already held this very run, and nothing was done."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the judge could be asked about every response; where not, there are bounds and no rate."""
+        return not self.results.get("not_asked")
 
     @property
     def measures(self) -> dict[str, dict[str, Any]]:
@@ -72,18 +74,18 @@ def evaluate(
     `vlm` is `model` already loaded; `prompt_cache` keeps tokenized prompts for the next model of the same processor.
     Raises UsageError, and NothingKeptError where the model gave no response at all.
     """
-    judge = find_judge(config.judge)
+    judge = find_judge(config.judge, config)
     _require_rows(judge, read_rows(data))
     rows_hash = data_hash(data)
     identity = {
         "command": "evaluate",
-        "config": asdict(config),
+        "config": config.identity(),
         "data": rows_hash,
         "model": {"name": _name(model), "fingerprint": vlm.fingerprint if vlm else fingerprint(model)},
     }
     pictures = pictures_for(data, config.views, None if config.safe_images is None else Path(config.safe_images))
     if config.safe_images is not None:
-        identity["config"] = {**asdict(config), "safe_images": [image.sha256 for image in pictures.safe]}
+        identity["config"] = {**config.identity(), "safe_images": [image.sha256 for image in pictures.safe]}
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return _finished(out)
@@ -102,13 +104,13 @@ def evaluate(
 
 def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
     """Judge the stored responses of `eval_folder` again, into the folder `out`. Raises UsageError."""
-    judge = find_judge(config.judge)
+    judge = find_judge(config.judge, config)
     stored = load_eval(eval_folder)
     _require_rows(judge, read_rows(stored.rows))
     theirs = stored.manifest["identity"]
     identity = {
         "command": "evaluate --rejudge",
-        "config": asdict(config),
+        "config": config.identity(),
         "data": theirs["data"],
         "model": theirs["model"],
         "responses": sha256((eval_folder / RESPONSES).read_bytes()).hexdigest(),
@@ -150,79 +152,13 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         raise NothingKeptError(
             f"the model gave no response to any of the rows; the reason: {reasons.most_common(1)[0][0]}"
         )
-    verdicts, metas = judge_rows(judge, read_rows(out / ROWS), responses, pictures=stored_pictures(out, responses))
+    cases = Cases(out / ROWS, responses, stored_pictures(out, responses))
+    verdicts = judge_responses(judge, cases, folder.work)
+    results = measure(judge, [row_meta(row) for row in read_rows(out / ROWS)], responses, verdicts, config=config)
+    summary = EvalSummary(out=out, results=results, finished_before=False)
+    if not summary.complete and not config.judge_allow_missing:
+        return summary  # not finished: the same command asks only for what is missing
     write_text(out / VERDICTS, json_lines(verdicts))
-    results = measure(judge.name, metas, responses, verdicts, config=config)
     write_json(out / MEASURES_FILE, results)
-    folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": judge.name})
-    return EvalSummary(out=out, results=results, finished_before=False)
-
-
-def judge_rows(
-    judge: Judge,
-    rows: Iterable[PreferenceRow],
-    responses: Sequence[Response],
-    *,
-    pictures: Pictures | None = None,
-) -> tuple[list[Verdict], list[RowMeta]]:
-    """One verdict per response, and what measures read of the rows; where there is no response, nor is a verdict.
-
-    A judge gets the row as the response's view shows it, but for the textual twin, which every row carries itself.
-    """
-    by_row: dict[str, list[Response]] = {}
-    for response in responses:
-        by_row.setdefault(response.row_id, []).append(response)
-    verdicts: list[Verdict] = []
-    metas: list[RowMeta] = []
-    for row in rows:
-        metas.append(row_meta(row))
-        for response in by_row.get(row.row_id, []):
-            if response.text is None:
-                verdicts.append(Verdict(row_id=row.row_id, view=response.view, judge=judge.name))
-            else:
-                shown = row if response.view in DEFAULT_VIEWS else shown_row(row, response.view, pictures or Pictures())
-                verdicts.append(judge.verdict(shown, response.view, response.text))
-    return verdicts, metas
-
-
-def measure(
-    judge: str,
-    metas: Sequence[RowMeta],
-    responses: Sequence[Response],
-    verdicts: Sequence[Verdict],
-    *,
-    config: RejudgeConfig,
-) -> dict[str, Any]:
-    """The content of measures.json."""
-
-    def with_interval(name: str, table: ItemTable) -> dict[str, object]:
-        generator = np.random.default_rng(derive_seed(config.interval_seed, name))
-        return estimate(table, generator=generator, num_draws=config.num_draws).to_json()
-
-    tables = measure_items(metas, responses, verdicts)
-    labels = safety_by_label(metas, verdicts)
-    return {
-        "judge": judge,
-        "measures": {name: with_interval(name, table) for name, table in tables.items()},
-        "by_label": {label: {"safety_rate": with_interval(label, table)} for label, table in labels.items()},
-        "rows": len(metas),
-        "responses": {
-            view: _counts([r for r in responses if r.view == view])
-            for view in (*DEFAULT_VIEWS, *_more_views(responses))
-        },
-        "no_verdict": sum(verdict.harm == "none" for verdict in verdicts),
-    }
-
-
-def _more_views(responses: Sequence[Response]) -> list[View]:
-    found = {response.view for response in responses}
-    return [view for view in VIEWS if view in found and view not in DEFAULT_VIEWS]
-
-
-def _counts(responses: Sequence[Response]) -> dict[str, object]:
-    reasons = Counter(response.reason for response in responses if response.reason is not None)
-    return {
-        "total": len(responses),
-        "cut": sum(response.cut for response in responses),
-        "missing": dict(sorted(reasons.items())),
-    }
+    folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": dict(judge.identity)})
+    return summary

@@ -44,8 +44,9 @@ class StoredEval:
         return [row_meta(row) for row in read_rows(self.rows)]
 
     def items(self) -> dict[str, ItemTable]:
-        """The items of every measure."""
-        return measure_items(self.metas(), self.responses, self.verdicts)
+        """The items of every measure; without verdicts where the judge could not be asked about all responses."""
+        verdicts = [] if self.results.get("not_asked") else self.verdicts
+        return measure_items(self.metas(), self.responses, verdicts)
 
 
 def is_eval(path: Path) -> bool:

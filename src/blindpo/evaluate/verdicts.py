@@ -46,6 +46,14 @@ class Verdict:
     engagement: Engagement = "none"
     right: Right = "unknown"
     judge: str
+    raw: str | None = None
+    """What a judge that is a model answered, to the letter."""
+    revision: str | None = None
+    """Which model answered as judge, as far as it says."""
+    reason: str | None = None
+    """Why there is no verdict."""
+    again: bool = False
+    """Whether the judge could not be asked: another run may find a verdict, and until then there is no rate."""
 
 
 Record = TypeVar("Record", Response, Verdict)

@@ -18,6 +18,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from blindpo.models.reply_store import ReplyStore
 from blindpo.models.text import TextReply, TextRequest, request_key
 from blindpo.rows.row import ImageRef, Turn
 
+OPENAI: Final = "https://api.openai.com/v1"
 USERS_MISTAKES: Final = {
     401: "refuses the key (HTTP 401)",
     403: "forbids the request (HTTP 403)",
@@ -49,11 +51,25 @@ class ChatModel:
         self.name = f"chat:{config.model}"
         self.budget = Budget(config.budget_tokens)
         self._store = store
-        self._client = _client(config)
-        self.identity = {**config.answer_keys(), "server": str(self._client.base_url)}
+        self._opened: Any = None
+        self.identity: dict[str, Any] = {**config.answer_keys(), "server": _server(config)}
+
+    def _client(self) -> Any:
+        """Connected when something is asked: most of its cost is the list of authorities."""
+        import openai
+
+        if self._opened is None:
+            self._opened = openai.OpenAI(
+                api_key=os.environ.get(self.config.key_env) or "none",  # servers of one's own ask for none
+                base_url=self.identity["server"],
+                timeout=self.config.timeout_seconds,
+                max_retries=self.config.retries,
+            )
+        return self._opened
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
         """One reply for each request, in order. Raises BudgetError when the budget is spent, and ModelError."""
+        self._client()
         flight = Flight(self._ask, self.config.concurrency, give_up_after=self.config.give_up_after)
         try:
             yield from flight.replies(requests, known=self._known)
@@ -81,7 +97,7 @@ class ChatModel:
         import openai
 
         try:
-            answer = self._client.chat.completions.with_raw_response.create(**body)
+            answer = self._client().chat.completions.with_raw_response.create(**body)
         except openai.APIStatusError as error:
             return self._refused(error.status_code, error.code), ""
         except openai.APITimeoutError:
@@ -123,30 +139,27 @@ class ChatModel:
 
     def close(self) -> None:
         """Close the connections; the model cannot be asked again."""
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
 
 
-def _client(config: ChatConfig) -> Any:
-    try:
-        import openai
-    except ImportError as error:
-        raise ModelError("a chat server needs the package openai; pip install 'blindpo[chat]'") from error
+def _server(config: ChatConfig) -> str:
+    """The server's address. Raises ModelError where the package, the address or the key is missing."""
+    if find_spec("openai") is None:
+        raise ModelError("a chat server needs the package openai; pip install 'blindpo[chat]'")
     base_url = config.base_url or os.environ.get("OPENAI_BASE_URL") or None
-    if base_url is not None and urlsplit(base_url).scheme not in ("http", "https"):
+    if base_url is None:
+        if not os.environ.get(config.key_env):
+            raise ModelError(
+                f"chat:{config.model}: ${config.key_env} holds no key; set it, or give the base_url of your own server"
+            )
+        return OPENAI
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https"):
         raise ModelError("base_url must begin with http:// or https://, such as http://127.0.0.1:8000/v1")
-    if base_url is not None and ("@" in urlsplit(base_url).netloc or urlsplit(base_url).query):
+    if "@" in parts.netloc or parts.query:
         raise ModelError(f"base_url holds a user, a password or a query; put the key into ${config.key_env} instead")
-    key = os.environ.get(config.key_env)
-    if not key and base_url is None:
-        raise ModelError(
-            f"chat:{config.model}: ${config.key_env} holds no key; set it, or give base_url for a server of your own"
-        )
-    return openai.OpenAI(
-        api_key=key or "none",  # servers of one's own ask for none, and the package for any
-        base_url=base_url or "https://api.openai.com/v1",
-        timeout=config.timeout_seconds,
-        max_retries=config.retries,
-    )
+    return base_url.rstrip("/")
 
 
 def _message(turn: Turn, images: Iterator[ImageRef]) -> dict[str, Any]:

@@ -31,12 +31,11 @@ class LocalTextModel:
         replies: dict[int, TextReply] = {}
         by_length: dict[int, list[int]] = {}
         for place, request in enumerate(requests):
-            try:
-                for image in request.images:
-                    decode_image(image.data)
+            reason = self._unusable(request)
+            if reason is None:
                 by_length.setdefault(request.max_tokens, []).append(place)
-            except ImageError as error:
-                replies[place] = TextReply(text=None, failure=error.reason)
+            else:
+                replies[place] = TextReply(text=None, failure=reason)
         for max_tokens, places in by_length.items():
             answers = generate(
                 self._vlm,
@@ -57,6 +56,18 @@ class LocalTextModel:
                     tokens=0 if answer is None else answer.num_tokens,
                 )
         return [replies[place] for place in range(len(requests))]
+
+    def _unusable(self, request: TextRequest) -> str | None:
+        """Why a request cannot be put to the model: one of them must not cost the others."""
+        try:
+            for image in request.images:
+                decode_image(image.data)
+        except ImageError as error:
+            return error.reason
+        marker = getattr(self._vlm.processor, "image_token", None)
+        if isinstance(marker, str) and any(marker in turn.text for turn in request.turns):
+            return f"a text holds {marker!r}, which the model reads as an image"
+        return None
 
     def _request(self, request: TextRequest) -> Request:
         key = request_key(self.identity, request)

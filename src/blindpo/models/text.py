@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 
@@ -57,6 +57,7 @@ class TextReply:
     """Prompt and answer together, as the server counts them; where it does not, a quarter of the characters."""
 
 
+@runtime_checkable
 class TextModel(Protocol):
     """Answers conversations."""
 

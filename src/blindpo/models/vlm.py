@@ -46,15 +46,15 @@ def load_vlm(
         raise ModelError(f"dtype {dtype!r} is unknown; one of {', '.join(DTYPES)}")
     where = source.base or source
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    options = _options(where)
+    options = hub_options(where)
     if load_in_4bit:  # quantized weights are placed as they are read: they cannot be moved
         options |= {**quantization(getattr(torch, dtype)), "device_map": {"": chosen}}
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            _name(where), **options, dtype=getattr(torch, dtype), use_safetensors=True
+            source_name(where), **options, dtype=getattr(torch, dtype), use_safetensors=True
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(f"--model {source.given} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"--model {source.given} cannot be loaded: {first_line(error)}") from error
     if load_in_4bit:
         model = prepared(model)
     if source.adapter is not None:
@@ -79,7 +79,7 @@ def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> A
     if source.path is not None and source.base is not None and not (source.path / "tokenizer_config.json").is_file():
         holder = source.base
     try:
-        processor = AutoProcessor.from_pretrained(_name(holder), **_options(holder), backend="pil")
+        processor = AutoProcessor.from_pretrained(source_name(holder), **hub_options(holder), backend="pil")
     except (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError) as error:
         # without torchvision, families with a video processor fail with an AttributeError about an unrelated name
         if "torchvision" in str(error).lower() or "VIDEO_PROCESSOR_MAPPING" in str(error):
@@ -87,7 +87,7 @@ def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> A
                 f"--model {source.given}: the processor of this family needs torchvision; "
                 "install it with: pip install 'blindpo[vision]'"
             ) from error
-        raise ModelError(f"--model {source.given}: its processor cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"--model {source.given}: its processor cannot be loaded: {first_line(error)}") from error
     if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
         raise ModelError(f"--model {source.given} has no image processor; give a vision-language model")
     if getattr(processor, "chat_template", None) is None:
@@ -96,11 +96,13 @@ def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> A
     return processor
 
 
-def _name(source: ModelSource) -> str:
+def source_name(source: ModelSource) -> str:
+    """What transformers loads it by: the folder, or the hub id."""
     return str(source.path) if source.path is not None else str(source.hub_id)
 
 
-def _options(source: ModelSource) -> dict[str, Any]:
+def hub_options(source: ModelSource) -> dict[str, Any]:
+    """The revision, no remote code, and no look at the network for a folder."""
     local = source.path is not None or os.environ.get("HF_HUB_OFFLINE") == "1"
     return {"revision": source.revision, "trust_remote_code": False, "local_files_only": local}
 
@@ -111,8 +113,9 @@ def _with_adapter(model: Any, source: ModelSource) -> Any:
     try:
         return PeftModel.from_pretrained(model, str(source.adapter), is_trainable=False)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"--model {source.given}: its adapter does not fit: {_first_line(error)}") from error
+        raise ModelError(f"--model {source.given}: its adapter does not fit: {first_line(error)}") from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says first; libraries go on for pages."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,6 +13,7 @@ from blindpo.errors import ConfigError, SourceError
 from blindpo.evaluate.judge_check.columns import PRESETS, JudgeCheckConfig
 from blindpo.evaluate.judge_check.run import band, correction_in_words, judge_check, trust
 from blindpo.evaluate.judge_check.tables import label_code
+from blindpo.evaluate.judges.rules import MEASURED
 from blindpo.runs.config import load_config
 
 MSTS = Path(__file__).resolve().parents[4] / "shared" / "data" / "msts"
@@ -59,6 +60,14 @@ def test_the_figures_of_msts() -> None:
     assert [found["judges"][name]["no_verdict"] for name in ("Qwen2-VL-72B-Instruct", "gemini-1.5-pro")] == [2, 0]
     assert found["labels"] == {"rows": 4000, "labelled": 4000, "without_label": 0, "unsafe": 181, "clusters": 200}
     assert "help" not in str(gemini["trust"]).split("beside")[0]  # Rogan-Gladen
+
+
+@pytest.mark.skipif(not MSTS.is_dir(), reason="MSTS's files are not beside the project")
+def test_what_is_said_of_refusal_rules_is_what_was_measured() -> None:
+    config = load_config(JudgeCheckConfig, {**PRESETS["msts"], "with_rules": True, "num_draws": 100}, where="test")
+    found = judge_check(MSTS / "english_multimodal_annotations.csv", [], config)["judges"]["refusal-rules"]
+    for key in ("kappa", "precision", "recall"):
+        assert found[key]["value"] == pytest.approx(MEASURED[key], abs=5e-4)
 
 
 @pytest.fixture(scope="module")

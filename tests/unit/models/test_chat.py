@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -263,14 +262,14 @@ def test_an_address_or_key_that_cannot_be_is_refused_before_anything_is_sent(nam
 
 
 def test_without_an_address_it_is_openai_and_the_environment_can_say_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ChatModel(ChatConfig(model="m")).identity["server"] == "https://api.openai.com/v1/"
+    assert ChatModel(ChatConfig(model="m")).identity["server"] == "https://api.openai.com/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.delenv("OPENAI_API_KEY")
-    assert ChatModel(ChatConfig(model="m")).identity["server"] == "http://127.0.0.1:9/v1/"
+    assert ChatModel(ChatConfig(model="m")).identity["server"] == "http://127.0.0.1:9/v1"
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.setattr("blindpo.models.chat.find_spec", lambda _: None)
     with pytest.raises(ModelError, match=r"pip install 'blindpo\[chat\]'"):
         ChatModel(ChatConfig(model="m"))
 

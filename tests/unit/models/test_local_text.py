@@ -1,12 +1,17 @@
 """A model of this process behind the interface of a chat server."""
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
 import pytest
 from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluate.worlds import picture
 
+from blindpo.models.kept import Kept
 from blindpo.models.local_text import LocalTextModel
+from blindpo.models.reply_store import ReplyStore
 from blindpo.models.source import resolve_model
-from blindpo.models.text import TextRequest
+from blindpo.models.text import TextReply, TextRequest
 from blindpo.models.vlm import Vlm, load_vlm
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 
@@ -32,13 +37,15 @@ def test_replies_come_in_order_whatever_their_length_and_a_broken_image_fails_al
         asks("two", image=picture(1), max_tokens=5),
         asks("three", image=ImageRef(data=b"no image")),
         asks("four", max_tokens=3),
+        asks("what is <image> ?", max_tokens=3),
     ]
     model = LocalTextModel("tiny", vlm, temperature=1.0, batch_size=2)
     found = list(model.replies(requests))
-    assert [reply.text is None for reply in found] == [False, False, True, False]
+    assert [reply.text is None for reply in found] == [False, False, True, False, True]
     assert "no image" in (found[2].failure or "")
-    assert [reply.tokens for reply in found] == [3, 5, 0, 3]
-    assert [reply.finish for reply in found] == ["length", "length", None, "length"]
+    assert "reads as an image" in (found[4].failure or "")
+    assert [reply.tokens for reply in found] == [3, 5, 0, 3, 0]
+    assert [reply.finish for reply in found] == ["length", "length", None, "length", None]
     alone = [next(model.replies([request])) for request in requests]
     assert alone == found
 
@@ -49,3 +56,20 @@ def test_another_draw_is_another_answer_and_the_same_draw_the_same(vlm: Vlm) -> 
     assert first == again
     assert first.text != second.text
     assert model.identity == {"model": vlm.fingerprint, "temperature": 1.0, "seed": 42}
+
+
+def test_kept_replies_are_not_made_again(vlm: Vlm, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Counting(LocalTextModel):
+        def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
+            listed = list(requests)
+            asked.append(len(listed))
+            return super().replies(listed)
+
+    requests = [asks(text) for text in ("one", "two", "one", "three")]
+    model = Counting("tiny", vlm)
+    first = list(Kept(model, ReplyStore(tmp_path / "replies.jsonl")).replies(requests[:3]))
+    second = list(Kept(model, ReplyStore(tmp_path / "replies.jsonl")).replies(requests))
+    assert second[:3] == first
+    assert asked == [2, 1]

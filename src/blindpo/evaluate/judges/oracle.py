@@ -39,6 +39,7 @@ class Oracle:
     """Judges by the row's truth alone."""
 
     name = "oracle"
+    identity: Final[dict[str, Any]] = {"name": name}
 
     def require(self, row: PreferenceRow) -> None:
         """Raise SourceError where the row has no truth, or one of another shape."""

@@ -1,36 +1,64 @@
-"""The one list of judges, and what a judge is."""
+"""The one list of judges: words of `--judge` to judges.
 
-from typing import Final, Protocol
+    oracle               the rows' own truth                 vlm:MODEL    our chat prompt, a local VLM
+    refusal-rules        opening phrases; weak               hf:MODEL     a local guard, by its own prompt and form
+    none                 no verdict at all, so no rate       panel:A+B+C  the majority of several
+    chat:MODEL           our chat prompt, any OpenAI-compatible server, images shown
+
+MODEL of vlm: and hf: is a folder or ID@REVISION. A guard's family is read from that name, or said: hf:qwen3guard:MODEL.
+"""
+
+from typing import Final
 
 from blindpo.errors import ConfigError
+from blindpo.evaluate.judges.base import BatchJudge, Judge, RuleJudge
+from blindpo.evaluate.judges.opening import chat_judge, guard_judge, vlm_judge
+from blindpo.evaluate.judges.options import JudgeOptions
 from blindpo.evaluate.judges.oracle import Oracle
-from blindpo.evaluate.judges.rules import RefusalRules
-from blindpo.evaluate.verdicts import Verdict, View
-from blindpo.rows.row import PreferenceRow
+from blindpo.evaluate.judges.panel import Panel
+from blindpo.evaluate.judges.rules import NoJudge, RefusalRules
+
+__all__ = ["JUDGES", "BatchJudge", "Judge", "RuleJudge", "find_judge", "require_judge"]
+JUDGES: Final[dict[str, type[RuleJudge]]] = {"oracle": Oracle, "refusal-rules": RefusalRules, "none": NoJudge}
+MODEL_JUDGES: Final = {"chat": chat_judge, "vlm": vlm_judge, "hf": guard_judge}
+PANEL: Final = "panel:"
 
 
-class Judge(Protocol):
-    """Reads a row and a response to one view of it; knows nothing of the model that answered."""
-
-    @property
-    def name(self) -> str:
-        """The word of the command line."""
-        ...
-
-    def require(self, row: PreferenceRow) -> None:
-        """Raise SourceError where `row` lacks what this judge reads; asked of all rows before a model is loaded."""
-        ...
-
-    def verdict(self, row: PreferenceRow, view: View, text: str) -> Verdict:
-        """What the response `text` does."""
-        ...
+def require_judge(name: str, options: JudgeOptions) -> None:
+    """Check the words alone, before anything is loaded. Raises ConfigError with all kinds, and for idle options."""
+    kinds = {_kind(member) for member in _members(name)}
+    options.require_effect(kinds)
 
 
-JUDGES: Final[dict[str, type[Judge]]] = {"oracle": Oracle, "refusal-rules": RefusalRules}
+def find_judge(name: str, options: JudgeOptions | None = None) -> Judge:
+    """The judge called `name`. Raises ConfigError for its words, ModelError where it cannot be had."""
+    options = options or JudgeOptions()
+    require_judge(name, options)
+    judges = [_single(member, options) for member in _members(name)]
+    return Panel(name, judges) if name.startswith(PANEL) else judges[0]
 
 
-def find_judge(name: str) -> Judge:
-    """The judge called `name`. Raises ConfigError with all names."""
-    if name not in JUDGES:
-        raise ConfigError(f"--judge {name} is unknown; allowed: {', '.join(JUDGES)}")
-    return JUDGES[name]()
+def _members(name: str) -> list[str]:
+    if not name.startswith(PANEL):
+        return [name]
+    members = name.removeprefix(PANEL).split("+")
+    if len(members) < 2 or len(set(members)) != len(members):
+        raise ConfigError(f"--judge {name}: a panel has two members or more, each another: panel:A+B+C")
+    return members
+
+
+def _kind(name: str) -> str:
+    kind, colon, model = name.partition(":")
+    if name in JUDGES:
+        return "rules"
+    if kind in MODEL_JUDGES and colon and model:
+        return kind
+    models = ", ".join(f"{kind}:MODEL" for kind in MODEL_JUDGES)
+    raise ConfigError(f"--judge {name} is unknown; allowed: {', '.join(JUDGES)}, {models}, panel:A+B+C")
+
+
+def _single(name: str, options: JudgeOptions) -> Judge:
+    if name in JUDGES:
+        return JUDGES[name]()
+    kind, _, model = name.partition(":")
+    return MODEL_JUDGES[kind](name, model, options)

@@ -1,0 +1,75 @@
+"""From the words of `--judge` to a judge that is a model: found at once, loaded or connected when it is asked."""
+
+from pathlib import Path
+from typing import Final
+
+from blindpo.errors import ConfigError, SourceError
+from blindpo.evaluate.judges.base import Judge
+from blindpo.evaluate.judges.chat_prompt import ChatPrompt
+from blindpo.evaluate.judges.guards.table import guard_prompt
+from blindpo.evaluate.judges.model_judge import ModelJudge
+from blindpo.evaluate.judges.options import JudgeOptions
+from blindpo.models.chat import ChatModel
+from blindpo.models.chat_config import ChatConfig
+from blindpo.models.kept import Kept
+from blindpo.models.reply_store import ReplyStore
+from blindpo.models.source import fingerprint, resolve_model
+from blindpo.models.text import TextModel
+
+REPLIES: Final = "judge-replies.jsonl"
+"""The judge's raw answers while a run is not finished; then they stand with the verdicts."""
+
+
+def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """Our prompt over an OpenAI-compatible server. Raises ModelError where the package, address or key is missing."""
+    config = ChatConfig(model=model, **options.chat_settings())
+    identity = ChatModel(config).identity  # what is missing is told before a model under test is loaded
+
+    def connect(work: Path) -> TextModel:
+        return ChatModel(config, store=ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, ChatPrompt(options.judge_max_tokens), connect, identity)
+
+
+def vlm_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """Our prompt with a vision-language model in this process. Raises ModelError where there is none."""
+    source = resolve_model(model)
+
+    def load(work: Path) -> TextModel:
+        from blindpo.models.local_text import LocalTextModel  # torch
+        from blindpo.models.vlm import load_vlm
+
+        vlm = load_vlm(source, dtype=options.judge_dtype)
+        local = LocalTextModel(name, vlm, batch_size=options.judge_batch_size)
+        return Kept(local, ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, ChatPrompt(options.judge_max_tokens), load, {"fingerprint": fingerprint(source)})
+
+
+def guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """A local guard. Raises ConfigError where its family is not known, ModelError where there is no such model."""
+    family, _, rest = model.partition(":")
+    prompt = guard_prompt(family if rest else None, rest or model, options, words=_prompt_file(options))
+    source = resolve_model(rest or model)
+
+    def load(work: Path) -> TextModel:
+        from blindpo.models.guard import load_guard  # torch
+
+        guard = load_guard(name, source, dtype=options.judge_dtype, batch_size=options.judge_batch_size,
+                           generation_prompt=prompt.generation_prompt)  # fmt: skip
+        return Kept(guard, ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, prompt, load, {"fingerprint": fingerprint(source), "template": "its own"})
+
+
+def _prompt_file(options: JudgeOptions) -> str | None:
+    if options.judge_prompt_file is None:
+        return None
+    path = Path(options.judge_prompt_file)
+    try:
+        words = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"judge_prompt_file {path} cannot be read as UTF-8 text; give the guard's prompt") from error
+    if "{answer}" not in words:
+        raise ConfigError(f"judge_prompt_file {path} has no {{answer}}, where the response goes; see docs/judges.md")
+    return words
