@@ -26,7 +26,16 @@ def fold(text: str) -> str:
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters, such as a dotted capital I, become two
         lowered = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
-    return lowered.translate(_SIGNS)
+    return plain_signs(lowered)
+
+
+def plain_signs(text: str) -> str:
+    """`text` with plain apostrophes, quotes, dashes and blanks, as titles of pages have them.
+
+    >>> plain_signs("O\u2019Neill")
+    "O'Neill"
+    """
+    return text.translate(_SIGNS)
 
 
 def same_name(one: str, other: str) -> bool:

@@ -7,6 +7,7 @@ type), redirects into a section of a page about something else, files without a 
 thumbnail whose address the API gives; its width is asked for, its address never built.
 """
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,10 +18,11 @@ from blindpo.images.base import Accept, Answer, Candidate, Query, Refused, first
 from blindpo.images.cache import Stored
 from blindpo.images.fetch import Fetcher
 from blindpo.images.licences import Rights, rights_of
-from blindpo.images.names import same_name
+from blindpo.images.names import plain_signs, same_name
 from blindpo.images.page_types import page_type, split_title
 from blindpo.images.wikipedia_api import ActionApi, Record, batches, is_title
 from blindpo.rows.row import ImageRef
+from blindpo.runs.progress import progress
 
 NAME: Final = "wikipedia"
 MAX_OPTIONS: Final = 20
@@ -52,8 +54,8 @@ class Wikipedia:
     def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
         """All names are asked first, in batches; pictures are fetched one by one as answers are taken."""
         self._unanswered = {}
-        self._ask([query.text for query in queries])
-        options = {query.text: self._options(query.text) for query in queries if query.type is not None}
+        self._ask([title_of(query) for query in queries])
+        options = {query.text: self._options(title_of(query)) for query in queries if query.type is not None}
         self._ask([title for titles in options.values() for title in titles])
         for query in queries:
             yield self._answer(query, options.get(query.text, []), accept)
@@ -61,29 +63,40 @@ class Wikipedia:
     def _ask(self, titles: Sequence[str]) -> None:
         """Fill the cache with records of `titles`. A batch without an answer is remembered as unanswered."""
         wanted = [title for title in dict.fromkeys(titles) if self.fetcher.cache.get(self._table, title) is None]
-        for batch in batches([title for title in wanted if is_title(title) and title not in self._unanswered]):
-            try:
-                records = self._records(batch)
-            except FetchError as error:
-                self._unanswered.update(dict.fromkeys(batch, str(error)))
-                continue
-            now = self.fetcher.now()
-            self.fetcher.cache.put(self._table, {title: _stored(record, now) for title, record in records.items()})
+        wanted = [title for title in wanted if is_title(title) and title not in self._unanswered]
+        with progress(len(wanted), f"names at {self.name}") as bar:
+            for batch in batches(wanted):
+                self._ask_batch(batch)
+                bar.update(len(batch))
+
+    def _ask_batch(self, titles: Sequence[str]) -> None:
+        try:
+            records = self._records(titles)
+        except FetchError as error:
+            self._unanswered.update(dict.fromkeys(titles, str(error)))
+            return
+        now = self.fetcher.now()
+        self.fetcher.cache.put(self._table, {title: _stored(record, now) for title, record in records.items()})
 
     def _records(self, titles: Sequence[str]) -> dict[str, Record | None]:
-        """Pages with what belongs to them: their file's information, a disambiguation page's links."""
+        """Pages with what belongs to them: the file's information, what tells the type, a disambiguation's links."""
         pages = self._api.pages(titles)
         known = [page for page in pages.values() if page is not None]
         lists = sorted({page["title"] for page in known if page["disambiguation"]})
         names = sorted({page["file"] for page in known if page["file"] and not page["disambiguation"]})
+        untold = sorted({page["title"] for page in known if page_type(page["title"], page["description"], []) is None})
         links: dict[str, list[str]] = {}
         files: dict[str, Record | None] = {}
+        categories: dict[str, list[str]] = {}
         for batch in batches(lists):
             links.update(self._api.links(batch))
+        for batch in batches([title for title in untold if title not in lists]):
+            categories.update(self._api.categories(batch))
         for batch in batches(names):
             files.update(self._api.files(batch))
         for page in known:
             page["links"] = links.get(page["title"], [])
+            page["categories"] = categories.get(page["title"], [])
             page["info"] = files.get(page["file"] or "")
         return pages
 
@@ -100,12 +113,13 @@ class Wikipedia:
         return None if stored is None or stored.kind != "answer" else dict(stored.value, time=stored.time)
 
     def _answer(self, query: Query, options: Sequence[str], accept: Accept) -> Answer:
-        if not is_title(query.text):
+        asked = title_of(query)
+        if not is_title(asked):
             return Answer(query=query, reason="no wiki page can have this name")
-        for title in (query.text, *options):
+        for title in (asked, *options):
             if title in self._unanswered:
                 return Answer(query=query, reason=self._unanswered[title], unanswered=True)
-        record = self._record(query.text)
+        record = self._record(asked)
         if record is None:
             return Answer(query=query, reason="the wiki has no page of this name")
         if record["disambiguation"]:
@@ -169,6 +183,11 @@ class Wikipedia:
         if self.free_only and not rights.free:
             return "the picture is not free" if rights.free is False else "the picture's licence is not known"
         return None if (record["info"] or {}).get("thumburl") else "the wiki gives no thumbnail of the picture"
+
+
+def title_of(query: Query) -> str:
+    """The title that a query's name is asked as: titles have plain apostrophes and dashes, and composed letters."""
+    return " ".join(unicodedata.normalize("NFC", plain_signs(query.text)).split())
 
 
 def _type_of(record: Mapping[str, Any]) -> str | None:

@@ -57,22 +57,28 @@ class ActionApi:
     def pages(self, titles: Sequence[str]) -> dict[str, Record | None]:
         """A record for each title, None where no page has it. Raises ServerError and AnswerError.
 
-        Keys of a record: title, page_id, url, section (of a redirect), disambiguation, description, categories, file.
+        Keys of a record: title, page_id, url, section (of a redirect), disambiguation, description, file.
         """
         found = self._query(
             titles,
-            prop="pageimages|pageprops|info|categories",
+            prop="pageimages|pageprops|info",
             piprop="name",
             pilimit=str(MAX_TITLES),
             pilicense="free" if self._free_only else "any",
             ppprop="disambiguation|wikibase-shortdesc",
             inprop="url",
-            clshow="!hidden",
-            cllimit="max",
             redirects="1",
         )
         by_title = {page["title"]: page for page in found["pages"]}
         return {title: _page(by_title, *_final_title(title, found)) for title in titles}
+
+    def categories(self, titles: Sequence[str]) -> dict[str, list[str]]:
+        """The visible categories of each page; many pages have dozens, so only those are asked that need to be."""
+        found = self._query(titles, prop="categories", clshow="!hidden", cllimit="max")
+        return {
+            page["title"]: sorted(entry["title"].partition(":")[2] for entry in page.get("categories", []))
+            for page in found["pages"]
+        }
 
     def links(self, titles: Sequence[str]) -> dict[str, list[str]]:
         """The articles that each page links to."""
@@ -163,6 +169,5 @@ def _page(by_title: Mapping[str, Record], title: str | None, section: str | None
         "section": section,
         "disambiguation": "disambiguation" in properties,
         "description": properties.get("wikibase-shortdesc"),
-        "categories": sorted(entry["title"].partition(":")[2] for entry in page.get("categories", [])),
         "file": page.get("pageimage"),
     }

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
-from tests.fake_server import FakeServer, reply
+from tests.fake_server import Asked, FakeServer, reply
 from tests.unit.build.worlds import dialogue, everything, write_lines
 
 from blindpo.cli.main import main
@@ -28,6 +31,10 @@ def lines(tmp_path: Path) -> Path:
 
 
 def build(wiki: FakeServer, lines: Path, out: Path, *words: str) -> int:
+    return main(command(wiki, lines, out, *words))
+
+
+def command(wiki: FakeServer, lines: Path, out: Path, *words: str) -> list[str]:
     settings = {
         "recognizers": "capitalised",
         "sources": "wikipedia",
@@ -37,7 +44,7 @@ def build(wiki: FakeServer, lines: Path, out: Path, *words: str) -> int:
         "requests_per_minute": "100000000",
     }
     sets = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    return main(["build", str(lines), "--out", str(out), *sets, *words, "--json", "--workers", "1"])
+    return ["build", str(lines), "--out", str(out), *sets, *words, "--json", "--workers", "1"]
 
 
 def test_rows_carry_pictures_with_licence_and_author(wiki: FakeServer, lines: Path, tmp_path: Path) -> None:
@@ -82,6 +89,28 @@ def test_a_wiki_that_fails_in_the_middle_costs_nothing(
     assert wiki.paths() == [PICTURE], "the next run asks only for what is missing"
     assert build(wiki, lines, tmp_path / "again") == 0
     assert everything(tmp_path / "data") == everything(tmp_path / "again")
+
+
+def test_a_build_that_is_killed_while_it_asks_goes_on_and_asks_for_the_rest_alone(
+    wiki: FakeServer, lines: Path, tmp_path: Path
+) -> None:
+    """kill -9 in the middle of the pictures, three times; the bytes are those of a build that nobody stopped."""
+    victims: list[subprocess.Popen[bytes]] = []
+
+    def kill(_asked: Asked, _out: BinaryIO) -> None:
+        victims[-1].kill()
+
+    words = command(wiki, lines, tmp_path / "data")
+    for path in ("/api.php", PICTURE, PICTURE):
+        wiki.on(path, kill)
+        victims.append(subprocess.Popen([sys.executable, "-m", "blindpo", *words], stderr=subprocess.DEVNULL))
+        assert victims[-1].wait(60) == -9
+        wiki.replies.clear()
+    wiki.asked.clear()
+    assert main(words) == 0
+    assert PICTURE in wiki.paths() and "/api.php" not in wiki.paths() and len(wiki.asked) <= 3
+    assert build(wiki, lines, tmp_path / "whole") == 0
+    assert everything(tmp_path / "data") == everything(tmp_path / "whole")
 
 
 def test_rows_can_go_on_without_what_is_not_answered(

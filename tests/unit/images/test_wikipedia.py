@@ -112,6 +112,12 @@ def test_a_cmyk_picture_comes_as_rgb_and_svg_and_gif_as_stills(wiki: FakeServer)
     assert kinds == {"Dalia Fenwick": b"\xff\xd8\xff\xe0", "Corvane": b"\x89PNG", "Ember Works": b"GIF8"}
 
 
+def test_names_are_asked_with_plain_signs_and_composed_letters(wiki: FakeServer) -> None:
+    answers = ask(source(wiki), {"\u00c9tang\u00a0Vert": "LOC", "E\u0301tang  Vert": "LOC"})
+    assert [answer.candidate is not None for answer in answers.values()] == [True, True]
+    assert wiki.asked[0].query["titles"] == "\u00c9tang Vert"
+
+
 def test_non_free_pictures_come_where_they_are_asked_for(wiki: FakeServer) -> None:
     answers = ask(source(wiki, free_only=False), {"Halcyon Mark": "ORG", "Unmarked Isle": "LOC"})
     mark, isle = (answers[text].candidate for text in ("Halcyon Mark", "Unmarked Isle"))
@@ -123,7 +129,9 @@ def test_what_is_known_is_not_asked_again(wiki: FakeServer) -> None:
     cache = LookupCache(None)
     first = ask(source(wiki, cache=cache))
     calls = [asked.query for asked in wiki.asked if asked.path == "/api.php"]
-    assert len(calls) == 5, "pages, files and links; then pages and files of what the disambiguation page lists"
+    parts = [asked["prop"].partition("|")[0] for asked in calls]
+    names = ["pageimages", "links", "categories", "imageinfo"]
+    assert parts == [*names, "pageimages", "imageinfo"], "what a disambiguation page lists comes last"
     assert ask(source(wiki, cache=cache)) == first
     assert wiki.asked == []
     ask(source(wiki, cache=cache), {"Aldermoor": "LOC", "Elsewhere": "LOC"})
