@@ -7,7 +7,7 @@ export KMP_BLOCKTIME ?= 0
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test test-slow check fix bench bench-full docs clean
+.PHONY: setup demo test test-slow check fix bench bench-full docs families clean
 
 setup: .venv/.ready
 
@@ -46,6 +46,9 @@ bench-full: setup
 
 docs: setup
 	$(BIN)/python docs/make_help.py
+
+families: setup
+	$(BIN)/python docs/make_families.py
 
 clean:
 	rm -rf .venv build dist runs bench/out .coverage

@@ -68,7 +68,9 @@ def main() -> None:
     page += MIDDLE
     for name in FAMILIES:
         attention = "eager" if name in ONLY_EAGER else "sdpa"
-        faults = [measure(name, attention=attention, change=change).logp for change in (without_restart, leaking, shifted)]
+        faults = [
+            measure(name, attention=attention, change=change).logp for change in (without_restart, leaking, shifted)
+        ]
         page += f"| {name} | {' | '.join(f'{fault:.2f}' for fault in faults)} |\n"
     PAGE.write_text(page + BOTTOM, encoding="utf-8")
 

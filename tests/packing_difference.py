@@ -59,6 +59,7 @@ def model_of(name: str, *, attention: str, checkpointing: bool, dtype: torch.dty
     if checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.train()  # layers are checkpointed in training mode alone; there is no dropout
+        assert any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
     return model
 
 
