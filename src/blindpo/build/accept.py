@@ -4,7 +4,10 @@ A check gives a reason, `code: words`, or None. They run in the order of `CHECKS
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
+
+from PIL import Image
 
 from blindpo.build.config import BuildConfig
 from blindpo.errors import ImageError
@@ -15,6 +18,12 @@ from blindpo.images.names import name_key
 from blindpo.models.source import resolve_model
 
 Check = Callable[[Query, Candidate], str | None]
+
+
+@lru_cache(1)
+def _picture(data: bytes) -> Image.Image:
+    """The decoded picture: several checks look at the same one, one after the other."""
+    return decode_image(data)
 
 
 def _same_type(config: BuildConfig) -> Check:
@@ -36,7 +45,7 @@ def _free(config: BuildConfig) -> Check | None:
 def _whole(config: BuildConfig) -> Check:
     def check(query: Query, candidate: Candidate) -> str | None:
         try:
-            picture = decode_image(candidate.image.data)
+            picture = _picture(candidate.image.data)
         except ImageError as error:
             return f"image-undecodable: {error.reason}"
         if min(picture.size) < config.min_image_px:
@@ -56,7 +65,7 @@ def _agrees(config: BuildConfig) -> Check | None:
     model = PictureAgreement(resolve_model(config.agreement.removeprefix("hf:")))
 
     def check(query: Query, candidate: Candidate) -> str | None:
-        score = model.score(decode_image(candidate.image.data), query.text)
+        score = model.score(_picture(candidate.image.data), query.text)
         if score >= config.min_agreement:
             return None
         return f"image-disagrees: picture and name agree by {score:.3f}, needed are {config.min_agreement:g}"
@@ -72,7 +81,7 @@ def _alone(config: BuildConfig) -> Check | None:
 
     def check(query: Query, candidate: Candidate) -> str | None:
         title = name_key(candidate.image.title or query.text)
-        look = look_of(decode_image(candidate.image.data))
+        look = look_of(_picture(candidate.image.data))
         if seen.other_name(title, look) is not None:
             return "image-duplicate: the same picture, or nearly, stands for an entity of another title"
         seen.add(title, look)

@@ -52,9 +52,13 @@ class Tagger:
         )
 
     def spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """The spans of each text in order; of neighbours that overlap, the one found first."""
-        answers = self._pipeline(list(texts), batch_size=self._batch_size) if texts else []
-        return [[_span(found) for found in answer] for answer in answers]
+        """The spans of each text in order; a blank text has none."""
+        places = [place for place, text in enumerate(texts) if text.strip()]  # a pipeline fails on no tokens
+        answers = self._pipeline([texts[place] for place in places], batch_size=self._batch_size) if places else []
+        found: list[list[Span]] = [[] for _ in texts]
+        for place, answer in zip(places, answers, strict=True):
+            found[place] = [_span(one) for one in answer]
+        return found
 
 
 def _span(found: dict[str, Any]) -> Span:

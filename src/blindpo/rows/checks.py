@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, is_dataclass
 
 from blindpo.errors import RowError
 from blindpo.rows.row import BLIND_MODES, LABELS, PreferenceRow, Turn
@@ -108,18 +108,20 @@ def _is_json(text: str) -> bool:
 
 def _unicode(row: PreferenceRow) -> Iterator[Violation]:
     """JSON sources can hold half of a surrogate pair (an escape cut in two); UTF-8, hence Parquet, cannot."""
-    for field, value in asdict(row).items():
-        if not all(map(_encodable, _texts(value))):
+    for field in PreferenceRow.__dataclass_fields__:
+        if not _encodable("".join(_texts(getattr(row, field)))):
             yield Violation("unicode", field, "the text holds half of a surrogate pair, which is no character")
 
 
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        yield from (text for item in value.values() for text in _texts(item))
     elif isinstance(value, tuple):
-        yield from (text for item in value for text in _texts(item))
+        for item in value:
+            yield from _texts(item)
+    elif is_dataclass(value):  # dataclasses.asdict would copy every value first
+        for name in value.__dataclass_fields__:
+            yield from _texts(getattr(value, name))
 
 
 def _encodable(text: str) -> bool:
