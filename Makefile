@@ -38,6 +38,7 @@ fix: setup
 
 bench: setup
 	$(BIN)/python bench/reference.py
+	$(BIN)/python bench/evaluate.py
 	$(BIN)/python bench/forecast.py
 	$(BIN)/python bench/trainer.py
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from tests.fakes import BROKEN, BUSY, HANG_UP, PAGE, FakeChatServer, Fault, completion
+from tests.sample import write_sample
+from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluate.judge_worlds import form, mark_in, response_in, stored_eval
 
 from blindpo.cli.main import main
@@ -165,6 +167,19 @@ def test_without_a_judge_no_rate_is_printed(tmp_path: Path, capsys: pytest.Captu
     rates = {name: measure["value"] for name, measure in found["measures"].items() if name != "repetition"}
     assert set(rates.values()) == {None}
     assert found["no_verdict_reasons"] == {"no judge was asked": 10}
+
+
+def test_mmsafe_po_rows_without_a_judge_have_no_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_sample(tmp_path / "released")
+    model = save_tiny_llava(tmp_path / "tiny")
+    words = ["import", "mmsafe-po", str(source / "test.json"), "--images", str(source / "images")]
+    assert main([*words, "--out", str(tmp_path / "data")]) == 0
+    words = ["evaluate", str(tmp_path / "data"), "--model", str(model), "--judge", "none", "--set", "max_new_tokens=2"]
+    assert main([*words, "--out", str(tmp_path / "eval")]) == 0
+    told = capsys.readouterr().out
+    safety = next(line for line in told.splitlines() if line.strip().startswith("safety_rate "))
+    assert "no data" in safety
+    assert "without a verdict: no judge was asked" in told
 
 
 def test_the_count_of_cases_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
