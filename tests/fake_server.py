@@ -72,6 +72,12 @@ def serving() -> Iterator[FakeServer]:
             except OSError:  # the client hung up, as it should
                 return
 
+        def do_CONNECT(self) -> None:
+            """As a proxy: note who is asked for, agree, and hang up."""
+            server.asked.append(Asked(self.path, {}, {name.lower(): value for name, value in self.headers.items()}))
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            self.close_connection = True
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 

@@ -10,7 +10,8 @@ from tests.live.wiki_world import write_world
 
 from blindpo.images.base import Query
 from blindpo.images.cache import LookupCache
-from blindpo.images.fetch import FetchConfig, Fetcher
+from blindpo.images.fetch import Fetcher
+from blindpo.images.fetch_config import FetchConfig
 from blindpo.images.wikipedia import Wikipedia
 
 pytestmark = pytest.mark.live

@@ -36,7 +36,7 @@ PERSONAL: Final = frozenset({"contact", "lookup_cache"})
 """Keys about who builds and on which machine: they are in nothing that is passed on."""
 NOT_IDENTITY: Final = PERSONAL | {
     "catalogue", "taxonomy", "chat_concurrency", "chat_budget_tokens", "replies",
-    "requests_per_minute", "knowledge_graph_key_variable",
+    "requests_per_minute", "proxy", "knowledge_graph_key_variable",
 }  # fmt: skip
 """Keys that say where something lies (what lies there is hashed) or how fast to go."""
 

@@ -97,6 +97,8 @@ class SourceConfig:
     """File with what servers answered; empty is blindpo/lookups.sqlite in the user's cache folder."""
     requests_per_minute: float = 180.0
     """For each source on the network. Wikimedia allows 200 to a client that says who runs it."""
+    proxy: Literal["none", "environment"] = "none"
+    """environment: requests go through $HTTPS_PROXY, which then resolves the names."""
     wikipedia_api: str = "https://en.wikipedia.org/w/api.php"
     """The Action API of the wiki that `wikipedia` asks."""
     knowledge_graph_api: str = "https://kgsearch.googleapis.com/v1/entities:search"

@@ -11,17 +11,18 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
+from urllib.request import getproxies
 
 import httpcore2
 
 from blindpo.errors import AnswerError, ConfigError, ImageError, ServerError
 from blindpo.images.cache import LookupCache, Stored
 from blindpo.images.decode import ImageLimits, decode_image
+from blindpo.images.fetch_config import FetchConfig
 from blindpo.images.guard import Guard, GuardedBackend, Resolve, resolve
 from blindpo.images.polite import Time, TokenBucket, backoff, retry_after
 
@@ -31,45 +32,6 @@ MAX_REDIRECTS: Final = 5
 URL_LETTERS: Final = "%/:?#[]@!$&'()*+,;=~"
 FILES: Final = "file"
 """The cache's source name of pictures; the key is the URL."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchConfig:
-    """Manners and limits of the client."""
-
-    contact: str
-    """Who runs this: an e-mail address or a URL of your own. Servers are told; Wikimedia requires it."""
-    hosts: tuple[str, ...]
-    """Hosts, with all below them, from which pictures are taken."""
-    requests_per_minute: float = 180.0
-    """Over all servers together. Wikimedia allows 200 to a client that says who runs it."""
-    tries: int = 5
-    """How often one request is tried while the server is down, slow or busy."""
-    timeout_seconds: float = 30.0
-    """For one connection, read or write."""
-    deadline_seconds: float = 90.0
-    """For one request as a whole, however slowly its bytes drip."""
-    max_wait_seconds: float = 120.0
-    """The longest wait that is accepted when a server asks for one; if it asks for more, the run says so and stops."""
-    max_bytes: int = 10_000_000
-    """Of one answer, unpacked; more is cut off while it streams."""
-
-    def __post_init__(self) -> None:
-        word = self.contact.strip()
-        mail = "@" in word.strip("@") and not any(letter.isspace() for letter in word)
-        if not (mail or word.startswith(("https://", "http://"))) or not word.isascii() or not word.isprintable():
-            raise ConfigError(
-                "contact is missing: servers must be able to reach who runs this build; give your own e-mail address "
-                "or web page with --set contact=YOU@EXAMPLE.ORG (it is sent in the User-Agent and nowhere else)"
-            )
-        for key in ("requests_per_minute", "tries", "timeout_seconds", "deadline_seconds", "max_bytes"):
-            if getattr(self, key) <= 0:
-                raise ConfigError(f"{key} is {getattr(self, key)}; it must be above 0")
-
-    @property
-    def user_agent(self) -> str:
-        """`name/version (contact) library/version`, as Wikimedia's policy asks."""
-        return f"blindpo/{version('blindpo')} ({self.contact.strip()}) httpcore2/{httpcore2.__version__}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +68,17 @@ class Fetcher:
     """Requests that were sent, tries included."""
 
     def __post_init__(self) -> None:
-        self._guard = Guard(hosts=self.config.hosts, bases=self.bases)
+        guard = Guard(hosts=self.config.hosts, bases=self.bases)
+        if self.config.proxy == "environment" and not guard.only_local:
+            guard = replace(guard, proxy=getproxies().get("https", ""))
+        self._guard = guard
         self._deadline = _Deadline(self.time)
         self._bucket = TokenBucket(self.config.requests_per_minute, burst=2, time=self.time)
         backend = GuardedBackend(self._guard, self._deadline.left, self.resolve)
-        self._pool = httpcore2.ConnectionPool(max_connections=4, keepalive_expiry=15, network_backend=backend)
+        proxy = _proxy(guard.proxy) if guard.proxy else None
+        self._pool = httpcore2.ConnectionPool(
+            max_connections=4, keepalive_expiry=15, network_backend=backend, proxy=proxy
+        )
 
     _failures: Counter[str] = field(init=False, default_factory=Counter)
     _guard: Guard = field(init=False)
@@ -272,6 +240,16 @@ def _require_picture(response: Response, url: str) -> Response:
     except ImageError as error:
         raise AnswerError(error.reason) from error
     return response
+
+
+def _proxy(url: str) -> httpcore2.Proxy:
+    """The proxy of the environment; its name and password go into its own header."""
+    parts = urlsplit(url)
+    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    try:
+        return httpcore2.Proxy(f"{parts.scheme}://{_place(url)}", auth=auth)
+    except (ValueError, TypeError) as error:
+        raise ConfigError("HTTPS_PROXY is no address; write it as http://HOST:PORT") from error
 
 
 def _place(url: str) -> str:

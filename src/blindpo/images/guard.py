@@ -51,6 +51,8 @@ class Guard:
     hosts: tuple[str, ...]
     bases: tuple[str, ...] = ()
     """URLs that the user wrote down: their hosts are allowed, and one on loopback may be connected to."""
+    proxy: str = ""
+    """URL of the user's own proxy, which may be anywhere: it resolves the names of allowed hosts itself."""
 
     def require_allowed(self, url: str) -> None:
         """Raise AnswerError where `url` is not one that may be asked; nothing is resolved yet."""
@@ -72,11 +74,18 @@ class Guard:
     def addresses(self, host: str, port: int, resolve: Resolve) -> list[str]:
         """Where `host` may be reached. Raises AnswerError where any of its addresses is private."""
         found = list(resolve(host, port))
-        if not self._is_local_base(host.lower(), port):
+        to_proxy = bool(self.proxy) and host == urlsplit(self.proxy).hostname
+        if not to_proxy and not self._is_local_base(host.lower(), port):
             private = [address for address in found if not is_public(address)]
             if private:
                 raise AnswerError(f"the host '{host}' leads to a private address, which is refused")
         return found
+
+    @property
+    def only_local(self) -> bool:
+        """Whether all that may be asked is on this machine: then no proxy stands between."""
+        bases = [urlsplit(base) for base in self.bases]
+        return bool(bases) and all(self._is_local_base(base.hostname or "", base.port) for base in bases)
 
     def _is_local_base(self, host: str, port: int | None) -> bool:
         bases = [urlsplit(base) for base in self.bases]

@@ -20,10 +20,14 @@ def _fetcher(config: SourceConfig, base: str) -> Any:
     """A client for one source: servers count requests by operator, each for itself."""
     # the HTTP client is loaded only where a recipe names a source on the network
     from blindpo.images.cache import LookupCache
-    from blindpo.images.fetch import FetchConfig, Fetcher
+    from blindpo.images.fetch import Fetcher
+    from blindpo.images.fetch_config import FetchConfig
 
     fetching = FetchConfig(
-        contact=config.contact, hosts=config.image_hosts, requests_per_minute=config.requests_per_minute
+        contact=config.contact,
+        hosts=config.image_hosts,
+        requests_per_minute=config.requests_per_minute,
+        proxy=config.proxy,
     )
     return Fetcher(fetching, LookupCache(config.cache_file), bases=(base,))
 

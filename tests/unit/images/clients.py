@@ -7,7 +7,8 @@ import zlib
 from PIL import Image
 
 from blindpo.images.cache import LookupCache
-from blindpo.images.fetch import FetchConfig, Fetcher
+from blindpo.images.fetch import Fetcher
+from blindpo.images.fetch_config import FetchConfig
 from blindpo.images.polite import Time
 
 CONTACT = "tester@example.org"

@@ -5,7 +5,7 @@ import pytest
 from tests.fake_server import redirect, reply, serving
 from tests.unit.images.clients import client, picture
 
-from blindpo.errors import AnswerError
+from blindpo.errors import AnswerError, ServerError
 from blindpo.images.fetch import Fetcher
 from blindpo.images.guard import Guard, GuardedBackend, is_public
 
@@ -100,3 +100,30 @@ def test_a_second_address_is_tried_where_the_first_does_not_answer() -> None:
         for none in ([], ["::1"]):
             with pytest.raises(httpcore2.ConnectError):
                 GuardedBackend(guard, lambda: 5.0, lambda _h, _p, found=none: found).connect_tcp("localhost", port)
+
+
+def test_a_proxy_is_used_where_the_recipe_says_so_and_resolves_the_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.base.replace("http://", "http://me:secret@"))
+        asking = client(tries=1, proxy="environment")
+        host, port = proxy.base.removeprefix("http://").split(":")
+
+        def resolve(name: str, number: int) -> list[str]:
+            assert (name, number) == (host, int(port)), "the proxy resolves all other names"
+            return [host]
+
+        through = Fetcher(asking.config, asking.cache, time=asking.time, resolve=resolve)
+        with pytest.raises(ServerError) as caught:
+            through.picture("https://example.org/a.png")
+        assert "secret" not in str(caught.value)
+        assert proxy.paths() == ["example.org:443"]
+        assert proxy.asked[0].headers["proxy-authorization"].startswith("Basic ")
+        with pytest.raises(AnswerError, match="allow-list"):
+            through.picture("https://example.com/a.png")
+
+
+def test_a_wiki_on_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    with serving() as server:
+        url = server.on("/a.png", reply(picture()))
+        assert client(server.base, proxy="environment").picture(url).body == picture()
