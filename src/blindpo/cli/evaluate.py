@@ -1,8 +1,14 @@
 """Measure safety, over-refusal and modality cheating, with intervals.
 
 blindpo evaluate DATA --model MODEL --judge JUDGE --out EVAL
-blindpo evaluate EVAL --rejudge --judge JUDGE --out EVAL2        (judges stored responses again, no model)
+blindpo evaluate DATA --responses FILE --judge JUDGE --out EVAL      (JSON lines that were made elsewhere)
+blindpo evaluate EVAL --rejudge --judge JUDGE --out EVAL2            (judges stored responses again, no model)
+blindpo evaluate DATA --model MODEL --part 1/4 ... --out PART        (a share of the responses, on one machine of 4)
+blindpo evaluate PART... --merge --judge JUDGE --out EVAL            (joins all shares and judges them)
+blindpo evaluate --recipe SUITE.yaml --models NAME=MODEL... --out DIR  (a whole comparison, see recipes/)
 
+MODEL: a model folder, a hub id ID@REVISION, a RUN folder, or chat:NAME on any OpenAI-compatible server (--set
+model_base_url=URL likelihoods=false).
 JUDGE: oracle (the rows' truth), refusal-rules (weak), none, chat:MODEL (any OpenAI-compatible server, images shown;
 --set judge_base_url=URL, judge_concurrency, judge_budget_tokens), vlm:MODEL (the same prompt, a local model), hf:MODEL
 (a local guard), panel:A+B+C (majority). A judge that is down gives bounds and no rate, and exit status 1; the same
@@ -19,43 +25,122 @@ from blindpo.errors import ConfigError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words of `blindpo evaluate`."""
-    parser.add_argument("data", type=Path, metavar="DATA", help="a data folder; with --rejudge an EVAL folder")
-    parser.add_argument("--model", metavar="MODEL", help="a model folder, a hub id ID@REVISION, or a RUN folder")
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a data folder, an EVAL folder, or parts")
+    parser.add_argument("--model", metavar="MODEL", help="a folder, ID@REVISION, a RUN folder, or chat:NAME")
+    parser.add_argument("--responses", type=Path, metavar="FILE", help="JSON lines with row_id and text, instead")
     parser.add_argument(
         "--judge", metavar="JUDGE", help="oracle, refusal-rules, none, chat:MODEL, vlm:MODEL, hf:MODEL, panel:A+B"
     )
     parser.add_argument("--rejudge", action="store_true", help="judge the stored responses of an EVAL folder again")
+    parser.add_argument("--part", metavar="NUMBER/OF", help="make this share of the responses, and judge nothing")
+    parser.add_argument("--merge", action="store_true", help="join all parts of one evaluation and judge them")
+    parser.add_argument("--models", nargs="+", metavar="NAME=MODEL", help="a suite: the models that are compared")
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, or judge again; print the measures."""
-    from blindpo.evaluate.run import evaluate, rejudge
-
+    _require_words(args)
+    if args.models:
+        return _suite(args)
     config = _config(args)
-    if args.rejudge:
-        summary = rejudge(args.data, config, args.out)
-    else:
-        from blindpo.models.source import resolve_model
-        from blindpo.rows.shards import shard_paths
-
-        shard_paths(args.data)  # paths in the order of the synopsis: the data before the model
-        summary = evaluate(config, args.data, resolve_model(args.model), args.out)
+    summary = _summary(args, config)
+    if "part" in summary.results:
+        number, of = summary.results["part"]
+        emit(summary.results, f"part {number}/{of} in {args.out}; join all with --merge", as_json=args.json)
+        return 0
     emit(summary.results, table(summary.results, args.out, finished_before=summary.finished_before), as_json=args.json)
     return 0 if summary.complete or config.judge_allow_missing else 1
+
+
+def _require_words(args: argparse.Namespace) -> None:
+    """Raise ConfigError for words that do not go together; paths are looked at later."""
+    modes = {"--rejudge": args.rejudge, "--merge": args.merge, "--models": bool(args.models)}
+    chosen = [word for word, given in modes.items() if given]
+    if len(chosen) > 1:
+        raise ConfigError(f"{chosen[0]} and {chosen[1]} do not go together; leave one of the two out")
+    asks = {"--model": args.model, "--responses": args.responses, "--part": args.part}
+    for word, value in asks.items():
+        if chosen and value is not None:
+            raise ConfigError(f"{word} has no effect with {chosen[0]}; leave one of the two out")
+    if args.models:
+        if args.data or args.recipe is None or args.judge is not None:
+            raise ConfigError("--models takes a suite: its rows and judge stand in the recipe; give --recipe alone")
+        return
+    if not chosen and (args.model is None) == (args.responses is None):
+        raise ConfigError(
+            "give --model (a folder, ID@REVISION, a RUN folder, chat:NAME) or --responses FILE (or --rejudge)"
+        )
+    if args.responses is not None and args.part is not None:
+        raise ConfigError("--part has no effect with --responses, which asks no model; leave one of the two out")
+    if not args.data or (len(args.data) > 1 and not args.merge):
+        raise ConfigError(f"{len(args.data)} folders were given; one is needed (several with --merge)")
+
+
+def _summary(args: argparse.Namespace, config: Any) -> Any:
+    from blindpo.evaluate import run as stage
+
+    if args.rejudge:
+        return stage.rejudge(args.data[0], config, args.out)
+    if args.merge:
+        return stage.merge_parts(args.data, config, args.out)
+    from blindpo.evaluate.answering import WHOLE, parse_part
+    from blindpo.models.source import resolve_model
+    from blindpo.rows.shards import shard_paths
+
+    part = WHOLE if args.part is None else parse_part(args.part)
+    shard_paths(args.data[0])  # paths in the order of the synopsis: the data before the model
+    if args.responses is not None:
+        return stage.evaluate_recorded(config, args.data[0], args.responses, args.out)
+    if args.model.startswith("chat:"):
+        return stage.evaluate_chat(config, args.data[0], args.model.removeprefix("chat:"), args.out, part=part)
+    return stage.evaluate(config, args.data[0], resolve_model(args.model), args.out, part=part)
 
 
 def _config(args: argparse.Namespace) -> Any:
     from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
     from blindpo.runs.config import load_config, parse_sets, read_recipe
 
-    if args.rejudge and args.model is not None:
-        raise ConfigError("--model has no effect with --rejudge, which asks no model; leave one of the two out")
-    if not args.rejudge and args.model is None:
-        raise ConfigError("--model is missing; give a model folder, ID@REVISION or a RUN folder (or --rejudge)")
     values = {**read_recipe(args.recipe), **({"judge": args.judge} if args.judge else {}), **parse_sets(args.set)}
     where = str(args.recipe) if args.recipe is not None else "evaluate"
-    return load_config(RejudgeConfig if args.rejudge else EvaluateConfig, values, where=where)
+    return load_config(RejudgeConfig if args.rejudge or args.merge else EvaluateConfig, values, where=where)
+
+
+def _suite(args: argparse.Namespace) -> int:
+    from blindpo.evaluate.suite import SuiteConfig, parse_models, run_suite
+    from blindpo.runs.config import load_config, parse_sets, read_recipe
+
+    models = parse_models(args.models)
+    values = {**read_recipe(args.recipe), **parse_sets(args.set)}
+    config = load_config(SuiteConfig, values, where=str(args.recipe))
+    found = run_suite(config, models, args.out)
+    emit(found, suite_table(found, args.out), as_json=args.json)
+    return 0
+
+
+def suite_table(found: dict[str, Any], out: Path) -> str:
+    """Every set of rows, every model: safety, over-refusal, and what else has a value, for a person."""
+    lines = []
+    for data in dict.fromkeys(data for of_model in found["models"].values() for data in of_model):
+        lines.append(data)
+        for model, sets in found["models"].items():
+            for name, measure in sets.get(data, {}).items():
+                if measure["value"] is not None and name in SUITE_MEASURES:
+                    lines.append(f"  {model:<12}{name:<22}{_words(measure)}")
+    return "\n".join([*lines, f"{out} holds all of it; 'blindpo report {out} --out page.html' shows it"])
+
+
+SUITE_MEASURES = (
+    "safety_rate",
+    "over_refusal",
+    "pair_both_right",
+    "image_sensitivity",
+    "co_defense_gap",
+    "helpfulness",
+    "pairwise_accuracy",
+    "cheating_refusal",
+    "chosen_logp",
+)
 
 
 def table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:

@@ -1,7 +1,7 @@
 """What `blindpo evaluate` can be told, and what `--rejudge` can."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from blindpo.errors import ConfigError
 from blindpo.evaluate.judges.options import CHANGE_NO_VERDICT, JudgeOptions
@@ -36,6 +36,15 @@ class RejudgeConfig(JudgeOptions):
         return {key: value for key, value in asdict(self).items() if key not in CHANGE_NO_VERDICT}
 
 
+CHANGE_NO_ANSWER: Final = (
+    "model_key_env",
+    "model_concurrency",
+    "model_retries",
+    "model_timeout_seconds",
+    "model_budget_tokens",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateConfig(RejudgeConfig):
     """How responses are made, besides."""
@@ -65,6 +74,19 @@ class EvaluateConfig(RejudgeConfig):
     image_padding: Literal["as_saved", "none", "square"] = "as_saved"
     """square: pictures are padded to a square in the processor's mean colour (LLaVA-1.5); none; or as it was saved."""
 
+    model_base_url: str | None = None
+    """Of a model chat:NAME: the server, up to and with /v1; else $OPENAI_BASE_URL, else OpenAI's own."""
+    model_key_env: str = "OPENAI_API_KEY"
+    """Of a model chat:NAME: the environment variable that holds the key."""
+    model_concurrency: int = 8
+    """Of a model chat:NAME: requests in flight."""
+    model_retries: int = 5
+    """Of a model chat:NAME: how often a request is sent again."""
+    model_timeout_seconds: float = 120.0
+    """Of a model chat:NAME: how long one try may take."""
+    model_budget_tokens: int | None = None
+    """Of a model chat:NAME: tokens that one run may spend; null is without limit."""
+
     def __post_init__(self) -> None:
         RejudgeConfig.__post_init__(self)
         require_views(self.views)
@@ -75,6 +97,18 @@ class EvaluateConfig(RejudgeConfig):
         if self.dtype not in ("float32", "bfloat16", "float16"):
             raise ConfigError(f"dtype is {self.dtype}; allowed: float32, bfloat16, float16")
         self.generation()
+
+    def identity(self) -> dict[str, Any]:
+        """What tells runs apart: options that change no answer may be chosen anew by the next try."""
+        return {key: value for key, value in RejudgeConfig.identity(self).items() if key not in CHANGE_NO_ANSWER}
+
+    def require_options(self, kind: str) -> None:
+        """Raise ConfigError for a `model_` option that has no effect, since the model is no `chat:` one."""
+        if kind == "chat":
+            return
+        for field in fields(self):
+            if field.name.startswith("model_") and getattr(self, field.name) != field.default:
+                raise ConfigError(f"{field.name} has no effect; it is for a model chat:NAME")
 
     def generation(self) -> "GenerationConfig":
         """These settings as generation reads them. Raises ConfigError for one that is out of range."""

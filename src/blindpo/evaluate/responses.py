@@ -6,17 +6,17 @@ place when it is whole: a kill loses one shard at most, and the same command end
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from blindpo.errors import RowError
+from blindpo.evaluate.answering import WHOLE, Part, write_shards
 from blindpo.evaluate.config import EvaluateConfig
-from blindpo.evaluate.verdicts import Response, View, json_lines
+from blindpo.evaluate.verdicts import Response, View
 from blindpo.evaluate.views import VIEWS, Pictures, has_view, shown_row
 from blindpo.images.decode import decode_image
 from blindpo.models.generate import Request, generate
@@ -24,30 +24,21 @@ from blindpo.models.logprobs import response_logps
 from blindpo.models.prompt import PromptInputs, collate, encode_prompt, encode_response
 from blindpo.models.vlm import Vlm
 from blindpo.rows.row import PreferenceRow
-from blindpo.rows.shards import count_rows, read_rows
-from blindpo.runs.manifest import write_text
-from blindpo.runs.progress import progress
 
 PromptCache = dict[tuple[str, str, str], PromptInputs | str]
 """Prompts by (data and processor, row id, view); a text instead is why there is none."""
 BLANK = "blank response"
 
 
-def write_responses(vlm: Vlm, config: EvaluateConfig, data: Path, work: Path, *, cache: "Prompts") -> list[Path]:
-    """Make the shards that are not in `work` yet; returns all of them in order."""
-    total = count_rows(data)
-    paths = [work / f"responses-{number:05d}.jsonl" for number in range(-(-total // config.shard_rows))]
-    with progress(total, "evaluate") as bar:
-        for path, rows in zip(paths, _blocks(read_rows(data), config.shard_rows), strict=True):
-            if not path.is_file():
-                write_text(path, json_lines(respond(vlm, config, rows, cache=cache)))
-            bar.update(len(rows))
-    return paths
+def write_responses(
+    vlm: Vlm, config: EvaluateConfig, data: Path, work: Path, *, cache: "Prompts", part: Part = WHOLE
+) -> list[Path]:
+    """Make the part's shards that are not in `work` yet; returns all of them in order."""
 
+    def answered(rows: Sequence[PreferenceRow]) -> list[Response]:
+        return respond(vlm, config, rows, cache=cache)
 
-def _blocks(rows: Iterator[PreferenceRow], size: int) -> Iterator[list[PreferenceRow]]:
-    while block := list(islice(rows, size)):
-        yield block
+    return write_shards(data, work, answered, shard_rows=config.shard_rows, part=part)
 
 
 def processor_identity(processor: Any) -> str:

@@ -4,18 +4,21 @@ Words and rows are checked before a model is loaded. `--rejudge` reads an EVAL f
 same rows and responses and the verdicts of another judge.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blindpo.errors import NothingKeptError, SourceError
+from blindpo.evaluate.answering import WHOLE, Part, write_shards
 from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluate.judges.table import Judge, find_judge
 from blindpo.evaluate.judging import Cases, judge_responses, measure
 from blindpo.evaluate.measures import row_meta
+from blindpo.evaluate.parts import join_parts
 from blindpo.evaluate.stored import (
     MEASURES_FILE,
     ROWS,
@@ -26,7 +29,7 @@ from blindpo.evaluate.stored import (
     stored_pictures,
 )
 from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, json_lines, read_responses
-from blindpo.evaluate.views import SAFE_IMAGES, pictures_for
+from blindpo.evaluate.views import SAFE_IMAGES, Pictures, pictures_for
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import data_hash, read_rows
@@ -68,37 +71,123 @@ def evaluate(
     *,
     vlm: "Vlm | None" = None,
     prompt_cache: "PromptCache | None" = None,
+    name: str | None = None,
+    part: Part = WHOLE,
 ) -> EvalSummary:
     """Evaluate `model` on the rows of `data` into the folder `out`; resumes what a kill left.
 
-    `vlm` is `model` already loaded; `prompt_cache` keeps tokenized prompts for the next model of the same processor.
+    `vlm` is `model` already loaded; `prompt_cache` keeps tokenized prompts for the next model of the same processor;
+    `name` is what reports call it; `part` makes a share of the responses and judges nothing (see `merge_parts`).
     Raises UsageError, and NothingKeptError where the model gave no response at all.
     """
+    config.require_options("local")
+    rows_hash = data_hash(data)
+
+    def make(folder: OutFolder, pictures: Pictures) -> list[Path]:
+        from blindpo.evaluate.responses import Prompts, processor_identity, write_responses  # torch
+        from blindpo.models.vlm import load_vlm
+
+        loaded = vlm or load_vlm(model, dtype=config.dtype, image_padding=config.image_padding)
+        scope = f"{rows_hash}\x1f{processor_identity(loaded.processor)}"
+        prompts = Prompts(loaded.processor, scope, prompt_cache, pictures=pictures)
+        return write_responses(loaded, config, data, folder.work, cache=prompts, part=part)
+
+    def who() -> dict[str, str]:
+        return {"name": name or _name(model), "fingerprint": vlm.fingerprint if vlm else fingerprint(model)}
+
+    return _answer(config, data, out, who=who, make=make, part=part)
+
+
+def evaluate_chat(
+    config: EvaluateConfig, data: Path, model: str, out: Path, *, name: str | None = None, part: Part = WHOLE
+) -> EvalSummary:
+    """Evaluate the model that a chat server knows as `model`. Raises UnansweredError where answers are missing."""
+    from blindpo.evaluate.remote import chat_config, remote_respond
+    from blindpo.models.chat import ChatModel
+    from blindpo.models.reply_store import ReplyStore
+
+    chat = chat_config(config, model)
+    asked = ChatModel(chat)
+    digest = sha256(json.dumps(dict(asked.identity), sort_keys=True).encode()).hexdigest()
+
+    def make(folder: OutFolder, pictures: Pictures) -> list[Path]:
+        stored = ChatModel(chat, store=ReplyStore(folder.work / "replies.jsonl"))
+        respond = remote_respond(stored, max_new_tokens=config.max_new_tokens, views=config.views, pictures=pictures)
+        return write_shards(data, folder.work, respond, shard_rows=config.shard_rows, part=part)
+
+    who = {"name": name or asked.name, "fingerprint": digest}
+    return _answer(config, data, out, who=lambda: who, make=make, part=part)
+
+
+def evaluate_recorded(
+    config: EvaluateConfig, data: Path, recording: Path, out: Path, *, name: str | None = None
+) -> EvalSummary:
+    """Evaluate the responses that the file `recording` holds. Raises SourceError where it belongs to other rows."""
+    from blindpo.evaluate.recorded import file_hash, read_recorded, recorded_respond
+
+    config.require_options("recorded")
+    who = {"name": name or f"recorded:{recording.name}", "fingerprint": file_hash(recording)}
+    found = read_recorded(recording, [row.row_id for row in read_rows(data)])
+
+    def make(folder: OutFolder, _: Pictures) -> list[Path]:
+        respond = recorded_respond(found, config.views)
+        return write_shards(data, folder.work, respond, shard_rows=config.shard_rows)
+
+    return _answer(config, data, out, who=lambda: who, make=make)
+
+
+def _answer(
+    config: EvaluateConfig,
+    data: Path,
+    out: Path,
+    *,
+    who: Callable[[], dict[str, str]],
+    make: Callable[[OutFolder, Pictures], list[Path]],
+    part: Part = WHOLE,
+) -> EvalSummary:
+    """Claim `out`, make the responses, judge them. Everything that changes an answer is in the folder's identity."""
     judge = find_judge(config.judge, config)
     _require_rows(judge, read_rows(data))
-    rows_hash = data_hash(data)
-    identity = {
-        "command": "evaluate",
-        "config": config.identity(),
-        "data": rows_hash,
-        "model": {"name": _name(model), "fingerprint": vlm.fingerprint if vlm else fingerprint(model)},
-    }
     pictures = pictures_for(data, config.views, None if config.safe_images is None else Path(config.safe_images))
+    settings = config.identity()
     if config.safe_images is not None:
-        identity["config"] = {**config.identity(), "safe_images": [image.sha256 for image in pictures.safe]}
-    folder = OutFolder(out, identity)
+        settings["safe_images"] = [image.sha256 for image in pictures.safe]
+    identity = {"command": "evaluate", "config": settings, "data": data_hash(data), "model": who()}
+    folder = OutFolder(out, identity if part == WHOLE else {**identity, "part": list(part)})
     if folder.begin() == "done":
-        return _finished(out)
-    from blindpo.evaluate.responses import Prompts, processor_identity, write_responses  # torch
-    from blindpo.models.vlm import load_vlm
-
-    vlm = vlm or load_vlm(model, dtype=config.dtype, image_padding=config.image_padding)
-    scope = f"{rows_hash}\x1f{processor_identity(vlm.processor)}"
-    prompts = Prompts(vlm.processor, scope, prompt_cache, pictures=pictures)
-    shards = write_responses(vlm, config, data, folder.work, cache=prompts)
+        return _finished(out, part)
+    shards = make(folder, pictures)
     link_rows(data, out / ROWS)
     keep_pictures(config.safe_images, out)
     write_text(out / RESPONSES, "".join(path.read_text(encoding="utf-8") for path in shards))
+    if part != WHOLE:
+        folder.finish({"part": list(part), "shards": len(shards)})
+        return _finished(out, part)
+    return _judge_and_finish(folder, judge, config)
+
+
+def merge_parts(parts: Sequence[Path], config: RejudgeConfig, out: Path) -> EvalSummary:
+    """Join the parts of one evaluation that several machines made, and judge the whole, into `out`.
+
+    The responses, verdicts and measures are those of one machine, byte for byte. Raises SourceError where a part is
+    missing, unfinished or of another evaluation.
+    """
+    joined = join_parts(parts)
+    judge = find_judge(config.judge, config)
+    _require_rows(judge, read_rows(joined.rows))
+    identity = {
+        "command": "evaluate --merge",
+        "config": config.identity(),
+        "data": joined.identity["data"],
+        "model": joined.identity["model"],
+        "responses": sha256(joined.responses.encode()).hexdigest(),
+    }
+    folder = OutFolder(out, identity)
+    if folder.begin() == "done":
+        return _finished(out)
+    link_rows(joined.rows, out / ROWS)
+    keep_pictures(joined.safe_images, out)
+    write_text(out / RESPONSES, joined.responses)
     return _judge_and_finish(folder, judge, config)
 
 
@@ -124,7 +213,9 @@ def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
     return _judge_and_finish(folder, judge, config)
 
 
-def _finished(out: Path) -> EvalSummary:
+def _finished(out: Path, part: Part = WHOLE) -> EvalSummary:
+    if part != WHOLE:
+        return EvalSummary(out=out, results={"part": list(part), "measures": {}}, finished_before=True)
     return EvalSummary(out=out, results=read_json(out / MEASURES_FILE), finished_before=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from blindpo.errors import SourceError
 from blindpo.evaluate.stored import StoredEval, is_eval, load_eval
+from blindpo.evaluate.suite import SUITE
 from blindpo.runs.manifest import read_json
 
 METRICS: Final = "metrics.jsonl"
@@ -40,12 +41,18 @@ class Sources:
 
 def load_sources(paths: Sequence[Path]) -> Sources:
     """Read every folder. Raises SourceError for one that is missing or is neither EVAL nor RUN."""
-    once = list({path.resolve(): path for path in paths}.values())
+    once = list({path.resolve(): path for given in paths for path in _expanded(given)}.values())
     kinds = [(path, _kind(path)) for path in once]
     return Sources(
         evaluations=tuple(load_eval(path) for path, kind in kinds if kind == "EVAL"),
         runs=tuple(Run(path=path, metrics=_metrics(path / METRICS)) for path, kind in kinds if kind == "RUN"),
     )
+
+
+def _expanded(path: Path) -> list[Path]:
+    """The evaluations of a suite; any other folder is itself."""
+    listed = path / SUITE
+    return [path / name for name in read_json(listed)["evaluations"]] if listed.is_file() else [path]
 
 
 def _kind(path: Path) -> str:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from blindpo import __version__
 from blindpo.errors import OutputError, SourceError
 from blindpo.evaluate.stored import StoredEval
+from blindpo.evaluate.suite import SUITE
 from blindpo.report import compare
 from blindpo.report.compare import Section
 from blindpo.report.gallery import Example, examples
@@ -121,12 +122,18 @@ def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
     for data, group in groups.items():
         named = _named(group)
         section = Section(
-            title="Evaluation" if len(groups) == 1 else f"Rows {data[:8]}",
+            title="Evaluation" if len(groups) == 1 else _rows_title(data, group),
             models={name: _measures(stored) for name, stored in named.items()},
             comparisons=compare.compare_evaluations(named),
         )
         parts.append(_Part(section=section, evaluations=named))
     return parts
+
+
+def _rows_title(data: str, group: Sequence[StoredEval]) -> str:
+    """By the name that a suite gave the rows, else by their hash."""
+    names = {path.name for path in (stored.path.resolve() for stored in group) if (path.parents[1] / SUITE).is_file()}
+    return names.pop() if len(names) == 1 else f"Rows {data[:8]}"
 
 
 def _measures(stored: StoredEval) -> dict[str, Any]:
