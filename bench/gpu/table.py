@@ -1,0 +1,46 @@
+"""RESULTS.md: what was measured on GPUs, and by name what nobody has measured yet."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS, TABLE = HERE / "results.json", HERE / "RESULTS.md"
+FAILED = "failed"
+PEAK_TFLOPS = {"H200": 989, "H100": 989, "A100": 312, "L40S": 362, "A10": 125, "4090": 165}
+"""Dense bfloat16 peak by a word of the device's name, from the makers' data sheets (SXM where there are several)."""
+HEAD = (
+    "# Training steps of models of real size on one GPU\n\n"
+    "Written by `python bench/gpu/steps.py` (see there). Random weights, rows of about 726 tokens (576 of the image)\n"
+    "with three responses of about 60, 4 rows a step, bf16; LoRA r 16 over bfloat16 weights, full fine-tuning over\n"
+    "float32 ones. Rows/s compare packed with separate; tokens/s count a prompt as often as it is computed.\n\n"
+    "| case | device | rows/s | tokens/s | of peak FLOPs | peak GiB |\n|---|---|---|---|---|---|\n"
+)
+
+
+def write_table(cases: list[str]) -> None:
+    """Every case on every device that was measured; "unmeasured" where there is none."""
+    known: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+    TABLE.write_text(HEAD + "\n".join(table_lines(cases, known)) + "\n")
+
+
+def table_lines(cases: list[str], known: list[dict[str, Any]]) -> list[str]:
+    """The rows of the table."""
+    lines = []
+    for case in cases:
+        mine = [each for each in known if each["case"] == case]
+        lines += [line(each) for each in mine] or [
+            f"| {case} | - | unmeasured | unmeasured | unmeasured | unmeasured |"
+        ]
+    return lines
+
+
+def line(found: dict[str, Any]) -> str:
+    """One measured case."""
+    start = f"| {found['case']} | {found['device']} |"
+    if FAILED in found:
+        return f"{start} {found[FAILED]} | - | - | - |"
+    peak = next((flops for word, flops in PEAK_TFLOPS.items() if word in found["device"]), None)
+    share = "-" if peak is None else f"{found['flops_per_second'] / (peak * 1e12):.0%}"
+    memory = "-" if found["peak_gib"] is None else f"{found['peak_gib']:.1f}"
+    return f"{start} {found['rows_per_second']:.2f} | {found['tokens_per_second']:,.0f} | {share} | {memory} |"
