@@ -81,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.train.run import train  # seconds of imports, so after all words and paths are checked
 
     summary = train(config, theirs, data=args.data, model=model, out=args.out, eval_data=args.eval)
-    emit(_as_json(summary), _text(summary), as_json=args.json)
+    if summary.is_main_process:
+        emit(_as_json(summary), _text(summary), as_json=args.json)
     if args.strict and summary.counts["rejected"]:
         raise StrictError(f"{summary.counts['rejected']} rows were rejected; {args.out / 'rejects.jsonl'} says why")
     return 0

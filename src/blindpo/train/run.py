@@ -75,6 +75,8 @@ class TrainSummary:
     """Of the time of all steps that was spent waiting for data."""
     uploaded: str | None
     """The address that the run was pushed to."""
+    is_main_process: bool = True
+    """Of several processes one speaks for all."""
 
 
 def train(
@@ -183,7 +185,10 @@ def _finished(out: Path, state: str, upload: Upload | None, settings: Any) -> Tr
     manifest, timings = read_json(out / "manifest.json"), read_json(out / "timings.json")
     names = ("steps", "counts", "final", "before", "warnings", "packed", "padding_share")
     found = {name: manifest[name] for name in names}
-    return TrainSummary(out=out, state=state, **found, data_share=timings.get("data_share"), uploaded=where)
+    return TrainSummary(
+        out=out, state=state, **found, data_share=timings.get("data_share"), uploaded=where,
+        is_main_process=settings.process_index == 0,
+    )  # fmt: skip
 
 
 def _identity(
