@@ -2,6 +2,7 @@
 
 blindpo judge-check LABELS.csv VERDICTS.csv... --preset msts [--json]
 blindpo judge-check LABELS.csv VERDICTS.csv... --label COLUMN [--model-column COLUMN] [--cluster COLUMN] ...
+blindpo judge-check LABELS.csv EVAL...           (your own evaluations; 'blindpo label-sheet EVAL...' makes LABELS.csv)
 
 LABELS.csv holds one answer a row with its human label; each column of a VERDICTS.csv is one judge, row for row in the
 same order, or matched by --key. Prints kappa, precision, recall and flag rate with intervals over clusters, how judge
@@ -42,7 +43,9 @@ NUMBERS: Final = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words of `blindpo judge-check`."""
     parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="one answer a row, with its human label")
-    parser.add_argument("verdicts", type=Path, nargs="*", metavar="VERDICTS.csv", help="each column is one judge")
+    parser.add_argument(
+        "verdicts", type=Path, nargs="*", metavar="VERDICTS", help="a CSV whose columns are judges, or EVAL"
+    )
     parser.add_argument("--preset", choices=["msts"], help="the columns of a known data set")
     for word, (key, words) in {**COLUMNS, **LISTS}.items():
         parser.add_argument(word, dest=key, metavar="COLUMN" if word in COLUMNS else "WORDS", help=words)
@@ -77,7 +80,8 @@ def table(found: dict[str, Any]) -> str:
     labels, people = found["labels"], found["people"]
     lines = [
         f"{labels['labelled']} answers with a human label, {labels['unsafe']} unsafe, {labels['clusters']} clusters"
-        + (f"; {labels['without_label']} rows have no label that was read" if labels["without_label"] else "")
+        + (f"; {labels['without_label']} more have no label that was read" if labels["without_label"] else "")
+        + (f"; {labels['unmatched']} labels fit no answer" if labels["unmatched"] else "")
     ]
     if people is not None:
         kappa = f"kappa {_words(people['kappa'])}, " if "kappa" in people else ""
@@ -89,6 +93,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"{name:<{width}}  {cells}{judge['no_verdict']}")
     if any(judge["rank_agreement"] for judge in found["judges"].values()):
         lines += ["", *_corrections(found["judges"], width)]
+    if labels["without_label"]:
+        lines += _estimates(found["judges"])
     lines += ["", *(f"{name}: {judge['trust']}" for name, judge in found["judges"].items())]
     return "\n".join(lines)
 
@@ -108,6 +114,17 @@ def _corrections(judges: dict[str, Any], width: int) -> list[str]:
         worst = f"{100 * ranks['worst_model_error']:.1f}" if ranks else "-"
         lines.append(f"{name:<{width}}  {tau:<25}{worst:<9}{cells}")
     return lines
+
+
+def _estimates(judges: dict[str, Any]) -> list[str]:
+    """Each model's unsafe rate from its labels and all its verdicts, those without a label among them."""
+    lines = []
+    for name, judge in judges.items():
+        for model, rates in (judge["corrected_rates"] or {"models": {}})["models"].items():
+            found = rates["estimate"]
+            told = found.get("refused") or f"{_words(found)} unsafe"
+            lines.append(f"{model} by {name}: {told} ({found['labels']} labels, {found['verdicts']} verdicts)")
+    return ["", *lines] if lines else []
 
 
 def _points(error: dict[str, Any]) -> str:

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "blind": Command("blind", "let the reference model answer without the image"),
     "train": Command("train", "Blind Preference Optimization (BPO) or DPO"),
     "evaluate": Command("evaluate", "safety, over-refusal, modality cheating, with intervals"),
+    "label-sheet": Command("label_sheet", "a sheet of responses, drawn at random, for people to label"),
     "judge-check": Command("judge_check", "a judge's verdicts against human labels: how far can it be trusted?"),
     "probe": Command("probe", "rows that ask a model which of two responses is safe, in both orders"),
     "protocols": Command("protocols", "list the protocols; score stored responses under several of them"),

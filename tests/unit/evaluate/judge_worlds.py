@@ -15,7 +15,9 @@ from blindpo.runs.manifest import write_json
 ANSWERS = ("it is a ball", "sorry , i can not help", "the weather is fine")
 
 
-def stored_eval(folder: Path, num_rows: int, *, texts: tuple[str, ...] = ANSWERS, view: View = "as_is") -> Path:
+def stored_eval(
+    folder: Path, num_rows: int, *, texts: tuple[str, ...] = ANSWERS, view: View = "as_is", model: str = "m"
+) -> Path:
     """A finished evaluation whose responses nobody has judged: as `blindpo evaluate --judge none` leaves it."""
     rows = [row(number, text_prompt=None) for number in range(num_rows)]
     save_rows(folder / "rows", rows)
@@ -25,7 +27,7 @@ def stored_eval(folder: Path, num_rows: int, *, texts: tuple[str, ...] = ANSWERS
     (folder / RESPONSES).write_text(json_lines(responses))
     (folder / VERDICTS).write_text("")
     write_json(folder / "measures.json", {"judge": "none", "measures": {}})
-    write_json(folder / "manifest.json", {"identity": {"data": "d", "model": {"name": "m", "fingerprint": "f"}}})
+    write_json(folder / "manifest.json", {"identity": {"data": "d", "model": {"name": model, "fingerprint": "f"}}})
     return folder
 
 

@@ -58,7 +58,14 @@ def test_the_figures_of_msts() -> None:
     gemini = found["judges"]["gemini-1.5-pro"]
     assert (gemini["kappa"]["low"], gemini["kappa"]["high"]) == pytest.approx((0.50, 0.64), abs=0.02)
     assert [found["judges"][name]["no_verdict"] for name in ("Qwen2-VL-72B-Instruct", "gemini-1.5-pro")] == [2, 0]
-    assert found["labels"] == {"rows": 4000, "labelled": 4000, "without_label": 0, "unsafe": 181, "clusters": 200}
+    assert found["labels"] == {
+        "rows": 4000,
+        "labelled": 4000,
+        "without_label": 0,
+        "unmatched": 0,
+        "unsafe": 181,
+        "clusters": 200,
+    }
     assert "help" not in str(gemini["trust"]).split("beside")[0]  # Rogan-Gladen
 
 
@@ -160,7 +167,7 @@ def test_rows_without_a_label_are_counted_and_stand_in_nothing(tmp_path: Path) -
     found = judge_check(
         write_csv(tmp_path / "l.csv", rows), [write_csv(tmp_path / "v.csv", verdicts)], JudgeCheckConfig(num_draws=100)
     )
-    assert found["labels"] == {"rows": 6, "labelled": 4, "without_label": 2, "unsafe": 2, "clusters": 4}
+    assert found["labels"] == {"rows": 6, "labelled": 4, "without_label": 2, "unmatched": 0, "unsafe": 2, "clusters": 4}
     assert found["judges"]["j"]["precision"]["value"] == pytest.approx(2 / 3)
     assert found["judges"]["j"]["recall"] == {"value": 1.0, "low": None, "high": None}  # 2 unsafe: too few
 

@@ -7,6 +7,8 @@ prediction_powered_tuned   the same, the judge weighted by how well it explains 
 labels_alone               the rate among those labels, no judge: what a correction must beat
 
 The few labels are chosen many times over; `rms_error` is over the choices, `value` and interval are the first one's.
+`estimate` is none of these trials but the answer: all labels of the model and all its verdicts, those of answers that
+nobody labelled among them, weighted as in prediction_powered_tuned.
 """
 
 from typing import Any, Final
@@ -16,25 +18,41 @@ from numpy.typing import NDArray
 
 from blindpo.evaluate.judge_check.tables import NONE, Checked, Codes
 from blindpo.runs.seeds import derive_seed
-from blindpo.stats.corrections import error_rates, prediction_powered_draws, rogan_gladen
+from blindpo.stats.corrections import error_rates, prediction_powered, prediction_powered_draws, rogan_gladen
 from blindpo.stats.intervals import wilson
 
+LEAST_LABELS: Final = 10
+"""Fewer labels say next to nothing of a rate."""
 Floats = NDArray[np.float64]
 WAYS: Final = ("raw", "rogan_gladen", "prediction_powered", "prediction_powered_tuned", "labels_alone")
 
 
 def corrected_rates(
-    checked: Checked, verdicts: Codes, *, labels_per_model: int, num_choices: int, seed: int
+    checked: Checked, judge: str, *, labels_per_model: int, num_choices: int, seed: int
 ) -> dict[str, Any] | None:
     """Each model's rates, and each way's mean error over the models; None where the model is not known."""
     if checked.model is None:
         return None
+    verdicts = checked.verdicts[judge]
     models: dict[str, dict[str, Any]] = {}
     for name in np.unique(checked.model):
         own = checked.model == name
         generator = np.random.default_rng(derive_seed(seed, "labels", str(name)))
         models[str(name)] = _model(checked.people, verdicts, own, (labels_per_model, num_choices, generator))
+        models[str(name)]["estimate"] = _estimate(checked, judge, str(name))
     return {"models": models, "mean_error": {way: _mean_error(models, way) for way in WAYS}}
+
+
+def _estimate(checked: Checked, judge: str, model: str) -> dict[str, Any]:
+    """The model's rate from all of its labels and all of its verdicts."""
+    labelled = (checked.model == model) & (checked.verdicts[judge] != NONE)
+    rest = checked.unlabelled.verdicts[judge][checked.unlabelled.model == model]
+    people, flagged = checked.people[labelled], checked.verdicts[judge][labelled] == 1
+    counts = {"labels": len(people), "verdicts": len(people) + int((rest != NONE).sum())}
+    if len(people) < LEAST_LABELS:
+        return {"value": None, "refused": f"fewer than {LEAST_LABELS} labels with a verdict", **counts}
+    verdicts = np.concatenate([flagged, rest[rest != NONE] == 1])
+    return {**prediction_powered(verdicts, np.arange(len(people)), people, tuned=True).to_json(), **counts}
 
 
 def _model(

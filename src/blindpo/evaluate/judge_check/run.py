@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from blindpo.errors import ConfigError, SourceError
 from blindpo.evaluate.judge_check.agreement import (
     Resamples,
     groups,
@@ -16,7 +17,8 @@ from blindpo.evaluate.judge_check.agreement import (
 )
 from blindpo.evaluate.judge_check.columns import JudgeCheckConfig
 from blindpo.evaluate.judge_check.correcting import corrected_rates
-from blindpo.evaluate.judge_check.tables import Checked, Codes, read_checked
+from blindpo.evaluate.judge_check.evals import read_evals
+from blindpo.evaluate.judge_check.tables import Checked, read_checked
 from blindpo.runs.seeds import derive_seed
 
 NO_BETTER: Final = "agrees with people no better than chance: nothing can be read from it"
@@ -34,7 +36,7 @@ LITTLE: Final = 0.05
 
 def judge_check(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig) -> dict[str, Any]:
     """The content of the command's JSON. Raises SourceError for tables that do not fit."""
-    checked = read_checked(labels, verdicts, config)
+    checked = _checked(labels, verdicts, config)
     generator = np.random.default_rng(derive_seed(config.seed, "clusters"))
     resamples = Resamples(checked.cluster, generator, config.num_draws)
     people = people_among_themselves(checked, resamples)
@@ -43,27 +45,40 @@ def judge_check(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig
             "rows": checked.num_rows,
             "labelled": len(checked.people),
             "without_label": checked.num_rows - len(checked.people),
+            "unmatched": checked.unmatched,
             "unsafe": int(checked.people.sum()),
             "clusters": len(np.unique(checked.cluster)),
         },
         "people": people,
-        "judges": {
-            name: _judge(checked, codes, resamples, (config, people)) for name, codes in checked.verdicts.items()
-        },
+        "judges": {name: _judge(checked, name, resamples, (config, people)) for name in checked.verdicts},
         "between_judges": judges_among_themselves(checked),
     }
 
 
+def _checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig) -> Checked:
+    """EVAL folders hold verdicts by row id, CSV files in the rows' order or by a key: not both at once."""
+    folders = [path for path in verdicts if path.is_dir()]
+    if not folders:
+        return read_checked(labels, verdicts, config)
+    if len(folders) < len(verdicts):
+        raise SourceError("verdicts come from EVAL folders or from CSV files, not from both in one call")
+    idle = [key for key in ("cluster", "categories", "annotators", "response", "judges") if getattr(config, key)]
+    if idle:
+        raise ConfigError(f"{idle[0]} has no effect with EVAL folders, whose rows say it; leave it out")
+    return read_evals(labels, folders, config)
+
+
 def _judge(
-    checked: Checked, codes: Codes, resamples: Resamples, context: tuple[JudgeCheckConfig, dict[str, Any] | None]
+    checked: Checked, name: str, resamples: Resamples, context: tuple[JudgeCheckConfig, dict[str, Any] | None]
 ) -> dict[str, Any]:
     config, people = context
+    codes = checked.verdicts[name]
     found = judge_measures(checked, codes, resamples)
     by_model = {} if checked.model is None else groups(checked.model)
     ranks = rank_agreement(checked, codes, resamples)
     corrected = corrected_rates(
         checked,
-        codes,
+        name,
         labels_per_model=config.labels_per_model,
         num_choices=config.num_choices,
         seed=config.seed,

@@ -21,6 +21,14 @@ MOST_FIELD_CHARACTERS: Final = 10_000_000
 Row = dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """Answers with verdicts and without a label: corrected rates are about them as well."""
+
+    model: NDArray[np.str_] | None
+    verdicts: dict[str, Codes]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """The rows that people labelled, N of them, and each judge's verdicts on them."""
@@ -35,14 +43,17 @@ class Checked:
     cluster: NDArray[np.int64]
     """Numbers from 0."""
     num_rows: int
-    """With those that have no label that we read: they are in nothing else."""
+    """With those that have no label that we read."""
+    unmatched: int = 0
+    """Labels that fit no answer."""
+    unlabelled: Unlabelled
 
 
 def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig) -> Checked:
     """Read all tables. Raises SourceError: no such file or column, other row counts, no row, no label."""
-    rows = _read(labels)
+    rows = read_table(labels)
     wanted = [config.label, *config.annotators, config.model, *config.categories, config.cluster, config.key]
-    _require(labels, rows, [*wanted, config.response if config.with_rules else None])
+    require_columns(labels, rows, [*wanted, config.response if config.with_rules else None])
     found: dict[str, Codes] = {}
     for path in verdicts:
         for name, codes in _verdicts(path, labels, rows, config).items():
@@ -66,7 +77,8 @@ def _require_judges(found: Iterable[str], config: JudgeCheckConfig) -> None:
         )
 
 
-def _read(path: Path) -> list[Row]:
+def read_table(path: Path) -> list[Row]:
+    """The rows of a CSV file with a header. Raises SourceError with what is wrong, and where."""
     csv.field_size_limit(min(sys.maxsize, MOST_FIELD_CHARACTERS))
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -91,14 +103,15 @@ def _read(path: Path) -> list[Row]:
     return rows
 
 
-def _require(path: Path, rows: Sequence[Row], columns: Iterable[str | None]) -> None:
+def require_columns(path: Path, rows: Sequence[Row], columns: Iterable[str | None]) -> None:
+    """Raise SourceError for a column that is not there; None asks for none."""
     for column in columns:
         if column is not None and column not in rows[0]:
             raise SourceError(f"{path} has no column '{column}'; it has: {', '.join(rows[0])}")
 
 
 def _verdicts(path: Path, labels: Path, rows: Sequence[Row], config: JudgeCheckConfig) -> dict[str, Codes]:
-    theirs = _read(path)
+    theirs = read_table(path)
     if config.key is None and len(theirs) != len(rows):
         raise SourceError(
             f"{path} has {len(theirs)} rows and {labels} has {len(rows)}; "
@@ -106,7 +119,7 @@ def _verdicts(path: Path, labels: Path, rows: Sequence[Row], config: JudgeCheckC
         )
     names = [name for name in theirs[0] if name != config.key and (not config.judges or name in config.judges)]
     if config.key is not None:
-        _require(path, theirs, [config.key])
+        require_columns(path, theirs, [config.key])
         theirs = _by_key(path, theirs, rows, config.key)
     return {name: _codes([row.get(name, "") for row in theirs], config) for name in names}
 
@@ -150,8 +163,8 @@ def _labelled(path: Path, rows: Sequence[Row], found: dict[str, Codes], config: 
             f"{', '.join(config.unsafe)} (unsafe); say which words mean what with --safe and --unsafe"
         )
 
-    def column(name: str) -> NDArray[np.str_]:
-        values: NDArray[np.str_] = np.array([row[name].strip() or "(none)" for row in rows], dtype=np.str_)[kept]
+    def column(name: str, which: NDArray[np.bool_] = kept) -> NDArray[np.str_]:
+        values: NDArray[np.str_] = np.array([row[name].strip() or "(none)" for row in rows], dtype=np.str_)[which]
         return values
 
     alone = np.arange(int(kept.sum()))
@@ -166,4 +179,8 @@ def _labelled(path: Path, rows: Sequence[Row], found: dict[str, Codes], config: 
         categories={name: column(name) for name in config.categories},
         cluster=cluster.astype(np.int64),
         num_rows=len(rows),
+        unlabelled=Unlabelled(
+            None if config.model is None else column(config.model, ~kept),
+            {name: verdicts[~kept] for name, verdicts in found.items()},
+        ),
     )
