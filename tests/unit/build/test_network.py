@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from tests.fake_server import Asked, FakeServer, reply
+from tests.fake_server import Asked, FakeServer, reply, serving
 from tests.unit.build.worlds import dialogue, everything, write_lines
+from tests.unit.images.clients import picture
 
 from blindpo.cli.main import main
 from blindpo.rows.shards import read_rows
@@ -121,6 +122,31 @@ def test_rows_can_go_on_without_what_is_not_answered(
     assert build(wiki, lines, tmp_path / "data", "--set", "unanswered=drop") == 0
     assert {row.entity.text for row in read_rows(tmp_path / "data")} == {"Aldermoor", "Ember Works"}
     assert "image-unanswered" in (tmp_path / "data" / "rejects.jsonl").read_text()
+
+
+def test_what_one_source_does_not_have_the_next_is_asked_for(
+    wiki: FakeServer, lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNOWLEDGE_GRAPH_API_KEY", "not-a-real-key")
+    with serving() as graph:
+        image = {
+            "contentUrl": f"{graph.base}/images?q=tbn:nowhere",
+            "license": "https://creativecommons.org/licenses/by/4.0/",
+        }
+        result = {"@id": "kg:/m/0", "name": "Nowhere", "@type": ["Place", "Thing"], "image": image}
+        found = {"itemListElement": [{"resultScore": 500, "result": result}]}
+        url = graph.on("/v1/entities:search", reply(json.dumps(found).encode(), kind="application/json"))
+        graph.on("/images", reply(picture("nowhere"), kind="image/png"))
+        sets = ("--set", "sources=wikipedia,knowledge-graph", "--set", f"knowledge_graph_api={url}")
+        assert build(wiki, lines, tmp_path / "data", *sets) == 0
+        assert {asked.query.get("query") for asked in graph.asked} == {"Nowhere", "Halcyon Mark", None}
+    rows = {row.entity.text: row for row in read_rows(tmp_path / "data")}
+    assert set(rows) == {"Aldermoor", "Dalia Fenwick", "Ember Works", "Nowhere"}
+    assert rows["Nowhere"].images[0].file == "tbn:nowhere" and rows["Nowhere"].entity.type == "LOC"
+    told = json.loads(rows["Nowhere"].extra)["build"]["image"]
+    assert told["source"] == "knowledge-graph" and told["score"] == 500
+    assert not any(b"not-a-real-key" in content for content in everything(tmp_path / "data").values())
+    assert b"not-a-real-key" not in (lines.parent / "lookups.sqlite").read_bytes()
 
 
 def test_without_a_contact_nothing_is_asked(

@@ -1,7 +1,9 @@
 """Whatever a server does, a request ends with a picture or a reason, is polite, and is never repeated in vain."""
 
 import gzip
+import struct
 import time
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -159,6 +161,11 @@ def test_decompression_bombs_are_refused(server: FakeServer) -> None:
     assert len(bomb) < 20_000
     with pytest.raises(AnswerError, match=r"9000 x 9000|bomb"):
         client(server.base).picture(server.on("/a.png", reply(bomb)))
+    whole = picture()
+    text = b"k\0\0" + zlib.compress(b"a" * 50_000_000)
+    block = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    with pytest.raises(AnswerError, match="too large"):
+        client(server.base).picture(server.on("/b.png", reply(whole[:33] + block + whole[33:])))
     packed = gzip.compress(b" " * 50_000_000)
     url = server.on("/api.php", reply(packed, kind="application/json", content_encoding="gzip"))
     with pytest.raises(AnswerError, match="more than 10000000 bytes"):
