@@ -41,9 +41,11 @@ bench: setup
 	$(BIN)/python bench/evaluate.py
 	$(BIN)/python bench/forecast.py
 	$(BIN)/python bench/trainer.py
+	$(BIN)/python bench/build.py --sizes 4000
 
 bench-full: setup
 	$(BIN)/python bench/trainer.py --full
+	$(BIN)/python bench/build.py
 
 docs: setup
 	$(BIN)/python docs/make_help.py

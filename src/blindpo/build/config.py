@@ -29,6 +29,8 @@ class BuildConfig(SourceConfig):
     """Who finds entities: catalogue, capitalised, hf:MODEL. Where two overlap, the one named first is taken."""
     min_entity_score: float = 0.5
     """Mentions that a recogniser is less sure of are dropped."""
+    max_entities: int = 16
+    """Entities of one dialogue that are followed, in the order of the text; a list of names is no dialogue."""
     sources: tuple[str, ...] = ("catalogue",)
     """Image sources in the order in which they are asked (images/table.py)."""
     unanswered: Literal["stop", "drop"] = "stop"
@@ -85,7 +87,15 @@ class BuildConfig(SourceConfig):
         for name in ("recognizers", "sources"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is empty; name at least one")
-        for name in ("min_image_px", "max_words", "shard_dialogues", "rewrites", "chat_concurrency", "twin_pictures"):
+        for name in (
+            "max_entities",
+            "min_image_px",
+            "max_words",
+            "shard_dialogues",
+            "rewrites",
+            "chat_concurrency",
+            "twin_pictures",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("min_entity_score", "test_share"):

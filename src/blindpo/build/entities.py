@@ -6,6 +6,7 @@ that are pieces of words, and pictures for them (paper: bert-large-cased-finetun
 """
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -131,15 +132,18 @@ def on_word_bounds(text: str, start: int, end: int) -> bool:
 
 def without_overlaps(mentions: Iterable[Mention]) -> Iterator[Mention]:
     """Those that overlap none before them in the order given."""
-    taken: list[Mention] = []
+    taken: list[tuple[int, int]] = []  # sorted, none over another
     for mention in mentions:
-        if all(mention.end <= other.start or mention.start >= other.end for other in taken):
-            taken.append(mention)
+        span = (mention.start, mention.end)
+        place = bisect(taken, span)
+        before_fits = place == 0 or taken[place - 1][1] <= mention.start
+        if before_fits and (place == len(taken) or mention.end <= taken[place][0]):
+            taken.insert(place, span)
             yield mention
 
 
 def _opens_sentence(text: str, start: int) -> bool:
-    before = text[:start].rstrip(" \"'(\u201c\u2018")
+    before = text[max(0, start - 40) : start].rstrip(" \"'(\u201c\u2018")
     return not before or before[-1] in ".!?\n:"
 
 
@@ -155,9 +159,10 @@ class Recognize:
 
     name = "entities"
 
-    def __init__(self, recognizers: Sequence[Recognizer], *, min_score: float = 0.0) -> None:
+    def __init__(self, recognizers: Sequence[Recognizer], *, min_score: float = 0.0, most: int = 16) -> None:
         self._recognizers = recognizers
         self._min_score = min_score
+        self._most = most
 
     def __call__(self, rows: Sequence[PreferenceRow]) -> Outcome:
         """One draft for each entity of each row; a row without one is rejected."""
@@ -184,7 +189,7 @@ class Recognize:
         first: dict[str, Mention] = {}
         for mention in sorted(without_overlaps(usable), key=lambda m: m.start):
             first.setdefault(name_key(mention.text), mention)
-        return list(first.values())
+        return list(first.values())[: self._most]
 
 
 def _draft(row: PreferenceRow, mention: Mention) -> Draft:

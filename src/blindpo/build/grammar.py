@@ -25,6 +25,8 @@ _DETERMINER: Final = re.compile(r"(?<![\w'\u2019])(?P<word>[A-Za-z]+)\s+$")
 _ARE: Final = re.compile(r"\s+(?:are|were|have|do|don['\u2019]t|aren['\u2019]t|weren['\u2019]t)\b", re.IGNORECASE)
 _FIXED: Final = (*POSSESSIVES, *DEMONSTRATIVES, *QUANTIFIERS, *_NUMBERS)
 _MANY: Final = ("these", "those", "all", "many", "most", "few", "several", "other", *_NUMBERS)
+_WINDOW: Final = 120
+"""Letters before a name that are looked at: patterns that end at it are slow on long texts."""
 _OPENING: Final = re.compile(r"(?:^|[.!?]['\"\u2019\u201d)]*\s+|\n\s*)['\"\u2018\u201c(]*$")
 
 
@@ -34,32 +36,37 @@ def is_plural(text: str, start: int, end: int) -> bool:
     >>> is_plural("Are all Parisians so?", 8, 17), is_plural("Paris is big", 0, 5)
     (True, False)
     """
-    before = _DETERMINER.search(text[:start])
+    before_it = text[max(0, start - _WINDOW) : start]
+    before = _DETERMINER.search(before_it)
     if before and before["word"].lower() in _MANY:
         return True
     ends_in_s = text[start:end].endswith("s") and not text[start:end].endswith(("ss", "us", "is"))
-    asked = re.search(r"(?:^|[.!?]\s+|\s)(?:are|were|do)\s+(?:the\s+)?$", text[:start], re.IGNORECASE)
+    asked = re.search(r"(?:^|[.!?]\s+|\s)(?:are|were|do)\s+(?:the\s+)?$", before_it, re.IGNORECASE)
     return ends_in_s and bool(_ARE.match(text, end) or asked)
 
 
 def put(text: str, start: int, end: int, phrase: str) -> str:
     """`text` with `phrase` ("the ...") in place of the letters from `start` up to `end`, its surroundings mended."""
-    before, after = text[:start], text[end:]
+    dropped, said = _said(text, start, phrase)
+    return text[: start - dropped] + said + text[end:]
+
+
+def _said(text: str, start: int, phrase: str) -> tuple[int, str]:
+    """How many letters before `start` go (an article), and what stands there then."""
+    before = text[max(0, start - _WINDOW) : start]
     bare = phrase.removeprefix("the ")
     kept, adjective = _split_adjective(before)
     determiner = _DETERMINER.search(kept)
     word = determiner["word"].lower() if determiner else ""
+    dropped = 0
     if determiner and word in ARTICLES:
         if adjective:  # "a rich X": the article stays in front of the adjective
-            return before + bare + after
-        before, said = before[: determiner.start()], phrase
+            return 0, bare
+        dropped = len(before) - determiner.start()
     elif word in _FIXED or adjective:
-        return before + bare + after
-    else:
-        said = phrase
-    if _OPENING.search(before):
-        said = said[0].upper() + said[1:]
-    return before + said + after
+        return 0, bare
+    opens = _OPENING.search(before[: len(before) - dropped])
+    return dropped, phrase[0].upper() + phrase[1:] if opens else phrase
 
 
 def _split_adjective(before: str) -> tuple[str, str]:
@@ -88,7 +95,10 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 def put_all(text: str, name: str, first: str, later: str) -> str:
     """`text` with every mention of `name` replaced: the first by the phrase `first`, the others by `later`."""
-    spans = mentions_of(text, name)
-    for number, (start, end) in reversed(list(enumerate(spans))):
-        text = put(text, start, end, later if number else first)
-    return text
+    pieces = []
+    done = 0
+    for number, (start, end) in enumerate(mentions_of(text, name)):
+        dropped, said = _said(text, start, later if number else first)
+        pieces += [text[done : max(done, start - dropped)], said]
+        done = end
+    return "".join([*pieces, text[done:]])

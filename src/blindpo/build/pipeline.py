@@ -76,7 +76,10 @@ class FirstPass:
     def __call__(self, number: int) -> ShardResult:
         """One shard of the source."""
         if self._recognize is None:
-            self._recognize = Recognize(make_recognizers(self._config), min_score=self._config.min_entity_score)
+            config = self._config
+            self._recognize = Recognize(
+                make_recognizers(config), min_score=config.min_entity_score, most=config.max_entities
+            )
         read = self._reader.shard(number)
         counts = tally(READ, read.size, read.rejects)
         outcome = self._recognize([row for _, row in read.rows])

@@ -10,7 +10,7 @@ from typing import Any, Final, overload
 
 from blindpo.errors import SourceError
 
-MAX_LINE_BYTES: Final = 16 * 2**20
+MAX_LINE_BYTES: Final = 2**20
 """Longer lines are no dialogue; they are passed over without being held in memory, and given as None."""
 SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 

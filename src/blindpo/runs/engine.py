@@ -127,9 +127,13 @@ def _map_on_ray(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int
         )
         ray.init(log_to_driver=False, logging_level="ERROR", **here)
     try:
-        actor = ray.remote(_Actor)
+        actor: Any = ray.remote(_Actor)
         pool = ActorPool([actor.remote(job) for _ in range(min(workers, len(numbers) or 1))])
         yield from pool.map_unordered(lambda worker, number: worker.make.remote(number), numbers)
+    except ray.exceptions.RayActorError as error:
+        raise WorkerDiedError(
+            "a Ray actor died (out of memory, or killed); run the same command again, with fewer --workers"
+        ) from error
     finally:
         if ours:
             ray.shutdown()

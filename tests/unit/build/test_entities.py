@@ -1,5 +1,6 @@
 """Which letters are an entity: word bounds, longest match, no function words or ordinals, one draft for each name."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from tests.tiny_models import byte_tokenizer
 from tests.unit.build.drafts import row_of
+from tests.unit.build.worlds import DIALOGUES, write_catalogue, write_lines
 from transformers import BertConfig, BertForTokenClassification
 
 from blindpo.build.draft import Mention
@@ -17,8 +19,9 @@ from blindpo.build.entities import (
     Recognize,
     on_word_bounds,
 )
+from blindpo.cli.main import main
 from blindpo.errors import ModelError
-from blindpo.models.source import resolve_model
+from blindpo.models.source import fingerprint, resolve_model
 from blindpo.models.tagger import Tagger
 
 CATALOGUE = CatalogueRecognizer(
@@ -152,6 +155,16 @@ def test_a_saved_model_gives_spans_of_whole_words(tagger_folder: Path) -> None:
         assert all(m.text == text[m.start : m.end] and m.type in ("PER", "LOC", "MISC") for m in mentions)
     drafts = Recognize([ModelRecognizer(resolve_model(tagger_folder))])([row_of(texts[0])]).drafts
     assert all(on_word_bounds(texts[0].lower(), d.mention.start, d.mention.end) for d in drafts)
+
+
+def test_a_build_with_a_model_has_its_fingerprint(tagger_folder: Path, tmp_path: Path) -> None:
+    write_catalogue(tmp_path / "cat")
+    write_lines(tmp_path / "train.jsonl", DIALOGUES)
+    words = ["build", str(tmp_path / "train.jsonl"), "--catalogue", str(tmp_path / "cat"), "--workers", "1"]
+    words += ["--out", str(tmp_path / "data"), "--set", f"recognizers=catalogue,hf:{tagger_folder}"]
+    assert main(words) == 0
+    manifest = json.loads((tmp_path / "data" / "manifest.json").read_text())
+    assert manifest["identity"]["models"][f"hf:{tagger_folder}"] == fingerprint(resolve_model(tagger_folder))
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every rule matches what it names and nothing that is like it; reasons and flags reach the outcome."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,13 @@ def test_a_rule_matches_what_it_names(name: str) -> None:
 def test_every_rule_is_tested() -> None:
     assert set(CASES) | {"one-row-per-dialogue"} == set(RULES)
     assert set(DEFAULT_FILTERS) <= set(RULES)
+
+
+def test_the_page_on_building_has_every_rule_with_its_reason() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "building.md").read_text()
+    for name, make in RULES.items():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+        assert make(BuildConfig()).reason in line
 
 
 def test_one_row_per_dialogue_keeps_the_first_that_is_good() -> None:

@@ -1,11 +1,13 @@
 """Words from a model: what comes back is checked, asked again, or the template's text stands with the reasons."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.fakes import FakeChatServer
+from tests.tiny_models import save_tiny_llava
 from tests.unit.build.drafts import draft_of
 from tests.unit.build.worlds import DIALOGUES, write_catalogue, write_lines
 
@@ -149,6 +151,24 @@ def test_the_taxonomy_of_the_package_and_bad_ones(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [b]")
     with pytest.raises(ConfigError, match="level one"):
         read_taxonomy(tmp_path / "bad.yaml")
+
+
+def test_a_local_model_that_writes_nonsense_leaves_the_templates_text(tmp_path: Path) -> None:
+    write_catalogue(tmp_path / "cat")
+    write_lines(tmp_path / "train.jsonl", DIALOGUES[:2])
+    model = save_tiny_llava(tmp_path / "model")
+    words = [
+        "build",
+        str(tmp_path / "train.jsonl"),
+        "--catalogue",
+        str(tmp_path / "cat"),
+        "--out",
+        str(tmp_path / "data"),
+    ]
+    assert main([*words, "--set", f"rephrase='vlm:{model}'", "--set", "rewrites=1", "--workers", "2"]) == 0
+    told = [json.loads(row.extra)["build"]["rephrase"] for row in read_rows(tmp_path / "data")]
+    assert [(one["by"], one["asked"]) for one in told] == [("template-default", f"vlm:{model}")] * 2
+    assert all(one["refused"] for one in told)
 
 
 def test_a_build_asks_a_chat_server_and_asks_nothing_twice(tmp_path: Path) -> None:

@@ -109,6 +109,24 @@ def test_one_bad_row_in_a_hundred_costs_no_good_one(world: Path) -> None:
     ]
 
 
+MONSTERS = {
+    "lines": "\n" * 200_000 + "Eldoria",
+    "letters": "a" * 200_000 + " Eldoria",
+    "one name": "the Eldoria " * 40_000,
+    "names": " ".join(f"Vance{n} Port Quill Lumen" for n in range(20_000)),
+}
+
+
+@pytest.mark.parametrize("name", MONSTERS)
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_a_monstrous_dialogue_neither_hangs_nor_floods(world: Path, name: str, recipe: str) -> None:
+    write_lines(world / "hh" / "train.jsonl", [dialogue(MONSTERS[name]), dialogue("Is Eldoria pretty?")])
+    words = ["--recipe", str(ROOT / "recipes" / f"build_{recipe}.yaml"), "--set", "recognizers=catalogue,capitalised"]
+    assert build(world, "data", *words) == 0
+    assert any(row.text_prompt[-1].text == "Is Eldoria pretty?" for row in read_rows(world / "data"))
+    assert (world / "data" / "rejects.jsonl").stat().st_size < 10_000
+
+
 def test_splits_get_folders_and_no_dialogue_is_in_two(world: Path) -> None:
     write_lines(world / "hh" / "test.jsonl", DIALOGUES[:2])
     assert build(world, "data", source="hh") == 0
