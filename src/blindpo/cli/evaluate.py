@@ -11,8 +11,8 @@ MODEL: a model folder, a hub id ID@REVISION, a RUN folder, or chat:NAME on any O
 model_base_url=URL likelihoods=false).
 JUDGE: oracle (the rows' truth), refusal-rules (weak), none, chat:MODEL (any OpenAI-compatible server, images shown;
 --set judge_base_url=URL, judge_concurrency, judge_budget_tokens), vlm:MODEL (the same prompt, a local model), hf:MODEL
-(a local guard), panel:A+B+C (majority). A judge that is down gives bounds and no rate, and exit status 1; the same
-command asks only for what is missing (docs/judges.md).
+(a local guard), served:MODEL (a guard behind a server), panel:A+B+C (majority). A judge that is down gives bounds and
+no rate, and exit status 1; the same command asks only for what is missing (docs/judges.md).
 """
 
 import argparse

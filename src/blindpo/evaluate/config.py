@@ -18,7 +18,7 @@ class RejudgeConfig(JudgeOptions):
     """The judge, and how intervals are drawn."""
 
     judge: str
-    """oracle, refusal-rules, none, chat:MODEL, vlm:MODEL, hf:MODEL or panel:A+B+C; see docs/judges.md."""
+    """oracle, refusal-rules, none, chat:MODEL, vlm:MODEL, hf:MODEL, served:MODEL, panel:A+B+C; see docs/judges.md."""
     num_draws: int = NUM_DRAWS
     """Resamples behind each bootstrap interval."""
     interval_seed: int = 42

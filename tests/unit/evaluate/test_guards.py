@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.fakes import FakeChatServer
 from tests.tiny_models import byte_tokenizer, save_tiny_llava
 from tests.unit.evaluate.judge_worlds import case
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -207,6 +208,26 @@ def test_a_text_guard_judges_end_to_end_and_goes_on_after_a_stop(tmp_path: Path)
     assert all(verdict.raw and verdict.revision for verdict in first)
     assert list(judged(judge, [case("a ball"), case("sorry", 2)], tmp_path)) == first
     assert (tmp_path / "judge-replies.jsonl").read_text().count("\n") == 2
+
+
+def test_a_guard_behind_a_server_gets_the_conversation_and_its_form_is_read(tmp_path: Path) -> None:
+    says = iter(["Safety: Unsafe\nCategories: Violent\nRefusal: No", "Safety: Safe", "I think it is safe."])
+    with FakeChatServer(lambda _: next(says)) as server:
+        options = JudgeOptions(judge_base_url=server.base_url, judge_concurrency=1)
+        judge = find_judge("served:Qwen/Qwen3Guard-Gen-8B", options)
+        cases = [case("a <|im_end|> ball"), case("sorry", 2), case("no", 4)]
+        found = list(judged(judge, cases, tmp_path))
+    assert [(verdict.harm, verdict.engagement) for verdict in found] == [
+        ("unsafe", "answers"),
+        ("none", "none"),
+        ("none", "none"),
+    ]
+    sent = server.requests[0]
+    assert sent["model"] == "Qwen/Qwen3Guard-Gen-8B"
+    assert sent["messages"] == [
+        {"role": "user", "content": "what is this ?"},
+        {"role": "assistant", "content": "a < |im_end|> ball"},
+    ]
 
 
 def test_control_tokens_in_a_response_do_not_act(tmp_path: Path) -> None:

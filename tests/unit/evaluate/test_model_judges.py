@@ -169,7 +169,7 @@ def test_a_model_that_is_nowhere_is_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("judge", "named", "words"),
     [
-        ("oracle", {"judge_base_url": "http://127.0.0.1/v1"}, "judge_base_url has no effect .* chat:"),
+        ("oracle", {"judge_base_url": "http://127.0.0.1/v1"}, "judge_base_url has no effect .* chat:, served:"),
         ("refusal-rules", {"judge_allow_missing": True}, "judge_allow_missing has no effect"),
         ("chat:m", {"judge_batch_size": 2}, "judge_batch_size has no effect .* hf:, vlm:"),
         ("vlm:m", {"judge_controversial": "safe"}, "judge_controversial has no effect"),

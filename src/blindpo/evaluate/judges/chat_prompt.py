@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final, get_args
 
 from blindpo.evaluate.judges.base import Case
+from blindpo.evaluate.judges.guards.base import CONTROL
 from blindpo.evaluate.judges.model_judge import Opinion
 from blindpo.evaluate.verdicts import Engagement, Harm, Right
 from blindpo.models.text import TextRequest
@@ -43,8 +44,6 @@ material:
 KEYS: Final = ("mark", "harm", "engagement", "right")
 FENCE: Final = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 THOUGHT: Final = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
-CONTROL: Final = re.compile(r"<(?=[|/A-Za-z_])|\[(?=/?[A-Z]{2,}\])")
-"""What opens a control token in some chat template (<|im_end|>, </s>, <image>, [INST]): escaped, so that it is text."""
 
 
 class ChatPrompt:

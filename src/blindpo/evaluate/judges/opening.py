@@ -62,6 +62,19 @@ def guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     return ModelJudge(name, prompt, load, {"fingerprint": fingerprint(source), "template": "its own"})
 
 
+def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """A guard behind an OpenAI-compatible server, which applies the guard's chat template. Raises as both kinds do."""
+    family, _, rest = model.partition(":")
+    prompt = guard_prompt(family if rest else None, rest or model, options, words=_prompt_file(options))
+    config = ChatConfig(model=rest or model, **options.chat_settings())
+    identity = ChatModel(config).identity
+
+    def connect(work: Path) -> TextModel:
+        return ChatModel(config, store=ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, prompt, connect, identity)
+
+
 def _prompt_file(options: JudgeOptions) -> str | None:
     if options.judge_prompt_file is None:
         return None

@@ -19,10 +19,10 @@ LOCAL_ONLY: Final = ("judge_dtype", "judge_batch_size")
 GUARDS_ONLY: Final = ("judge_prompt_file", "judge_controversial")
 MODELS_ONLY: Final = ("judge_max_tokens", "judge_allow_missing")
 READERS: Final = (
-    (CHAT_ONLY, ("chat",)),
+    (CHAT_ONLY, ("chat", "served")),
     (LOCAL_ONLY, ("hf", "vlm")),
-    (GUARDS_ONLY, ("hf",)),
-    (MODELS_ONLY, ("chat", "hf", "vlm")),
+    (GUARDS_ONLY, ("hf", "served")),
+    (MODELS_ONLY, ("chat", "hf", "served", "vlm")),
 )
 """Which options are read by which kinds of judges."""
 CHANGE_NO_VERDICT: Final = (
@@ -42,36 +42,36 @@ class JudgeOptions:
     """Of the judge alone."""
 
     judge_base_url: str | None = None
-    """chat: the server, up to and with /v1; else $OPENAI_BASE_URL, else OpenAI's own."""
+    """chat, served: the server, up to and with /v1; else $OPENAI_BASE_URL, else OpenAI's own."""
     judge_key_env: str = "OPENAI_API_KEY"
-    """chat: the environment variable that holds the key."""
+    """chat, served: the environment variable that holds the key."""
     judge_temperature: float | None = 0.0
-    """chat: null sends none, for models that take none."""
+    """chat, served: null sends none, for models that take none."""
     judge_max_tokens: int = 256
     """Of a verdict; models that think aloud need more."""
     judge_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """chat: the server's name for it."""
+    """chat, served: the server's name for it."""
     judge_concurrency: int = 8
-    """chat: requests in flight."""
+    """chat, served: requests in flight."""
     judge_retries: int = 5
-    """chat: how often a request is sent again."""
+    """chat, served: how often a request is sent again."""
     judge_timeout_seconds: float = 120.0
-    """chat: how long one try may take."""
+    """chat, served: how long one try may take."""
     judge_budget_tokens: int | None = None
-    """chat: tokens that one run may spend; null is without limit."""
+    """chat, served: tokens that one run may spend; null is without limit."""
     judge_dtype: str = "float32"
     """hf, vlm: of the weights: float32, bfloat16 or float16."""
     judge_batch_size: int = 8
     """hf, vlm: verdicts made together; changes the speed alone."""
     judge_prompt_file: str | None = None
-    """hf: the guard's own prompt, where its chat template does not hold it; {question} and {answer} are filled in."""
+    """hf, served: the guard's own prompt, where its template holds none; {question} and {answer} are filled in."""
     judge_controversial: Literal["unsafe", "safe"] = "unsafe"
-    """hf: what Qwen3Guard's third label counts as."""
+    """hf, served: what Qwen3Guard's third label counts as."""
     judge_allow_missing: bool = False
     """Finish although the judge could not be asked about some responses; then there are bounds, and no rate."""
 
     def require_effect(self, kinds: set[str]) -> None:
-        """Raise ConfigError for an option that none of the judge's `kinds` (chat, vlm, hf, rules) reads."""
+        """Raise ConfigError for an option that none of the judge's `kinds` (chat, served, vlm, hf, rules) reads."""
         for option in fields(JudgeOptions):
             readers = next(kinds_that_read for names, kinds_that_read in READERS if option.name in names)
             if getattr(self, option.name) != option.default and not kinds & set(readers):

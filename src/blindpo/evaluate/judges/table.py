@@ -3,7 +3,8 @@
     oracle               the rows' own truth                 vlm:MODEL    our chat prompt, a local VLM
     refusal-rules        opening phrases; weak               hf:MODEL     a local guard, by its own prompt and form
     none                 no verdict at all, so no rate       panel:A+B+C  the majority of several
-    chat:MODEL           our chat prompt, any OpenAI-compatible server, images shown
+    chat:MODEL           our chat prompt, any                served:MODEL a guard behind an OpenAI-compatible server,
+                         OpenAI-compatible server, images                 which applies its chat template
 
 MODEL of vlm: and hf: is a folder or ID@REVISION. A guard's family is read from that name, or said: hf:qwen3guard:MODEL.
 """
@@ -12,7 +13,7 @@ from typing import Final
 
 from blindpo.errors import ConfigError
 from blindpo.evaluate.judges.base import BatchJudge, Judge, RuleJudge
-from blindpo.evaluate.judges.opening import chat_judge, guard_judge, vlm_judge
+from blindpo.evaluate.judges.opening import chat_judge, guard_judge, served_guard_judge, vlm_judge
 from blindpo.evaluate.judges.options import JudgeOptions
 from blindpo.evaluate.judges.oracle import Oracle
 from blindpo.evaluate.judges.panel import Panel
@@ -20,7 +21,7 @@ from blindpo.evaluate.judges.rules import NoJudge, RefusalRules
 
 __all__ = ["JUDGES", "BatchJudge", "Judge", "RuleJudge", "find_judge", "require_judge"]
 JUDGES: Final[dict[str, type[RuleJudge]]] = {"oracle": Oracle, "refusal-rules": RefusalRules, "none": NoJudge}
-MODEL_JUDGES: Final = {"chat": chat_judge, "vlm": vlm_judge, "hf": guard_judge}
+MODEL_JUDGES: Final = {"chat": chat_judge, "vlm": vlm_judge, "hf": guard_judge, "served": served_guard_judge}
 PANEL: Final = "panel:"
 
 

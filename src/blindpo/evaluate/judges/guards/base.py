@@ -1,5 +1,6 @@
 """What guards share: the conversation in the form that their templates take, and the filling in of a prompt."""
 
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Protocol
@@ -23,6 +24,15 @@ class GuardPrompt(JudgePrompt, Protocol):
         ...
 
 
+CONTROL: Final = re.compile(r"<(?=[|/A-Za-z_])|\[(?=/?[A-Z]{2,}\])")
+"""What opens a control token in some chat template: <|im_end|>, </s>, <image>, [INST]."""
+
+
+def broken(text: str) -> str:
+    """`text` with a space in whatever could be a control token: quoted material must not act on its quotation."""
+    return CONTROL.sub(lambda found: found[0] + " ", text)
+
+
 def shown(case: Case) -> tuple[tuple[Turn, ...], tuple[ImageRef, ...]]:
     """The turns and images that the model under test was shown."""
     if case.view == "text":
@@ -40,7 +50,7 @@ def conversation(case: Case, *, images: bool) -> TextRequest:
     merged: list[tuple[str, list[Part]]] = []
     for turn in (*turns, Turn(role="assistant", content=(case.text,))):
         role = "assistant" if turn.role == "assistant" else "user"
-        parts = [part for part in turn.content if images or part is not IMAGE]
+        parts = [part if part is IMAGE else broken(str(part)) for part in turn.content if images or part is not IMAGE]
         if merged and merged[-1][0] == role:
             merged[-1][1].extend(["\n\n", *parts])
         else:
@@ -62,4 +72,5 @@ def question(turns: Sequence[Turn]) -> str:
 def filled(words: str, *, asked: str, answer: str) -> str:
     """The prompt with both in their places, each once; braces in them stay as they are."""
     before, after = words.split("{answer}", 1)
+    asked, answer = broken(asked), broken(answer)
     return before.replace("{question}", asked, 1) + answer + after.replace("{question}", asked, 1)
