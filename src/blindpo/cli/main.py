@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "judge-check": Command("judge_check", "a judge's verdicts against human labels: how far can it be trusted?"),
     "probe": Command("probe", "rows that ask a model which of two responses is safe, in both orders"),
     "protocols": Command("protocols", "list the protocols; score stored responses under several of them"),
+    "inspect-log": Command("inspect_log", "write an evaluation as a log that Inspect AI's viewer opens"),
     "report": Command("report", "one page from evaluations and runs"),
     "demo": Command("demo", "the whole story, offline, on a small world whose truth is known"),
 }
