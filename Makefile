@@ -7,7 +7,7 @@ export KMP_BLOCKTIME ?= 0
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test test-slow check fix bench bench-full docs families clean
+.PHONY: setup demo test test-live test-slow check fix bench bench-full docs families clean
 
 setup: .venv/.ready
 
@@ -21,6 +21,9 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
+test-live: setup
+	$(BIN)/python -m pytest -m live
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
