@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from blindpo.models.attention import SPLIT, use_attention
 from blindpo.models.families import Family, family_of
 from blindpo.models.logprobs import response_token_logps
 from blindpo.models.prompt import PromptInputs, collate
@@ -54,8 +55,10 @@ def separate_logps(model: Any, asked: PromptInputs, answers: Sequence[Sequence[i
 
 
 def model_of(name: str, *, attention: str, checkpointing: bool, dtype: torch.dtype) -> Any:
-    """The tiny model of a family, ready for a training step."""
-    model = build(name, attention=attention).to(dtype)
+    """The tiny model of a family, ready for a training step. `split` is sdpa with the prompt apart."""
+    model = build(name, attention="sdpa" if attention == "split" else attention).to(dtype)
+    if attention == "split":
+        use_attention(model, SPLIT)
     if checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.train()  # layers are checkpointed in training mode alone; there is no dropout

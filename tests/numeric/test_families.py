@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tests.packing_difference import (
+    LENGTHS,
     leaking,
     measure,
     packed_batch,
@@ -18,6 +19,7 @@ from tests.packing_difference import (
 )
 from tests.tiny_families import FAMILIES, build, prompt, responses
 
+import blindpo.models.attention as attention_module
 from blindpo.models.families import CannotPackError, family_of
 from blindpo.models.logprobs import response_sums
 from blindpo.train.packing import packed_logps
@@ -29,7 +31,32 @@ names = pytest.mark.parametrize("name", FAMILIES)
 
 
 def attentions(name: str) -> list[str]:
-    return ["eager"] if name == "PaliGemma 2" else ["sdpa", "eager"]  # the language model of PaliGemma 2 has no sdpa
+    # the language model of PaliGemma 2 has no sdpa; "split" is what training uses of it
+    return ["eager"] if name == "PaliGemma 2" else ["sdpa", "split", "eager"]
+
+
+@pytest.fixture(autouse=True)
+def short_prompts_are_split_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_module, "LEAST_CAUSAL", 4)
+
+
+def test_a_split_is_a_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    whole = attention_module.sdpa_attention_forward
+
+    def counted(module: object, query: torch.Tensor, *rest: object, **more: object) -> object:
+        calls.append(query.shape[2])
+        return whole(module, query, *rest, **more)
+
+    monkeypatch.setattr(attention_module, "sdpa_attention_forward", counted)
+    measure("LLaVA-1.5", attention="split")
+    assert {23, sum(LENGTHS)} <= set(calls)  # a prompt of 23 tokens without a mask, the responses with theirs
+    calls.clear()
+    measure("Gemma3", attention="split")
+    assert {4, 23 - 4 + sum(LENGTHS)} <= set(calls)  # up to the first picture, whose tokens see each other both ways
+    calls.clear()
+    measure("Gemma3 (window 8)", attention="split", images=0)
+    assert {7, 23 - 7 - 16 + sum(LENGTHS)} <= set(calls)
 
 
 def double(name: str) -> float:

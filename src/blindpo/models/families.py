@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from blindpo.models.attention import SDPA, SPLIT
+
 FULL: Final = "full_attention"
 SLIDING: Final = "sliding_attention"
 BLOCKS: Final[dict[str, Literal["image", "prompt"]]] = {"gemma3": "image", "paligemma": "prompt"}
@@ -93,7 +95,7 @@ def family_of(model: Any) -> Family:
     config = whole.config
     text = config.get_text_config()
     attention = getattr(text, "_attn_implementation", None)
-    if attention not in ("sdpa", "eager"):
+    if attention not in (SDPA, SPLIT, "eager"):
         raise CannotPackError(
             f"its attention is {attention}, which takes no mask of our own; load it with attn_implementation=sdpa"
         )

@@ -15,10 +15,11 @@ import transformers.modeling_utils
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from blindpo.models.attention import mark_causal
 from blindpo.models.families import FULL, SLIDING, Family
 from blindpo.models.logprobs import gather_logps, response_sums
 from blindpo.models.prompt import PER_TOKEN, PromptInputs, stack_extras
-from blindpo.train.mask import PAD, additive, visible
+from blindpo.train.mask import NO_BLOCK, PAD, PROMPT, additive, visible
 from blindpo.train.segments import PackedRow
 
 TAKES_MASKS: Final = hasattr(transformers.modeling_utils, "slice_logits_to_keep")
@@ -44,6 +45,8 @@ class PackedBatch:
     lengths_R: Int[Tensor, " R"]
     """Tokens of each response."""
     extras: dict[str, Tensor]
+    causal_until: int = 0
+    """Tokens at the start of all rows for which nothing but causality matters: prompt, and no block."""
 
     def tensors(self) -> dict[str, Any]:
         """As a dict, for transformers' loop to move; `PackedBatch(**tensors)` is the way back."""
@@ -72,6 +75,7 @@ def pack(
         place_NS[n, :size], block_NS[n, :size] = row.place_S, row.block_S
         position_NS[..., n, :size] = row.position_S
         keep_NS[n, row.source_T] = True
+    odd_NS = (segment_NS != PROMPT) | (block_NS != NO_BLOCK)
     kept_NS = keep_NS.flatten().cumsum(0).view(shape) - 1
     response_T = torch.cat([torch.tensor(order[n], dtype=torch.long)[row.response_T] for n, row in enumerate(rows)])
     return PackedBatch(
@@ -82,6 +86,7 @@ def pack(
         run_T=torch.cat([row.run_T for row in rows]),
         lengths_R=torch.bincount(response_T, minlength=sum(len(numbers) for numbers in order)),
         extras={name: stack_extras(prompts, name) for name in _image_extras(prompts)},
+        causal_until=int((odd_NS.cumsum(1) == 0).sum(1).min()),
     )  # fmt: skip
 
 
@@ -96,7 +101,10 @@ def masks(batch: PackedBatch, family: Family, dtype: torch.dtype) -> Tensor | di
 
     def made(window: int | None) -> Tensor:
         seen_NSS = visible(batch.segment_NS, batch.place_NS, batch.block_NS, window=window)
-        return (additive(seen_NSS, dtype) if family.additive_mask else seen_NSS)[:, None]
+        if family.additive_mask:
+            return additive(seen_NSS, dtype)[:, None]
+        causal = batch.causal_until if window is None else min(batch.causal_until, window)
+        return mark_causal(seen_NSS[:, None], causal)
 
     windows = {FULL: None, SLIDING: family.window}
     if family.one_mask or len(family.layer_kinds) == 1:
@@ -145,4 +153,6 @@ def _kept_logits(model: Any, inputs: dict[str, Any], keep_NS: Bool[Tensor, "N S"
 def _move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
     if isinstance(value, dict):
         return {name: _move(each, device, dtype) for name, each in value.items()}
+    if not isinstance(value, Tensor):
+        return value
     return value.to(device=device, dtype=dtype if value.is_floating_point() else None)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from blindpo.errors import ModelError
 from blindpo.models.adapters import add_lora
+from blindpo.models.attention import SDPA, SPLIT, use_attention
 from blindpo.models.families import CannotPackError, Family, family_of
 from blindpo.train.collator import Collator
 from blindpo.train.config import TrainConfig
@@ -83,10 +84,7 @@ def choose_path(
         packed = Collator(images, pad_id=pad_id, family=family)
         plain = Collator(images, pad_id=pad_id)
         with _moved_adapter(model, config) as tried, torch.no_grad():
-            checked = {
-                kind: _difference(tried, example, packed=packed, plain=plain, settings=settings)
-                for kind, example in shortest_of_each_kind(examples).items()
-            }
+            checked = _checked(tried, examples, packed=packed, plain=plain, settings=settings)
         return PathChoice(family=family, asked=config.packing, checked=checked)
     except CannotPackError as error:
         reason = str(error)
@@ -107,6 +105,27 @@ def _require_fit(family: Family, examples: Sequence[Example]) -> None:
             f"a row of {longest} tokens is longer than the model's attention window of {family.longest}, and this "
             "family takes one mask for all its layers"
         )
+
+
+def _checked(
+    model: Any, examples: Sequence[Example], *, packed: Collator, plain: Collator, settings: Any
+) -> dict[str, float]:
+    """The differences of all kinds of rows, with attention in two parts where the model takes that, else in one."""
+
+    def differences() -> dict[str, float]:
+        return {
+            kind: _difference(model, example, packed=packed, plain=plain, settings=settings)
+            for kind, example in shortest_of_each_kind(examples).items()
+        }
+
+    if packed.family is None or packed.family.additive_mask:
+        return differences()
+    try:
+        use_attention(model, SPLIT)
+        return differences()
+    except CannotPackError:
+        use_attention(model, SDPA)
+        return differences()
 
 
 def _difference(model: Any, example: Example, *, packed: Collator, plain: Collator, settings: Any) -> float:
