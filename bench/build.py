@@ -94,7 +94,8 @@ def watched(words: list[str]) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds of all processes, and the largest sum of their resident memory in GiB."""
     start = time.perf_counter()
     before = psutil.Process().cpu_times()
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - the child holds it as long as it runs
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said)
     root = psutil.Process(process.pid)
     peak = 0
     while process.poll() is None:
@@ -107,7 +108,9 @@ def watched(words: list[str]) -> tuple[float, float, float]:
         peak = max(peak, total)
         time.sleep(0.1)
     if process.returncode:
-        sys.exit(f"the build failed with status {process.returncode}: {' '.join(words)}")
+        said.seek(0)
+        last = said.read().decode(errors="replace")[-2000:]
+        sys.exit(f"the build failed with status {process.returncode}: {' '.join(words)}\n{last}")
     after = psutil.Process().cpu_times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return time.perf_counter() - start, cpu, peak / 2**30

@@ -26,12 +26,6 @@ def _picture(data: bytes) -> Image.Image:
     return decode_image(data)
 
 
-@lru_cache(maxsize=1)
-def _decoded(data: bytes) -> Image.Image:
-    """Decoded once for all checks of one candidate."""
-    return decode_image(data)
-
-
 def _same_type(config: BuildConfig) -> Check:
     def check(query: Query, candidate: Candidate) -> str | None:
         if query.type is None or candidate.entity_type is None or query.type == candidate.entity_type:

@@ -39,6 +39,11 @@ class Draft:
     notes: Mapping[str, Any] = field(default_factory=dict)
     """JSON: what the stages did and why."""
 
+    @property
+    def dialogue_row(self) -> str:
+        """Id of the source's row: every entity of it adds the place where its name starts."""
+        return self.row.row_id.rpartition("-")[0]
+
     def noted(self, **notes: Any) -> "Draft":
         """The draft with more notes."""
         return replace(self, notes={**self.notes, **notes})

@@ -251,8 +251,7 @@ class Filter:
 
 def _of_dialogue(draft: Draft, kept: Sequence[Draft]) -> list[Draft]:
     """The drafts at the end of `kept` that are of the same source row."""
-    source_row = draft.row.provenance.source_row_id
-    return list(takewhile(lambda other: other.row.provenance.source_row_id == source_row, reversed(kept)))
+    return list(takewhile(lambda other: other.dialogue_row == draft.dialogue_row, reversed(kept)))
 
 
 def flags_of(drafts: Sequence[Draft]) -> Iterator[tuple[str, int]]:

@@ -18,7 +18,12 @@ NOUNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("region", "regions"),
         ("site", "sites"),
     ),
-    "ORG": (("organization", "organizations"), ("company", "companies"), ("group", "groups"), ("body", "bodies")),
+    "ORG": (
+        ("organization", "organizations"),
+        ("company", "companies"),
+        ("group", "groups"),
+        ("institution", "institutions"),
+    ),
     "MISC": (("subject", "subjects"), ("entity", "entities"), ("object", "objects"), ("item", "items")),
 }
 """(one, many) by type; the first pair is the plainest."""

@@ -85,8 +85,8 @@ class FirstPass:
         outcome = self._recognize([row for _, row in read.rows])
         counts += tally(self._recognize.name, len(read.rows), outcome.rejects, len(outcome.drafts))
         start = number * self._config.shard_dialogues
-        places = {row.provenance.source_row_id: start + place for place, row in read.rows}
-        rows = [_packed(draft, places[draft.row.provenance.source_row_id]) for draft in outcome.drafts]
+        places = {row.row_id: start + place for place, row in read.rows}
+        rows = [_packed(draft, places[draft.dialogue_row]) for draft in outcome.drafts]
         return ShardResult(rows=rows, rejects=[*read.rejects, *outcome.rejects], counts=dict(counts))
 
     def __getstate__(self) -> dict[str, Any]:

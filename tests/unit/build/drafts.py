@@ -30,7 +30,7 @@ def draft_of(*texts: str, name: str, kind: str | None = "LOC", **fields: Any) ->
     candidate = Candidate(image=ImageRef(data=picture(name), title=name), source="catalogue", entity_type=kind)
     entity = Entity(text=name, type=kind, replacement=replacement)
     made = PreferenceRow(
-        row_id=row.row_id, prompt=row.prompt, text_prompt=row.prompt, entity=entity, chosen=row.chosen,
+        row_id=f"{row.row_id}-{start}", prompt=row.prompt, text_prompt=row.prompt, entity=entity, chosen=row.chosen,
         rejected=row.rejected, provenance=row.provenance,
     )  # fmt: skip
     return Draft(row=made, mention=mention, candidate=candidate)

@@ -148,6 +148,9 @@ def test_rows_of_any_import_are_a_source(world: Path) -> None:
     first = [(row.prompt, row.images, row.chosen) for row in read_rows(world / "data")]
     assert build(world, "direct") == 0
     assert [(row.prompt, row.images, row.chosen) for row in read_rows(world / "direct")] == first
+    assert build(world, "all", "--recipe", str(ROOT / "recipes" / "build_paper.yaml"), source="rows") == 0
+    assert build(world, "once", source="all") == 0  # rows of one dialogue, one for each entity, are one dialogue again
+    assert [row.text_prompt for row in read_rows(world / "once")] == [r.text_prompt for r in read_rows(world / "data")]
     assert build(world, "twice", source="data") == 0
     assert [row.text_prompt for row in read_rows(world / "twice")] == [r.text_prompt for r in read_rows(world / "data")]
 
