@@ -75,6 +75,8 @@ class BuildConfig(SourceConfig):
     """A file that keeps what chat models replied, for further builds; empty keeps it until this build is done."""
     rewrites: int = 3
     """How often a model is asked for one instruction before the template's text is taken."""
+    rewrite_temperature: float = 0.5
+    """Of the rewriter, 0 or more; at 0 a second try is mostly the first again."""
     test_share: float = 0.0
     """Share of dialogues that go to the split "test" where the source says no split; from 0 to below 1."""
     seed: int = 42
@@ -98,6 +100,8 @@ class BuildConfig(SourceConfig):
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.rewrite_temperature < 0:
+            raise ConfigError(f"rewrite_temperature is {self.rewrite_temperature}; it must be 0 or more")
         for name in ("min_entity_score", "test_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")

@@ -168,7 +168,7 @@ def make_stages(config: BuildConfig, work: Path) -> list[Stage]:
     stop = config.unanswered == "stop"
     rephrase: list[Stage] = [Template(config)]
     if is_model(config.rephrase):
-        model = find_model(config.rephrase, config, work)
+        model = find_model(config.rephrase, config, work, temperature=config.rewrite_temperature)
         rephrase.append(Rewrite(model, tries=config.rewrites, stop_unanswered=stop))
     pictures = Pictures(work)
     stages: list[Stage] = [Match(pictures), Chain("rephrase", rephrase), Filter(config)]

@@ -22,15 +22,15 @@ def require_known(name: str, allowed: tuple[str, ...], key: str) -> None:
         raise ConfigError(f"{key} is '{name}'; allowed: {', '.join(allowed)}, chat:MODEL, vlm:MODEL")
 
 
-def find_model(name: str, config: BuildConfig, work: Path) -> TextModel:
-    """The model called `name`; what a chat server replies is kept. Raises ModelError."""
+def find_model(name: str, config: BuildConfig, work: Path, *, temperature: float = 0.0) -> TextModel:
+    """The model called `name`; what a chat server replies is kept. A judge is greedy. Raises ModelError."""
     kind, _, model = name.partition(":")
     if kind == "vlm":
         # torch is heavy, and only a local model needs it
         from blindpo.models.local_text import LocalTextModel
         from blindpo.models.vlm import load_vlm
 
-        return LocalTextModel(name, load_vlm(resolve_model(model)), seed=config.seed)
+        return LocalTextModel(name, load_vlm(resolve_model(model)), temperature=temperature, seed=config.seed)
     from blindpo.models.chat import ChatModel
     from blindpo.models.chat_config import ChatConfig
     from blindpo.models.reply_store import ReplyStore
@@ -40,6 +40,7 @@ def find_model(name: str, config: BuildConfig, work: Path) -> TextModel:
         base_url=config.chat_url or None,
         concurrency=config.chat_concurrency,
         budget_tokens=config.chat_budget_tokens or None,
+        temperature=temperature,
         seed=config.seed,
     )
     store = ReplyStore(Path(config.replies) if config.replies else work / "replies.jsonl")

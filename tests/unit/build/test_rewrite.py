@@ -186,6 +186,8 @@ def test_a_build_asks_a_chat_server_and_asks_nothing_twice(tmp_path: Path) -> No
         asked = len(server.requests)
         assert main([*words, "--out", str(tmp_path / "again")]) == 0
         assert asked and len(server.requests) == asked
+        heat = {("Which category" in str(body), body["temperature"]) for body in server.requests}
+        assert heat == {(True, 0.0), (False, 0.5)}
     rows = list(read_rows(tmp_path / "data"))
     assert rows == list(read_rows(tmp_path / "again"))
     assert {row.prompt[-1].text for row in rows} >= {answer}
