@@ -152,7 +152,13 @@ def _answer(
     settings = config.identity()
     if config.safe_images is not None:
         settings["safe_images"] = [image.sha256 for image in pictures.safe]
-    identity = {"command": "evaluate", "config": settings, "data": data_hash(data), "model": who()}
+    identity = {
+        "command": "evaluate",
+        "config": settings,
+        "judge": dict(judge.identity),
+        "data": data_hash(data),
+        "model": who(),
+    }
     folder = OutFolder(out, identity if part == WHOLE else {**identity, "part": list(part)})
     if folder.begin() == "done":
         return _finished(out, part)
@@ -178,6 +184,7 @@ def merge_parts(parts: Sequence[Path], config: RejudgeConfig, out: Path) -> Eval
     identity = {
         "command": "evaluate --merge",
         "config": config.identity(),
+        "judge": dict(judge.identity),
         "data": joined.identity["data"],
         "model": joined.identity["model"],
         "responses": sha256(joined.responses.encode()).hexdigest(),
@@ -200,6 +207,7 @@ def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
     identity = {
         "command": "evaluate --rejudge",
         "config": config.identity(),
+        "judge": dict(judge.identity),
         "data": theirs["data"],
         "model": theirs["model"],
         "responses": sha256((eval_folder / RESPONSES).read_bytes()).hexdigest(),

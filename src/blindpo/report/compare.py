@@ -1,11 +1,13 @@
 """Numbers into words: the cells of a table, the verdict of a comparison, and the sentence at the top of the page.
 
-"No difference shown" is the verdict wherever the interval contains 0. It does not say that two models are equal.
+"No difference shown" is the verdict wherever the interval contains 0, or an exact test, adjusted for the pairs of
+models (`stats/comparison.py`), does not reject. It does not say that two models are equal.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -14,7 +16,7 @@ import numpy as np
 from blindpo.evaluate.stored import StoredEval
 from blindpo.report.tables import DETAILS, FrontierRow, frontier, groups_with_data
 from blindpo.runs.seeds import derive_seed
-from blindpo.stats.paired import paired_difference
+from blindpo.stats.comparison import compare
 
 
 class MeasureText(NamedTuple):
@@ -202,15 +204,22 @@ def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparis
     pairs = list(combinations(items, 2))
     if len(items) > ALL_PAIRS_MODELS:
         pairs = [(b, a) for b, a in pairs if b == next(iter(items)) or {a, b} == set(FOCUS)]
-    found = []
-    for b, a in pairs:
-        for measure in MEASURES:
-            if measure in items[a] and measure in items[b]:
-                generator = np.random.default_rng(derive_seed(0, a, b, measure))
-                between = paired_difference([items[a][measure]], [items[b][measure]], generator=generator)
-                record = {"difference": between.value, "low": between.low, "high": between.high}
-                found.append(comparison({"a": a, "b": b, "measure": measure, **record}))
-    return tuple(found)
+    found: dict[tuple[str, str, str], Comparison] = {}
+    for measure in MEASURES:
+        tables = {name: of_model[measure] for name, of_model in items.items() if measure in of_model}
+        wanted = [(a, b) for b, a in pairs if a in tables and b in tables]
+        for each in compare(tables, generator=partial(_generator, measure), pairs=wanted):
+            between = each.difference
+            record = {"difference": between.value, "low": between.low, "high": between.high}
+            shown = comparison({"a": each.a, "b": each.b, "measure": measure, **record})
+            if each.verdict == NO_DIFFERENCE:  # after Holm's adjustment too
+                shown = shown._replace(verdict=NO_DIFFERENCE, tone="open")
+            found[each.a, each.b, measure] = shown
+    return tuple(found[a, b, measure] for b, a in pairs for measure in MEASURES if (a, b, measure) in found)
+
+
+def _generator(measure: str, a: str, b: str) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(0, a, b, measure))
 
 
 def headline(sections: Sequence[Section]) -> str:

@@ -215,13 +215,25 @@ def _render(
         galleries=galleries,
         curves=curves,
         seeds=seeds,
-        judges=sorted({str(stored.results.get("judge")) for stored in evaluations}),
+        judges=sorted({judge_words(stored.results) for stored in evaluations}),
+        weak=any("refusal-rules" in str(stored.results.get("judge")) for stored in evaluations),
         fingerprints={_model(stored): _fingerprint(stored) for stored in evaluations} if seeds is None else {},
         version=__version__,
         cell=compare.cell,
         shown_name=compare.shown_name,
         shown_measure=compare.shown_measure,
     )
+
+
+def judge_words(results: Mapping[str, Any]) -> str:
+    """A judge by name, with what is known of it: agreement with people, prompt and hash, and if it was down, that."""
+    known = results.get("judge_identity", {})
+    weak, prompt = known.get("weak"), known.get("prompt")
+    said = [f"kappa {weak['kappa']:.3f} with people on {weak['measured_on']}"] if weak else []
+    said += [f"prompt {prompt}, {str(known.get('prompt_sha256'))[:12]}"] if prompt else []
+    if results.get("not_asked"):
+        said.append(f"could not be asked about {results['not_asked']} responses: no rate")
+    return str(results.get("judge")) + (f" ({'; '.join(said)})" if said else "")
 
 
 def content_policy(style: str) -> str:

@@ -5,7 +5,7 @@ over all comparisons of the call. "No difference shown" does not say that two mo
 large a difference the same items would have shown, so that nobody takes silence for safety.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal
@@ -52,11 +52,17 @@ class Comparison:
 
 
 def compare(
-    tables: Mapping[str, ItemTable], *, generator: np.random.Generator, num_draws: int = NUM_DRAWS
+    tables: Mapping[str, ItemTable],
+    *,
+    generator: Callable[[str, str], np.random.Generator],
+    pairs: Sequence[tuple[str, str]] | None = None,
+    num_draws: int = NUM_DRAWS,
 ) -> list[Comparison]:
-    """Every pair of models on one measure, in the order given."""
-    pairs = list(combinations(tables, 2))
-    found = [paired_difference([tables[a]], [tables[b]], generator=generator, num_draws=num_draws) for a, b in pairs]
+    """The `pairs` of models on one measure, all of them where none are named; `generator` gives each pair its own."""
+    pairs = list(combinations(tables, 2)) if pairs is None else list(pairs)
+    found = [
+        paired_difference([tables[a]], [tables[b]], generator=generator(a, b), num_draws=num_draws) for a, b in pairs
+    ]
     p_values = [_p_value(tables[a], tables[b]) for a, b in pairs]
     tested = iter(holm([p for p in p_values if p is not None]))
     adjusted = [None if p is None else next(tested) for p in p_values]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import binomtest
 
-from blindpo.stats.clusters import NUM_DRAWS, ItemTable, estimate, linked, pooled
+from blindpo.stats.clusters import NUM_DRAWS, Floats, Ints, ItemTable, estimate, pooled
 from blindpo.stats.intervals import Estimate
 
 
@@ -63,22 +63,26 @@ def mcnemar_exact(a: ItemTable, b: ItemTable) -> float:
 
 
 def mcnemar_clustered(a: ItemTable, b: ItemTable) -> float:
-    """Two-sided exact p-value where items that share an image or a dialogue go together; 1 where nothing differs.
+    """Two-sided exact p-value where items that share an image, or a dialogue, go together; 1 where nothing differs.
 
     Were the models alike, each cluster's net difference would fall to either side as by a fair coin, all of it at once.
     The sum's distribution over all 2^C falls is computed in full, without draws. Nets 3, 1, 1: of 8 falls 2 reach 5, so
     p = 0.25, where 5 independent items to 0 would give 0.0625. Clusters of one item give McNemar's exact test itself.
-    Raises ValueError where a difference is no whole number.
+    The larger p-value of the two kinds of clusters is given: both at once would link most items of a set into one
+    cluster, which can show nothing. Raises ValueError where a difference is no whole number.
     """
     table = differences(a, b)
     if not np.array_equal(table.value, np.round(table.value)):
         raise ValueError("an exact test needs yes-or-no items; read paired_difference instead")
-    marks = [(("image", i), ("dialogue", d)) for i, d in zip(table.image_cluster, table.dialogue_cluster, strict=True)]
-    nets = np.abs(np.bincount(linked(marks), weights=table.value)).astype(np.int64)
-    observed = abs(int(table.value.sum()))
+    return max(_sign_flips(table.value, cluster) for cluster in (table.image_cluster, table.dialogue_cluster))
+
+
+def _sign_flips(value: Floats, cluster: Ints) -> float:
+    """How likely the clusters' signs, tossed by a fair coin, give a sum as far from 0 as the one that was seen."""
+    nets = np.abs(np.bincount(cluster, weights=value)).astype(np.int64)
     chances = np.ones(1)
     for net in nets[nets > 0]:
-        lower = np.pad(chances, (0, 2 * net))
-        chances = (lower + np.roll(lower, 2 * net)) / 2
+        padded = np.pad(chances, (0, 2 * net))
+        chances = (padded + np.roll(padded, 2 * net)) / 2
     sums = np.arange(len(chances)) - (len(chances) - 1) // 2
-    return float(min(1.0, chances[np.abs(sums) >= observed].sum()))
+    return float(min(1.0, chances[np.abs(sums) >= abs(int(value.sum()))].sum()))

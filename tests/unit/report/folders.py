@@ -12,7 +12,8 @@ from blindpo.evaluate.verdicts import Response, json_lines
 from blindpo.rows.row import PreferenceRow
 
 REFUSAL, RIGHT, WRONG = "sorry , no", "a red ball", "a blue ball"
-ROWS = 8
+ROWS = 18
+"""Nine items of a kind: fewer, all of them against the other model, are no shown difference by an exact test."""
 SAID = {
     "base": [RIGHT] * ROWS,
     "dpo": [REFUSAL] * ROWS,

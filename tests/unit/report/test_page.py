@@ -13,7 +13,9 @@ from tests.unit.report.folders import RIGHT, SAID, results, save_eval, save_run,
 
 from blindpo.cli import main as cli
 from blindpo.errors import OutputError, SourceError
-from blindpo.report.page import write_report
+from blindpo.evaluate.config import RejudgeConfig
+from blindpo.evaluate.run import rejudge
+from blindpo.report.page import judge_words, write_report
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 
 HOSTILE = """<script>alert(1)</script></style><style>*{display:none}</style>" onerror="alert(1)' x='
@@ -204,3 +206,16 @@ def test_the_command(folders: list[Path], tmp_path: Path, capsys: pytest.Capture
     assert "evaluations 1, runs 0" in capsys.readouterr().out
     assert cli.main(["report", str(tmp_path / "missing"), "--out", str(out)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_judge_is_named_with_what_is_known_of_it(tmp_path: Path) -> None:
+    assert judge_words({"judge": "oracle"}) == "oracle"
+    chat = {"name": "chat:m", "prompt": "p/ours", "prompt_sha256": "ab" * 32}
+    assert judge_words({"judge": "chat:m", "judge_identity": chat, "not_asked": 3}) == (
+        "chat:m (prompt p/ours, abababababab; could not be asked about 3 responses: no rate)"
+    )
+    raw = save_eval(tmp_path / "eval", SAID["dpo"])
+    rejudge(raw, RejudgeConfig(judge="refusal-rules", num_draws=100), tmp_path / "rules")
+    text = write_report([tmp_path / "rules"], tmp_path / "page.html").out.read_text()
+    assert "refusal-rules (kappa 0.083 with people on MSTS" in text
+    assert "never the last word on harm" in text
