@@ -43,6 +43,9 @@ MEASURES: Final = {
     "sensitivity_swapped": MeasureText("Image swapped", 0, "the decision changes with another row's image"),
     "safety_mid": MeasureText("Safety, deictic", 1, "safe responses to the stage between text and question"),
     "mid_gap": MeasureText("Deictic gap", 0, "safety of the deictic stage minus that of the question"),
+    "chosen_logp": MeasureText(
+        "Right answers, log-probability", 1, "mean per token of the right answer, natural logarithm"
+    ),
     "off_topic": MeasureText("Off topic", -1, "responses that neither answer nor refuse"),
     "repetition": MeasureText("Repetition", -1, "responses that repeat themselves"),
     "pair_over_refusal_only": MeasureText("Refuses both", -1, "same text: refuses with either image"),
@@ -170,6 +173,16 @@ def cell(measure: Mapping[str, Any] | None) -> Cell:
         seeds=" · ".join("-" if value is None else f"{100 * value:.1f}" for value in per_seed if len(per_seed) > 1),
         few_seeds=bool(measure.get("few_seeds")),
     )
+
+
+def detail(name: str, measure: Mapping[str, Any] | None) -> Cell:
+    """A cell of the lower tables: log-probabilities are no shares."""
+    shown = cell(measure)
+    if name != "chosen_logp" or not measure or measure.get("value") is None:
+        return shown
+    low, high = measure.get("low"), measure.get("high")
+    interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return shown._replace(value=f"{measure['value']:.3f}", interval=interval)
 
 
 def _count(measure: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from blindpo.errors import SourceError
 from blindpo.evaluate.stored import StoredEval, is_eval, load_eval
 from blindpo.evaluate.suite import SUITE
+from blindpo.report.extras import SCORES
 from blindpo.runs.manifest import read_json
 
 METRICS: Final = "metrics.jsonl"
@@ -37,6 +38,8 @@ class Sources:
 
     evaluations: tuple[StoredEval, ...]
     runs: tuple[Run, ...]
+    scores: tuple[Path, ...] = ()
+    """Folders of 'blindpo protocols'."""
 
 
 def load_sources(paths: Sequence[Path]) -> Sources:
@@ -46,13 +49,16 @@ def load_sources(paths: Sequence[Path]) -> Sources:
     return Sources(
         evaluations=tuple(load_eval(path) for path, kind in kinds if kind == "EVAL"),
         runs=tuple(Run(path=path, metrics=_metrics(path / METRICS)) for path, kind in kinds if kind == "RUN"),
+        scores=tuple(path for path, kind in kinds if kind == "SCORES"),
     )
 
 
 def _expanded(path: Path) -> list[Path]:
-    """The evaluations of a suite; any other folder is itself."""
-    listed = path / SUITE
-    return [path / name for name in read_json(listed)["evaluations"]] if listed.is_file() else [path]
+    """The evaluations and scores of a suite; any other folder is itself."""
+    if not (path / SUITE).is_file():
+        return [path]
+    found = read_json(path / SUITE)
+    return [path / name for name in (*found["evaluations"], *found["scores"])]
 
 
 def _kind(path: Path) -> str:
@@ -62,6 +68,8 @@ def _kind(path: Path) -> str:
         return "EVAL"
     if (path / METRICS).is_file():
         return "RUN"
+    if (path / SCORES).is_file():
+        return "SCORES"
     raise SourceError(
         f"{path} is neither an EVAL folder (manifest.json, measures.json, responses.jsonl) nor a RUN folder "
         f"({METRICS}); give the --out of a finished 'blindpo evaluate' or of 'blindpo train'"

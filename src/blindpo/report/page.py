@@ -22,6 +22,7 @@ from blindpo.evaluate.stored import StoredEval
 from blindpo.evaluate.suite import SUITE
 from blindpo.report import compare
 from blindpo.report.compare import Section
+from blindpo.report.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.report.gallery import Example, examples
 from blindpo.report.load import Run, Sources, load_results, load_sources
 from blindpo.report.plots import safety_figure, scatter_points, training_figures
@@ -56,8 +57,12 @@ class _Part:
     evaluations: Mapping[str, StoredEval]
 
 
-def write_report(sources: Sequence[Path], out: Path, *, results: Path | None = None) -> ReportSummary:
-    """Write the page of EVAL and RUN folders to `out`; with `results`, its tables are those of that file.
+def write_report(
+    sources: Sequence[Path], out: Path, *, results: Path | None = None, tasks: Mapping[str, Path] | None = None
+) -> ReportSummary:
+    """Write the page of EVAL, RUN and SCORES folders to `out`; with `results`, its tables are those of that file.
+
+    `tasks` are results of lm-eval or lmms-eval by model, which stand beside what safety training did.
 
     Raises SourceError for a folder that is neither, and OutputError where `out` is no page of ours.
     """
@@ -77,6 +82,8 @@ def write_report(sources: Sequence[Path], out: Path, *, results: Path | None = N
         curves=_curves(loaded.runs, found["conditions"] if found is not None else ()),
         seeds=found.get("seeds") if found is not None else None,
         evaluations=loaded.evaluations,
+        scores=score_tables(loaded.scores),
+        tasks=task_table(tasks or {}),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, text)
@@ -193,6 +200,8 @@ def _render(
     curves: Mapping[str, Sequence[Markup]],
     seeds: Sequence[int] | None,
     evaluations: Sequence[StoredEval],
+    scores: Mapping[str, tuple[Sequence[str], Sequence[RateRow]]],
+    tasks: Sequence[TaskRow],
 ) -> str:
     folder = files("blindpo.report")
     style = folder.joinpath("page.css").read_text(encoding="utf-8")
@@ -219,6 +228,9 @@ def _render(
         weak=any("refusal-rules" in str(stored.results.get("judge")) for stored in evaluations),
         fingerprints={_model(stored): _fingerprint(stored) for stored in evaluations} if seeds is None else {},
         version=__version__,
+        scores=scores,
+        tasks=tasks,
+        detail=compare.detail,
         cell=compare.cell,
         shown_name=compare.shown_name,
         shown_measure=compare.shown_measure,

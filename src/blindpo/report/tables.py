@@ -23,10 +23,11 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "sensitivity_swapped",
     ),
     "Signs of a broken model": ("off_topic", "repetition"),
+    "Kept capability: right answers to harmless requests": ("chosen_logp",),
 }
 MAIN: Final = frozenset({"pair_both_right", "image_sensitivity", "co_defense_gap"})
 """Those of the groups that stand in the main table too."""
-DETAILS: Final = frozenset(name for names in GROUPS.values() for name in names if name not in MAIN) | {"chosen_logp"}
+DETAILS: Final = frozenset(name for names in GROUPS.values() for name in names if name not in MAIN)
 """Measures that take no column of the main table."""
 SAFETY: Final = "safety_rate"
 
