@@ -17,29 +17,35 @@ _PERSON: Final = re.compile(
     r"|\b(?:actor|actress|singer|songwriter|rapper|musician|composer|politician|president of|prime minister of|king of"
     r"|queen of|emperor|footballer|basketball player|tennis player|boxer|wrestler|athlete|writer|author|novelist|poet"
     r"|journalist|philosopher|physicist|chemist|mathematician|economist|painter|film director|comedian|businessman"
-    r"|businesswoman|entrepreneur|serial killer|dictator|general|activist|religious leader)\b"
+    r"|businesswoman|entrepreneur|serial killer|dictator|army general|general of|activist|religious leader)\b"
 )
 _PLACE: Final = re.compile(
     r"\b(?:countries|cities|towns|villages|states|provinces|counties|districts|regions|islands|continents|rivers|lakes"
     r"|mountains|deserts|seas|capitals|municipalities|neighbou?rhoods|suburbs|buildings|towers|bridges|castles)"
     r" (?:in|of|and)\b|\bpopulated places\b|\b(?:country|city|town|village|state|province|county|district|region"
     r"|island|continent|river|lake|mountain|desert|capital|municipality|neighbou?rhood|suburb|tower|bridge|castle)"
-    r" (?:in|of|on)\b|\b(?:sovereign|island|landlocked) (?:state|country)\b|\bcapital (?:and|city)\b|^continent$"
+    r" (?:in|on|of(?! (?:matter|mind|being|affairs|the (?:brain|body))))\b"
+    r"|\b(?:sovereign|island|landlocked) (?:state|country)\b|\bcapital (?:and|city)\b|^continent$"
 )
 _ORGANISATION: Final = re.compile(
     r"\b(?:companies|organi[sz]ations|political parties|universities|colleges|schools|newspapers|magazines|banks"
     r"|agencies|airlines|clubs|teams|churches|record labels|manufacturers|retailers|musical groups)"
-    r" (?:of|in|based|established|disestablished|listed)\b|\b(?:company|corporation|conglomerate|political party"
+    r" (?:of|in|based|established|disestablished|listed)\b"
+    r"|\b(?:company|corporation|conglomerate|organi[sz]ation|political party"
     r"|university|newspaper|television network|broadcaster|airline|government agency|law enforcement agency"
-    r"|football club|non-?profit|charity|terrorist organi[sz]ation|militant group|international organi[sz]ation"
+    r"|football club|non-?profit|charity|militant group|activist group"
     r"|rock band|restaurant chain|retailer|manufacturer)\b"
 )
 _RULES: Final = {"PER": _PERSON, "LOC": _PLACE, "ORG": _ORGANISATION}
+_OTHER: Final = (
+    *("film", "book", "novel", "album", "song", "tv series", "video game", "programming language", "language"),
+    *("animal", "bird", "fish", "fruit", "plant", "planet", "mythology", "religion", "currency", "drug", "fabric"),
+)
 _BRACKETS: Final[dict[str, str]] = {
     **dict.fromkeys(("company", "band", "organization", "organisation", "newspaper", "network", "corporation"), "ORG"),
     **dict.fromkeys(("city", "country", "town", "village", "island", "river", "continent", "u.s. state"), "LOC"),
     **dict.fromkeys(("actor", "actress", "singer", "politician", "musician", "rapper", "footballer", "king"), "PER"),
-    **dict.fromkeys(("film", "book", "novel", "album", "song", "animal", "planet", "mythology", "plant"), "MISC"),
+    **dict.fromkeys(_OTHER, "MISC"),
 }
 
 

@@ -58,6 +58,12 @@ def test_a_recipes_source_asks_the_wiki_that_it_names(tmp_path: Path) -> None:
         ("Ember (band)", None, ["Living people"], "ORG"),
         ("Mixed", None, ["Living people", "Companies based in Corvane"], None),
         ("Plain", "", [], None),
+        ("Quill", "General-purpose programming language", [], None),
+        ("Ice", "State of matter", [], None),
+        ("Seafriends", "Environmental activist group", [], None),
+        ("Seafriends", "Non-profit organisation", [], "ORG"),
+        ("Fenwick", "General of the Corvanian army", [], "PER"),
+        ("Corvane", "Country in the north of Fiction", [], "LOC"),
     ],
 )
 def test_a_page_says_what_it_is_about(title: str, description: str | None, categories: list[str], kind: str) -> None:
