@@ -9,7 +9,6 @@ https://foundation.wikimedia.org/wiki/Policy:Wikimedia_Foundation_User-Agent_Pol
 
 import json
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from urllib.request import getproxies
 
 import httpcore2
 
-from blindpo.errors import AnswerError, ConfigError, ImageError, ServerError
+from blindpo.errors import AnswerError, ConfigError, FetchError, ImageError, ServerError
 from blindpo.images.cache import LookupCache, Stored
 from blindpo.images.decode import ImageLimits, decode_image
 from blindpo.images.fetch_config import FetchConfig
@@ -30,6 +29,7 @@ GIVE_UP_AFTER: Final = 3
 """Requests to one server that failed in a row, all tries of each: then it counts as down for this run."""
 MAX_REDIRECTS: Final = 5
 URL_LETTERS: Final = "%/:?#[]@!$&'()*+,;=~"
+PICTURES: Final = "image/*"
 FILES: Final = "file"
 """The cache's source name of pictures; the key is the URL."""
 
@@ -80,7 +80,8 @@ class Fetcher:
             max_connections=4, keepalive_expiry=15, network_backend=backend, proxy=proxy
         )
 
-    _failures: Counter[str] = field(init=False, default_factory=Counter)
+    _failures: dict[str, list[str]] = field(init=False, default_factory=dict)
+    """By server, why the last requests failed in a row."""
     _guard: Guard = field(init=False)
     _deadline: _Deadline = field(init=False)
     _bucket: TokenBucket = field(init=False)
@@ -123,7 +124,7 @@ class Fetcher:
         if known is not None and known.kind != "fault":
             return known
         try:
-            response = self._until_answered(url, lambda found: _require_picture(found, url), accept="image/*")
+            response = self._until_answered(url, lambda found: _require_picture(found, url), accept=PICTURES)
             stored = Stored(
                 kind="answer", value=response.headers.get("content-type"), body=response.body, time=self.now()
             )
@@ -137,31 +138,39 @@ class Fetcher:
         return stored
 
     def _until_answered(self, url: str, read: Callable[[Response], Any], *, accept: str) -> Any:
-        """What `read` makes of the answer; a server that is down or busy is asked again after a wait."""
+        """What `read` makes of the answer; a server that failed too often in a row is not asked any more."""
         place = _place(url)
-        if self._failures[place] >= GIVE_UP_AFTER:
-            raise ServerError(f"{place} was given up after {GIVE_UP_AFTER} requests without an answer")
+        failed = self._failures.setdefault(place, [])
+        if len(failed) >= GIVE_UP_AFTER:
+            raise ServerError(f"{place} was given up after {len(failed)} failures in a row; the last: {failed[-1]}")
+        try:
+            result = self._with_patience(url, read, accept=accept)
+        except FetchError as error:
+            # one picture may be bad; an API that refuses one question after the other refuses us
+            if isinstance(error, ServerError) or accept != PICTURES:
+                failed.append(str(error))
+            else:
+                failed.clear()
+            raise
+        failed.clear()
+        return result
+
+    def _with_patience(self, url: str, read: Callable[[Response], Any], *, accept: str) -> Any:
+        """A server that is down or busy is asked again after a wait."""
         for attempt in range(self.config.tries):
             wait: float | None = None
             try:
                 response = self._follow(url, accept)
                 wait = retry_after(response.headers, self.time.now())
-                _require_ok(response, place)
-                result = read(response)
-            except AnswerError:
-                self._failures[place] = 0
-                raise
+                _require_ok(response, _place(url))
+                return read(response)
             except ServerError as error:
                 wait = backoff(attempt) if wait is None else wait
                 last = attempt + 1 == self.config.tries
                 if last or wait > self.config.max_wait_seconds:
-                    self._failures[place] += 1
                     asks = f", and asks to wait {wait:.0f} seconds" if wait > self.config.max_wait_seconds else ""
                     raise ServerError(f"{error} (tried {attempt + 1} times{asks})") from error
                 self.time.sleep(wait)
-            else:
-                self._failures[place] = 0
-                return result
         raise AssertionError("the last try returns or raises")
 
     def _follow(self, url: str, accept: str) -> Response:

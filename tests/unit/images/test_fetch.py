@@ -198,3 +198,16 @@ def test_no_message_and_no_cache_holds_a_key(server: FakeServer) -> None:
 def test_an_address_with_blanks_and_accents_is_asked_as_a_url(server: FakeServer) -> None:
     server.on("/caf%C3%A9%20one.png", reply(picture()))
     assert client(server.base).picture(f"{server.base}/caf\u00e9 one.png").body == picture()
+
+
+def test_an_api_that_forbids_is_not_asked_on_and_on_and_bad_pictures_are(server: FakeServer) -> None:
+    url = server.on("/api.php", reply(status=403))
+    fetcher = client(server.base)
+    for number in range(6):
+        with pytest.raises(AnswerError if number < 3 else ServerError, match=r"status 403"):
+            fetcher.json(url, {"n": str(number)})
+    assert len(server.asked) == 3
+    fetcher = client(server.base)
+    for number in range(6):
+        with pytest.raises(AnswerError, match="text/html"):
+            fetcher.picture(server.on(f"/{number}.png", reply(b"x", kind="text/html")))
