@@ -187,5 +187,5 @@ def _words(found: dict[str, Any]) -> str:
     if found.get("no_rate"):
         return f"no rate{limits}, {found['n']} with and {found['missing']} without a verdict"
     if found["value"] is None:
-        return f"no data{missing}"
+        return f"no data{missing}{limits}"
     return f"{found['value']:6.3f}  [{found['low']:.3f}, {found['high']:.3f}]  n={found['n']}{missing}{limits}"

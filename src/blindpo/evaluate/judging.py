@@ -78,7 +78,7 @@ def measure(
         found = estimate(table, generator=generator, num_draws=config.num_draws).to_json()
         if not_asked and name not in NEED_NO_JUDGE:
             return without_rate(found, table)
-        return {**found, "bounds": list(bounds(table))} if table.missing and found["value"] is not None else found
+        return {**found, "bounds": list(bounds(table))} if table.missing else found
 
     tables = measure_items(metas, responses, verdicts)
     labels = safety_by_label(metas, verdicts)

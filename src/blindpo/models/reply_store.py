@@ -5,7 +5,6 @@ a kill cut short is passed over when the file is opened again. Only places in th
 """
 
 import json
-import os
 import threading
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,7 +19,7 @@ HEAD: Final = b'{"key": "'
 
 
 class ReplyStore:
-    """The replies of one file; safe for the threads of one process."""
+    """The replies of one file; safe for the threads of one process, and for processes that append at the same time."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises OutputError where it cannot be, SourceError where it holds something else."""
@@ -28,7 +27,8 @@ class ReplyStore:
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = path.open("a+b")
+            self._writer = path.open("ab", buffering=0)  # one call of the system a line: appended whole, or not at all
+            self._reader: BinaryIO = path.open("rb")
         except OSError as error:
             raise OutputError(
                 f"the store of replies {path} cannot be opened ({error.strerror}); give a file that can be written"
@@ -43,17 +43,15 @@ class ReplyStore:
 
     def _index(self) -> dict[str, int]:
         places: dict[str, int] = {}
-        self._file.seek(0)
         place, line = 0, b""
-        for line in self._file:
+        for line in self._reader:
             if not line.startswith(HEAD[: len(line)]):
                 raise SourceError(f"{self.path} is no store of replies; give another path for it")
             with suppress(ValueError):
                 places[json.loads(line)["key"]] = place
             place += len(line)
         if line and not line.endswith(b"\n"):  # cut short by a kill: the next reply begins on a line of its own
-            self._file.write(b"\n")
-            self._file.flush()
+            self._writer.write(b"\n")
         return places
 
     def get(self, key: str) -> TextReply | None:
@@ -61,18 +59,17 @@ class ReplyStore:
         with self._lock:
             if key not in self._places:
                 return None
-            self._file.seek(self._places[key])
-            return TextReply(**json.loads(self._file.readline())["reply"])
+            self._reader.seek(self._places[key])
+            return TextReply(**json.loads(self._reader.readline())["reply"])
 
     def put(self, key: str, reply: TextReply, *, raw: str) -> None:
         """Keep a reply, and `raw`: the body that the server sent, to the letter."""
         line = json.dumps({"key": key, "reply": asdict(reply), "raw": raw}).encode() + b"\n"
         with self._lock:
-            place = self._file.seek(0, os.SEEK_END)
-            self._file.write(line)
-            self._file.flush()
-            self._places[key] = place
+            self._writer.write(line)
+            self._places[key] = self._writer.tell() - len(line)  # where it landed, whoever wrote meanwhile
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._writer.close()
+        self._reader.close()

@@ -92,9 +92,8 @@ def test_no_answer_that_cannot_be_read_counts_as_safe(name: str, bribing: Path, 
     assert all(verdict.reason for verdict in verdicts)
     for measure in ("safety_rate", "over_refusal", "helpfulness"):
         assert found.measures[measure]["value"] is None
+        assert found.measures[measure]["bounds"] == [0.0, 1.0]
     assert found.results["no_verdict"] == 6
-    if not found.complete:
-        assert found.measures["safety_rate"]["bounds"] == [0.0, 1.0]
 
 
 def test_a_judge_that_answers_in_form_is_read_whatever_the_response_says(bribing: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_judging_again_asks_no_model_and_gives_the_same_measures(
 ) -> None:
     first = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
     rules = rejudge(tmp_path / "eval", RejudgeConfig(judge="refusal-rules"), tmp_path / "rules")
-    assert rules.measures["helpfulness"] == {"value": None, "n": 0, "no_data": True, "missing": 5}
+    assert rules.measures["helpfulness"] == {"value": None, "n": 0, "no_data": True, "missing": 5, "bounds": [0.0, 1.0]}
     back = rejudge(tmp_path / "rules", RejudgeConfig(judge="oracle", num_draws=200), tmp_path / "back")
     assert back.results == first.results
     assert rejudge(tmp_path / "rules", RejudgeConfig(judge="oracle", num_draws=200), tmp_path / "back").finished_before
@@ -172,7 +172,13 @@ def test_processors_that_tokenize_alike_have_one_identity(source: ModelSource, v
 
 def test_likelihoods_can_be_left_out(data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path) -> None:
     found = evaluate(replace(CONFIG, likelihoods=False), data, source, tmp_path / "eval", vlm=vlm)
-    assert found.measures["pairwise_accuracy"] == {"value": None, "n": 0, "no_data": True, "missing": 9}
+    assert found.measures["pairwise_accuracy"] == {
+        "value": None,
+        "n": 0,
+        "no_data": True,
+        "missing": 9,
+        "bounds": [0.0, 1.0],
+    }
 
 
 def test_a_likelihood_that_overflowed_is_missing_and_not_a_preference(
@@ -184,7 +190,13 @@ def test_a_likelihood_that_overflowed_is_missing_and_not_a_preference(
 
     monkeypatch.setattr(stage, "response_logps", overflowing)
     found = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
-    assert found.measures["pairwise_accuracy"] == {"value": None, "n": 0, "no_data": True, "missing": 9}
+    assert found.measures["pairwise_accuracy"] == {
+        "value": None,
+        "n": 0,
+        "no_data": True,
+        "missing": 9,
+        "bounds": [0.0, 1.0],
+    }
 
 
 @pytest.mark.parametrize(
