@@ -9,7 +9,7 @@ STOP_WORDS: Final = frozenset(
     anyone anything anyway are aren't as ask at away back basically be because been before being below best better
     between both but by came can can't cannot cause come could couldn't cuz d did didn't do does doesn't doing don don't
     done down during each either else end even ever every everybody everyone everything except far few find first for
-    from further gave get give given go god goes going gone gonna good got great had hadn't happy hard has hasn't have
+    from further gave get give given go goes going gone gonna good got great had hadn't happy hard has hasn't have
     haven't having he he'd he'll he's hello help hence her here here's hers herself hey hi him himself his hmm honestly
     how how's however i i'd i'll i'm i've if in indeed instead into is isn't it it'd it'll it's its itself just keep
     know last later least let let's like likely list ll lol look lot made make many may maybe me mean might mine more

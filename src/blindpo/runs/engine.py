@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_any
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from blindpo.errors import BlindpoError, ConfigError
@@ -66,6 +67,9 @@ _job: Make | None = None
 def _start_worker(job: Make) -> None:
     global _job
     _job = job
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # before torch, if the job needs it: there are as many workers as cores
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -128,7 +132,7 @@ def _map_on_ray(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int
         ray.init(log_to_driver=False, logging_level="ERROR", **here)
     try:
         actor: Any = ray.remote(_Actor)
-        pool = ActorPool([actor.remote(job) for _ in range(min(workers, len(numbers) or 1))])
+        pool = ActorPool([actor.remote(job, Path.cwd()) for _ in range(min(workers, len(numbers) or 1))])
         yield from pool.map_unordered(lambda worker, number: worker.make.remote(number), numbers)
     except ray.exceptions.RayActorError as error:
         raise WorkerDiedError(
@@ -142,7 +146,8 @@ def _map_on_ray(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int
 class _Actor:
     """A Ray actor's class: holds the job, makes shards."""
 
-    def __init__(self, job: Make) -> None:
+    def __init__(self, job: Make, folder: Path) -> None:
+        os.chdir(folder)  # a job's paths may be relative to where the command was given
         self._job = job
 
     def make(self, number: int) -> int:
