@@ -17,9 +17,10 @@ from torch import Tensor
 
 from blindpo.models.prompt import PromptInputs
 
-VOCAB: Final = 96
-IMAGE_ID: Final = 90
-VISION_START: Final = 91
+VOCAB: Final = 272
+"""Of the byte tokenizer, and some more."""
+IMAGE_ID: Final = 3
+VISION_START: Final = 268
 TEXT: Final[dict[str, Any]] = {
     "vocab_size": VOCAB,
     "hidden_size": 32,
@@ -85,8 +86,17 @@ def prompt(name: str, model: Any, *, images: int, seed: int = 0) -> PromptInputs
     pictures = [_picture(seed + place, family.sizes[place % len(family.sizes)]) for place in range(images)]
     ids = [1, *words(3)]
     for picture in pictures:
-        ids += [*family.around, *[IMAGE_ID] * _num_tokens(family, model, picture), *words(4)]
-    ids += words(3)
+        ids += [*expanded(family, model, picture), *words(4)]
+    return prompt_inputs(family, ids + words(3), pictures)
+
+
+def expanded(family: TinyFamily, model: Any, picture: Image.Image) -> list[int]:
+    """The ids of one picture."""
+    return [*family.around, *[IMAGE_ID] * _num_tokens(family, model, picture)]
+
+
+def prompt_inputs(family: TinyFamily, ids: list[int], pictures: list[Image.Image]) -> PromptInputs:
+    """What a processor makes of ids whose image tokens are expanded already, and of the pictures."""
     ids_P = torch.tensor(ids)
     extras: dict[str, Tensor] = dict(_tensors(family, pictures)) if pictures else {}
     if family.token_types == "prefix":
@@ -151,14 +161,15 @@ def _llava_next() -> Any:
 def _llava_onevision() -> Any:
     return hf.LlavaOnevisionConfig(
         vision_config=_siglip_tower(), text_config=hf.Qwen2Config(**TEXT), image_token_id=IMAGE_ID,
-        image_token_index=IMAGE_ID, video_token_index=89, image_grid_pinpoints=[[28, 56], [56, 28], [56, 56]],
+        image_token_index=IMAGE_ID, video_token_index=270, image_grid_pinpoints=[[28, 56], [56, 28], [56, 56]],
         vision_feature_layer=-1, vision_feature_select_strategy="full",
     )  # fmt: skip
 
 
 ROPE: Final = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}
 QWEN_IDS: Final = {
-    "image_token_id": IMAGE_ID, "video_token_id": 89, "vision_start_token_id": VISION_START, "vision_end_token_id": 92,
+    "image_token_id": IMAGE_ID, "video_token_id": 270, "vision_start_token_id": VISION_START,
+    "vision_end_token_id": 269,
 }  # fmt: skip
 
 
@@ -216,7 +227,7 @@ def _gemma3(window: int) -> Any:
             "layer_types": ["sliding_attention", "full_attention"]}  # fmt: skip
     return hf.Gemma3Config(
         text_config=hf.Gemma3TextConfig(**text), vision_config=_siglip_tower(patch_size=7), mm_tokens_per_image=4,
-        image_token_index=IMAGE_ID, image_token_id=IMAGE_ID, boi_token_index=VISION_START, eoi_token_index=92,
+        image_token_index=IMAGE_ID, image_token_id=IMAGE_ID, boi_token_index=VISION_START, eoi_token_index=269,
     )  # fmt: skip
 
 
@@ -251,11 +262,6 @@ _QWEN = _flat(
         patch_size=7, merge_size=2, size={"shortest_edge": 28 * 28, "longest_edge": 56 * 56}
     )
 )
-_QWEN3 = _flat(
-    lambda: hf.Qwen2VLImageProcessorPil(
-        patch_size=7, merge_size=2, size={"shortest_edge": 28 * 28, "longest_edge": 56 * 56}
-    )
-)
 _IDEFICS = _with(lambda: hf.Idefics3ImageProcessorPil(size={"longest_edge": 28}, max_image_size={"longest_edge": 28}))
 _SMOL = _with(lambda: hf.SmolVLMImageProcessorPil(size={"longest_edge": 28}, max_image_size={"longest_edge": 28}))
 _GOT = _flat(lambda: hf.GotOcr2ImageProcessorPil(size=EDGE, crop_to_patches=True, min_patches=1, max_patches=3))
@@ -274,7 +280,7 @@ FAMILIES: Final[dict[str, TinyFamily]] = {
         config=_qwen2_5_vl, pictures=_QWEN, around=(VISION_START,), token_types="mm_token_type_ids", sizes=WIDE
     ),
     "Qwen3-VL": TinyFamily(
-        config=_qwen3_vl, pictures=_QWEN3, around=(VISION_START,), token_types="mm_token_type_ids", sizes=WIDE
+        config=_qwen3_vl, pictures=_QWEN, around=(VISION_START,), token_types="mm_token_type_ids", sizes=WIDE
     ),
     "Idefics3": TinyFamily(config=_idefics3, pictures=_IDEFICS),
     "SmolVLM": TinyFamily(config=_smolvlm, pictures=_SMOL),

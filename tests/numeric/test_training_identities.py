@@ -107,9 +107,10 @@ def test_a_step_is_the_same_however_it_is_cut(base: Path, tmp_path: Path) -> Non
 def test_live_adapter_off_and_cached_references_are_the_same(base: Path, tmp_path: Path) -> None:
     data = write_rows(tmp_path / "data", [row(n) for n in range(4)])
     adapter = {"lora": True, "lora_r": 4}
-    for reference in ("cached", "adapter_off"):
+    for reference in ("cached", "adapter_off", "online"):
         run_training(base, data, tmp_path / reference, config={**adapter, "reference": reference})
     same_metrics(tmp_path / "cached", tmp_path / "adapter_off")
+    same_metrics(tmp_path / "cached", tmp_path / "online")
     first = metrics(tmp_path / "cached")[0]
     assert first["rewards/chosen"] == pytest.approx(0, abs=1e-5)  # live: the untrained policy is the reference
     assert metrics(tmp_path / "cached")[-1]["rewards/margins"] != pytest.approx(0, abs=1e-3)

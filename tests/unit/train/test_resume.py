@@ -97,6 +97,16 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     assert left(out) == left(whole)
 
 
+def test_a_run_that_is_killed_five_times_ends_as_if_it_had_not_been(
+    base: Path, data: Path, whole: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    for kill in ("training_step@2", "_save_rng_state@3", "training_step@4", "training_step@7", "save_run"):
+        assert run(base, data, out, kill) == -signal.SIGKILL
+    assert run(base, data, out) == 0
+    assert left(out) == left(whole)
+
+
 def test_a_killed_adapter_ends_as_if_it_had_not_been(base: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
