@@ -23,12 +23,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from flops import step_flops
+from flops import packed_pairs, separate_pairs, step_flops
 from transformers import TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 from world import Case, case_of, pairs, rows
 
 from blindpo.models.adapters import add_lora, freeze_vision
+from blindpo.models.attention import SPLIT, use_attention
 from blindpo.models.families import family_of
 from blindpo.models.source import resolve_model
 from blindpo.models.vlm import Vlm, load_vlm
@@ -96,6 +97,8 @@ class OurVariant:
     def __init__(self, case: Case, vlm: Vlm, scratch: Path, watch: Watch, *, packed: bool) -> None:
         self.case, self.packed = case, packed
         images = ImageTensors(vlm.processor)
+        if packed:
+            use_attention(vlm.model, SPLIT)  # what the trainer's check at the start chooses for this model
         self.examples = [
             make_example(row, images, use_blind=True, max_length=None)
             for row in rows(case, case.rows_per_step * case.steps, vlm.processor)
@@ -131,12 +134,12 @@ class OurVariant:
             self.trainer.compute_loss(model, batch).backward()
             model.zero_grad(set_to_none=True)
 
-        widths = (
-            [case.prompt + sum(case.responses)]
-            if self.packed
-            else [case.prompt + max(case.responses)] * len(case.responses)
-        )
-        return step_flops(model, step, widths * case.rows_per_step, images=case.rows_per_step * len(widths))
+        if self.packed:
+            pairs, images = packed_pairs(case.prompt, case.responses, split=True), 1
+        else:
+            pairs, images = separate_pairs(case.prompt, case.responses), len(case.responses)
+        rows = case.rows_per_step
+        return step_flops(model, step, rows * pairs, images=rows * images)
 
 
 def with_lora(model: Any) -> Any:

@@ -20,13 +20,16 @@ from typing import Any
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from models import Pictures, examples, kinds
+from flops import packed_pairs, separate_pairs
+from models import RESPONSES, Pictures, examples, kinds
 from table import FAILED, RESULTS, write_table
 from transformers import AutoModelForImageTextToText, TrainerCallback, TrainingArguments
 
 from blindpo.models.adapters import add_lora, freeze_vision
+from blindpo.models.attention import SPLIT, use_attention
 from blindpo.models.families import family_of
 from blindpo.train.collator import Collator
 from blindpo.train.config import TrainConfig
@@ -88,6 +91,8 @@ def run_case(case: GpuCase, *, device: str, tiny: bool) -> dict[str, Any]:
     with torch.device(device):
         model = AutoModelForImageTextToText.from_config(kind.config(), dtype=dtype, attn_implementation="sdpa")
     freeze_vision(model)
+    if case.packed:
+        use_attention(model, SPLIT)  # what the trainer's check at the start chooses for these models
     pictures = Pictures()
     rows = examples(kind, ROWS, pictures)
     collator = Collator(pictures, pad_id=0, family=family_of(model) if case.packed else None)
@@ -113,12 +118,17 @@ def run_case(case: GpuCase, *, device: str, tiny: bool) -> dict[str, Any]:
 
 def measures(case: GpuCase, trainer: Any, seconds: float, device: torch.device) -> dict[str, Any]:
     """Rates over the counted steps. FLOPs are the model's own: 2 a weight and token forward, 4 backward (2 where the
-    weights do not train), and 4 h a pair of tokens in attention; what checkpointing computes again does not count."""
+    weights do not train), and 4 h a pair of query and key in attention; what checkpointing computes again does not
+    count."""
     plan = trainer.train_plan()
     tokens = STEPS * sum(size.real for size in plan.sizes)
     text = trainer.model.config.get_text_config()
     linear = sum(p.numel() for name, p in trainer.model.named_parameters() if "layers" in name and "vis" not in name)
-    pairs = STEPS * sum(size.width**2 * size.sequences for size in plan.sizes)
+    prompts = [size.width - (sum(RESPONSES) if case.packed else max(RESPONSES)) for size in plan.sizes]
+    pairs = STEPS * sum(
+        packed_pairs(prompt, RESPONSES, split=True) if case.packed else separate_pairs(prompt, RESPONSES)
+        for prompt in prompts
+    )
     passes = 2 if case.lora else 3
     flops = passes * (2 * linear * tokens + 4 * pairs * text.hidden_size * text.num_hidden_layers)
     peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None

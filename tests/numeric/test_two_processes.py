@@ -38,7 +38,7 @@ def two(base: Path, data: Path, out: Path, *, kill_at: int | None = None, **opti
                 return die() if self.state.global_step == kill_at else whole(self, *args, **kwargs)
 
             PreferenceTrainer.training_step = perhaps  # type: ignore[method-assign]
-        run_training(base, data, out, **{**OPTIONS, **options})
+        run_training(base, data, out, config={"probe_steps": 2, "probe_rows": 2}, **{**OPTIONS, **options})
 
     return run_together(task)
 
@@ -73,6 +73,6 @@ def test_a_killed_pair_ends_with_the_same_bytes(base: Path, data: Path, whole: P
     assert two(base, data, out, kill_at=3)[1] == -9
     assert not (out / "manifest.json").exists() and (out / "checkpoint-2").is_dir()
     assert two(base, data, out) == [0, 0]
-    for name in ("model.safetensors", "metrics.jsonl", "rejects.jsonl", "manifest.json", "README.md"):
+    for name in ("model.safetensors", "metrics.jsonl", "rejects.jsonl", "manifest.json", "README.md", "probes.jsonl"):
         hashes = [sha256((run / name).read_bytes()).hexdigest() for run in (out, whole)]
         assert hashes[0] == hashes[1], name

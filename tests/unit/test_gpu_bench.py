@@ -13,7 +13,7 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
     monkeypatch.syspath_prepend(str(BENCH / "gpu"))
-    for name in ("models", "table", "steps"):
+    for name in ("models", "table", "steps", "flops"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     found = importlib.import_module("steps"), importlib.import_module("table")
     for name in ("models", "table", "steps"):

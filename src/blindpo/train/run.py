@@ -226,4 +226,5 @@ def _timings(clock: Mapping[str, float], timings: Mapping[str, float]) -> dict[s
     """Seconds that each part took, and the share of the steps' time that was spent waiting for data."""
     laps = {f"{name}_seconds": clock[name] - clock[before] for before, name in pairwise(clock)}
     waited = timings.get("data_seconds", 0.0)
-    return {**laps, **timings, "data_share": waited / max(laps["steps_seconds"], waited, 1e-9)}
+    whole = max(timings.get("train_runtime", laps["steps_seconds"]), waited, 1e-9)
+    return {**laps, **timings, "data_share": waited / whole}
