@@ -6,8 +6,8 @@ blindpo judge-check LABELS.csv EVAL...           (your own evaluations; 'blindpo
 
 LABELS.csv holds one answer a row with its human label; each column of a VERDICTS.csv is one judge, row for row in the
 same order, or matched by --key. Prints kappa, precision, recall and flag rate with intervals over clusters, how judge
-and people rank the models, and what corrections do to each model's rate (docs/judges.md). --json adds every model and
-category.
+and people rank the models, and what corrections do to each model's rate (docs/judges.md). --details and --json add
+every model and category.
 """
 
 import argparse
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with-rules", action="store_true", help="judge the answers with refusal-rules as well (needs --response)"
     )
+    parser.add_argument("--details", action="store_true", help="every model and category as well")
     parser.add_argument("--json", action="store_true", help="print JSON, and nothing else, on standard output")
 
 
@@ -71,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
         values["with_rules"] = True
     config = load_config(JudgeCheckConfig, values, where="judge-check")
     found = judge_check(args.labels, args.verdicts, config)
-    emit(found, table(found), as_json=args.json)
+    text = "\n\n".join([table(found), *(details(found) if args.details else [])])
+    emit(found, text, as_json=args.json)
     return 0
 
 
@@ -97,6 +99,27 @@ def table(found: dict[str, Any]) -> str:
         lines += _estimates(found["judges"])
     lines += ["", *(f"{name}: {judge['trust']}" for name, judge in found["judges"].items())]
     return "\n".join(lines)
+
+
+def details(found: dict[str, Any]) -> list[str]:
+    """One table for each judge and each column: a line for each model and category."""
+    tables = []
+    for name, judge in found["judges"].items():
+        parts = {"model": judge["per_model"], **judge["per_category"]}
+        for column, groups in parts.items():
+            if groups:
+                width = max(map(len, groups))
+                head = f"{name}, by {column}\n{'':<{width}}  {'n':<7}{'people':<9}{'flag rate':<25}{'kappa':<25}"
+                tables.append("\n".join([f"{head}{'precision':<25}recall", *_lines(groups, width)]))
+    return tables
+
+
+def _lines(groups: dict[str, Any], width: int) -> list[str]:
+    return [
+        f"{value:<{width}}  {each['n']:<7}{_number(each['people_rate']):<9}"
+        + "".join(f"{_words(each[key]):<25}" for key in ("flag_rate", "kappa", "precision", "recall")).rstrip()
+        for value, each in groups.items()
+    ]
 
 
 def _corrections(judges: dict[str, Any], width: int) -> list[str]:

@@ -94,6 +94,8 @@ class Comparison(NamedTuple):
     interval: str
     verdict: str
     tone: str
+    could_show: str = ""
+    """Where no difference is shown: from how many points on these items would have shown one, 4 times out of 5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +228,8 @@ def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparis
             record = {"difference": between.value, "low": between.low, "high": between.high}
             shown = comparison({"a": each.a, "b": each.b, "measure": measure, **record})
             if each.verdict == NO_DIFFERENCE:  # after Holm's adjustment too
-                shown = shown._replace(verdict=NO_DIFFERENCE, tone="open")
+                least = "" if each.could_show is None else f"{100 * each.could_show:.1f}"
+                shown = shown._replace(verdict=NO_DIFFERENCE, tone="open", could_show=least)
             found[each.a, each.b, measure] = shown
     return tuple(found[a, b, measure] for b, a in pairs for measure in MEASURES if (a, b, measure) in found)
 

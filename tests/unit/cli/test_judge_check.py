@@ -27,6 +27,16 @@ def test_the_table_names_every_judge_and_how_far_it_can_be_trusted(
         assert f"\n{name}" in out
 
 
+def test_details_have_a_line_for_every_model_and_category(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels, verdicts = invented(tmp_path)
+    assert main(["judge-check", str(labels), str(verdicts), *WORDS, *MORE, "--details"]) == 0
+    told = capsys.readouterr().out
+    assert "good, by model" in told and "mute, by kind" in told
+    lines = told.split("good, by model")[1].splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["careful", "plain", "rash"]
+    assert lines[2].split()[1] == "120"
+
+
 def test_without_models_there_are_no_corrections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels, verdicts = invented(tmp_path)
     assert main(["judge-check", str(labels), str(verdicts), *WORDS]) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.evaluate.worlds import row
-from tests.unit.report.folders import RIGHT, SAID, results, save_eval, save_run, save_three
+from tests.unit.report.folders import REFUSAL, RIGHT, SAID, results, save_eval, save_run, save_three
 
 from blindpo.cli import main as cli
 from blindpo.errors import OutputError, SourceError
@@ -219,3 +219,9 @@ def test_a_judge_is_named_with_what_is_known_of_it(tmp_path: Path) -> None:
     text = write_report([tmp_path / "rules"], tmp_path / "page.html").out.read_text()
     assert "refusal-rules (kappa 0.083 with people on MSTS" in text
     assert "never the last word on harm" in text
+
+
+def test_where_no_difference_is_shown_it_says_how_large_a_one_would_have_been(tmp_path: Path) -> None:
+    said = {"a": [RIGHT, RIGHT, REFUSAL, RIGHT] * 30, "b": [REFUSAL, RIGHT, RIGHT, RIGHT] * 30}
+    pages = [save_eval(tmp_path / name, texts) for name, texts in said.items()]
+    assert "points would have shown" in write_report(pages, tmp_path / "page.html").out.read_text()
