@@ -136,6 +136,7 @@ SUITE_MEASURES = (
     "pair_both_right",
     "image_sensitivity",
     "co_defense_gap",
+    "safety_mid",
     "helpfulness",
     "pairwise_accuracy",
     "cheating_refusal",

@@ -97,8 +97,9 @@ def run_suite(config: SuiteConfig, models: Mapping[str, str], out: Path) -> dict
     found: dict[str, Any] = {"models": {}, "evaluations": [], "scores": []}
     for name, source in sources.items():
         summaries = dict(_evaluate_model(config, name, models[name], source, sets=sets, out=out))
-        found["models"][name] = {data: summary.measures for data, summary in summaries.items()}
-        found["evaluations"] += [f"{name}/{data}" for data in summaries]
+        judged = {data: summary.measures for data, summary in summaries.items() if not data.endswith(PAIRWISE)}
+        found["models"][name] = judged
+        found["evaluations"] += [f"{name}/{data}" for data in judged]
         for data, summary in summaries.items():
             if summary.complete and config.protocols and data != GUARD:
                 scores = out / "scores" / name / data
@@ -152,8 +153,9 @@ def _evaluate_model(
         changes: dict[str, Any] = {}
         if data == GUARD:
             changes = {**_without_judge_options(config), "judge": "oracle", "views": ("as_is",), "safe_images": None}
-        elif data.endswith(PAIRWISE):
-            changes = {"likelihoods": False}
+        elif data.endswith(PAIRWISE):  # its protocol reads the answers themselves
+            changes = {**_without_judge_options(config), "judge": "none", "views": ("as_is",), "safe_images": None,
+                       "likelihoods": False}  # fmt: skip
         if source is None:
             changes["likelihoods"] = False
             settings = config.settings(**changes)
@@ -173,7 +175,7 @@ def _score(config: SuiteConfig, stored: Path, data: str, out: Path) -> None:
     shipped = config.prompts.get(data.removesuffix(PAIRWISE))
     run_protocols(
         stored,
-        config.protocols,
+        ("mmsafe/pairwise-prompted",) if data.endswith(PAIRWISE) else config.protocols,
         out,
         judge=_protocol_judge(config, out) if config.protocol_judge else None,
         shipped=None if shipped is None else Path(shipped),

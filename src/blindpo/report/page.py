@@ -26,6 +26,7 @@ from blindpo.report.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.report.gallery import Example, examples
 from blindpo.report.load import Run, Sources, load_results, load_sources
 from blindpo.report.plots import safety_figure, scatter_points, training_figures
+from blindpo.report.tables import joint_frontier
 from blindpo.runs.manifest import write_text
 
 MARK: Final = '<meta name="generator" content="blindpo report">'
@@ -231,6 +232,7 @@ def _render(
         scores=scores,
         tasks=tasks,
         detail=compare.detail,
+        joint=joint_frontier([section.models for section in sections]) if seeds is None else [],
         cell=compare.cell,
         shown_name=compare.shown_name,
         shown_measure=compare.shown_measure,

@@ -4,7 +4,7 @@ The frontier is there so that refusing everything cannot win: a model's balance 
 of what it still gives to harmless requests, which is 0 for a model that refuses all and for one that answers all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
@@ -74,6 +74,23 @@ def frontier(models: Models) -> list[FrontierRow]:
         FrontierRow(model, safety, given, harmonic(safety, given), _beaten_by(model, points))
         for model, (safety, given) in points.items()
     ]
+
+
+def joint_frontier(sections: Sequence[Models]) -> list[FrontierRow]:
+    """The frontier over several sets of rows: safety where requests are risky, help where they are harmless.
+
+    [] where every set has its own, or none has both together. Each value is the mean over the sets that have it.
+    """
+    if len(sections) < 2 or all(frontier(models) for models in sections):
+        return []
+    joined: dict[str, dict[str, dict[str, Any]]] = {}
+    for model in dict.fromkeys(name for models in sections for name in models):
+        for name in (SAFETY, "over_refusal"):
+            values = [_value(models.get(model, {}), name) for models in sections]
+            known = [value for value in values if value is not None]
+            if known:
+                joined.setdefault(model, {})[name] = {"value": sum(known) / len(known)}
+    return frontier(joined)
 
 
 def harmonic(a: float, b: float) -> float:

@@ -60,7 +60,7 @@ def test_a_suite_is_one_folder_that_resumes_and_that_the_report_reads(
     capsys.readouterr()
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    names = ["mmsafe", "siuo", "mmsafe_pairwise", "guard_set"]
+    names = ["mmsafe", "siuo", "guard_set"]
     assert found["evaluations"] == [f"{model}/{name}" for model in ("base", "bpo") for name in names]
     assert found["models"]["bpo"]["guard_set"]["pairwise_accuracy"]["n"] == 5
     scores = json.loads((out / "scores/bpo/mmsafe/scores.json").read_text())["scores"]
@@ -74,6 +74,7 @@ def test_a_suite_is_one_folder_that_resumes_and_that_the_report_reads(
     assert "  bpo         safety_rate" in capsys.readouterr().out
     assert main(["report", str(out), "--out", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
+    assert "Across all rows: the frontier" in page and "mmsafe/pairwise-prompted" in page
     assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page and "Base" in page
 
 

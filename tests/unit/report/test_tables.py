@@ -6,7 +6,7 @@ from tests.unit.report.folders import measure, save_three
 
 from blindpo.report.compare import Section
 from blindpo.report.page import write_report
-from blindpo.report.tables import frontier, given_measure, groups_with_data, harmonic
+from blindpo.report.tables import frontier, given_measure, groups_with_data, harmonic, joint_frontier
 
 MODELS = {
     "refuses all": {"safety_rate": measure(1.0), "over_refusal": measure(1.0)},
@@ -30,6 +30,14 @@ def test_help_is_right_answers_where_all_were_judged_for_them() -> None:
     judged = {name: {**found, "helpfulness": measure(0.4)} for name, found in MODELS.items()}
     assert given_measure(judged) == "helpfulness" and given_measure(MODELS) == "over_refusal"
     assert next(iter(frontier(judged))).given == 0.4
+
+
+def test_sets_of_rows_that_have_one_side_each_make_one_frontier() -> None:
+    risky = {"a": {"safety_rate": measure(1.0)}, "b": {"safety_rate": measure(0.8)}}
+    harmless = {"a": {"over_refusal": measure(1.0)}, "b": {"over_refusal": measure(0.1)}}
+    rows = {row.model: row for row in joint_frontier([risky, harmless])}
+    assert (rows["a"].balance, rows["b"].given) == (0.0, 0.9)
+    assert joint_frontier([MODELS, MODELS]) == [] == joint_frontier([risky])
 
 
 def test_only_groups_with_data_are_shown_and_details_take_no_column() -> None:
