@@ -53,7 +53,7 @@ def same_weights(one: Path, other: Path) -> None:
         assert torch.allclose(weights, expected[name], rtol=1e-4, atol=2e-5), name
 
 
-@pytest.mark.parametrize("packing", ["on", "off"])
+@pytest.mark.parametrize("packing", ["on", pytest.param("off", marks=pytest.mark.slow)])
 def test_three_processes_give_the_losses_and_weights_of_one(
     packing: str, base: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -72,6 +72,7 @@ def test_three_processes_give_the_losses_and_weights_of_one(
     same_weights(tmp_path / "one", tmp_path / "three")
 
 
+@pytest.mark.slow  # tests/numeric/test_two_processes.py kills two processes by default, without a budget
 def test_two_killed_processes_end_as_if_they_had_not_been(base: Path, data: Path, tmp_path: Path) -> None:
     # a budget that cuts updates into more micro-batches on one process than the rows of the other would need
     config = {"packing": "on", "tokens_per_batch": 160}
