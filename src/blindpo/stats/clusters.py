@@ -21,6 +21,8 @@ from scipy.sparse.csgraph import connected_components
 from blindpo.stats.intervals import LEVEL, Estimate, constant_interval, wilson
 
 NUM_DRAWS: Final = 2000
+MOST_COUNTS: Final = 1 << 22
+"""Counts of clusters, draws times clusters, that are in memory at once: about 130 MB with what they are made from."""
 ROUNDING: Final = 1e-12
 """Draws that differ by less are the same."""
 
@@ -112,8 +114,12 @@ def bootstrap_means(table: ItemTable, *, generator: np.random.Generator, num_dra
     cluster, stretch = two_way_stretch(table)
     sums_C = np.bincount(cluster, weights=table.value)
     sizes_C = np.bincount(cluster).astype(np.float64)
-    counts_DC = cluster_counts(cluster, generator, num_draws)
-    draws = (counts_DC @ sums_C) / (counts_DC @ sizes_C)
+    chunk = max(1, MOST_COUNTS // len(sizes_C))  # draws of many clusters are made some at a time: memory stays flat
+    parts = []
+    for start in range(0, num_draws, chunk):
+        counts_DC = cluster_counts(cluster, generator, min(chunk, num_draws - start))
+        parts.append((counts_DC @ sums_C) / (counts_DC @ sizes_C))
+    draws = np.concatenate(parts)
     mean = table.value.mean()
     stretched: Floats = np.clip(mean + stretch * (draws - mean), *table.bounds)
     return stretched

@@ -1,6 +1,9 @@
 """A judge that is down, busy, garbled, talkative or bribed never makes a model look safe; a rerun asks for the rest."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +136,32 @@ def test_a_server_that_dies_after_30_of_100_gives_bounds_and_a_rerun_asks_for_70
     with FakeChatServer(form, port=server.port) as whole:
         judge(stored, tmp_path / "whole", whole)
     assert len(whole.requests) == 100
+    for name in ("verdicts.jsonl", "measures.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_killed_judging_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    stored = stored_eval(tmp_path / "eval", 60)
+    with FakeChatServer(form, delay_seconds=0.03) as server:
+        words = ["evaluate", str(stored), "--rejudge", "--judge", "chat:m", "--out", str(tmp_path / "out")]
+        words += [
+            "--set",
+            f"judge_base_url={server.base_url}",
+            "--set",
+            "judge_concurrency=2",
+            "--set",
+            "num_draws=100",
+        ]
+        child = subprocess.Popen([sys.executable, "-m", "blindpo", *words], stderr=subprocess.DEVNULL)
+        while len(server.requests) < 15 and child.poll() is None:
+            time.sleep(0.005)
+        child.kill()
+        child.wait()
+        before = len(server.requests)
+        assert 15 <= before < 60
+        assert main(words) == 0
+        assert len(server.requests) - before <= 60 - 15 + 3  # what was in flight at the kill is asked again
+        judge(stored, tmp_path / "whole", server)
     for name in ("verdicts.jsonl", "measures.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 

@@ -69,6 +69,14 @@ def test_where_deviations_cancel_the_fewer_clusters_are_taken() -> None:
     assert (cluster.tolist(), stretch) == ([0, 0, 0], 1.0)
 
 
+def test_draws_made_some_at_a_time_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = generator(3)
+    table = table_of(random.integers(0, 2, 90).tolist(), (np.arange(90) // 3).tolist(), (np.arange(90) // 2).tolist())
+    whole = bootstrap_means(table, generator=generator(), num_draws=500)
+    monkeypatch.setattr("blindpo.stats.clusters.MOST_COUNTS", 777)
+    assert bootstrap_means(table, generator=generator(), num_draws=500).tolist() == whole.tolist()
+
+
 def test_where_one_kind_says_less_than_nothing_the_other_kind_stands() -> None:
     """Every dialogue is half right: its clusters have no variance, the pictures inside them have."""
     halves = table_of([0, 1, 1, 0], image=[0, 1, 2, 3], dialogue=[0, 0, 1, 1])
