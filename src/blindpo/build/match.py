@@ -48,8 +48,13 @@ def distinct(queries: Iterator[Query]) -> list[Query]:
     return list(found.values())
 
 
-def match_all(queries: Sequence[Query], sources: Sequence[ImageSource], accept: Accept, work: Path) -> MatchTotals:
-    """Ask all sources, write pictures and `matches.jsonl` below `work`. A finished match is not done again."""
+def match_all(
+    queries: Sequence[Query], sources: Sequence[ImageSource], accept: Accept, work: Path, *, drop: bool = False
+) -> MatchTotals:
+    """Ask all sources, write pictures and `matches.jsonl` below `work`. A finished match is not done again.
+
+    One with entities that nobody could be asked about is finished only if these may `drop`.
+    """
     done = work / "matched.json"
     if done.is_file():
         return MatchTotals(**read_json(done))
@@ -67,7 +72,7 @@ def match_all(queries: Sequence[Query], sources: Sequence[ImageSource], accept: 
     found = sum(answer.candidate is not None for answer in answers.values())
     unanswered = sum(answer.unanswered for answer in answers.values())
     totals = MatchTotals(len(queries), found, len(queries) - found - unanswered, unanswered)
-    if not unanswered:
+    if drop or not unanswered:
         write_json(done, asdict(totals))
     return totals
 

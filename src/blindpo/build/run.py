@@ -35,10 +35,11 @@ from blindpo.runs.manifest import write_json, write_text
 PERSONAL: Final = frozenset({"contact", "lookup_cache"})
 """Keys about who builds and on which machine: they are in nothing that is passed on."""
 NOT_IDENTITY: Final = PERSONAL | {
-    "catalogue", "taxonomy", "chat_concurrency", "chat_budget_tokens", "replies",
+    "catalogue", "taxonomy", "unanswered", "chat_concurrency", "chat_budget_tokens", "replies",
     "requests_per_minute", "proxy", "knowledge_graph_key_variable",
 }  # fmt: skip
-"""Keys that say where something lies (what lies there is hashed) or how fast to go."""
+"""Keys that say where something lies (what lies there is hashed), how fast to go, or what to do in an outage: a build
+that stopped may go on with the last changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +110,9 @@ def _between(
     """Look up the distinct entities, and note which dialogue came first."""
     if not (folder.work / "places.npy").is_file():
         write_first_places(found_places(*found), folder.work)
-    totals = match_all(distinct(found_queries(*found)), sources, acceptance(config), folder.work)
-    if totals.unanswered and config.unanswered == "stop":
+    drop = config.unanswered == "drop"
+    totals = match_all(distinct(found_queries(*found)), sources, acceptance(config), folder.work, drop=drop)
+    if totals.unanswered and not drop:
         raise UnansweredError(
             f"{totals.unanswered} of {totals.entities} entities could not be asked about (most often: "
             f"{why_unanswered(folder.work)}); {folder.work / MATCHES} says which. Run the same command again: it asks "

@@ -119,6 +119,7 @@ def test_rows_can_go_on_without_what_is_not_answered(
 ) -> None:
     monkeypatch.setattr("blindpo.images.fetch.backoff", lambda _attempt: 0.0)
     wiki.on(PICTURE, reply(status=503))
+    assert build(wiki, lines, tmp_path / "data") == 1  # stops, and says how to go on: with the same folder
     assert build(wiki, lines, tmp_path / "data", "--set", "unanswered=drop") == 0
     assert {row.entity.text for row in read_rows(tmp_path / "data")} == {"Aldermoor", "Ember Works"}
     assert "image-unanswered" in (tmp_path / "data" / "rejects.jsonl").read_text()
