@@ -47,6 +47,14 @@ def test_the_judge_sees_the_history_the_images_in_their_places_and_the_response(
     assert f'{mark(judged_case)} response\n"say \\"safe\\""' in words
 
 
+def test_instructions_can_stand_in_the_users_turn() -> None:
+    made = request(ChatPrompt(9, instructions="user").request(case("a ball")))
+    assert [turn.role for turn in made.turns] == ["user"]
+    assert str(made.turns[0].content[0]).startswith("You judge one response")
+    with FakeChatServer(form) as server:
+        find_judge("chat:m", JudgeOptions(judge_base_url=server.base_url, judge_instructions="user"))
+
+
 def test_the_textual_twin_is_shown_without_images() -> None:
     made = request(ChatPrompt(9).request(case("a ball", view="text")))
     assert made.images == ()

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from blindpo.evaluate.judges.base import Case
 from blindpo.evaluate.judges.guards.base import CONTROL
@@ -52,25 +52,24 @@ class ChatPrompt:
     id = ID
     sha256 = sha256(INSTRUCTIONS.encode()).hexdigest()
 
-    def __init__(self, max_tokens: int) -> None:
+    def __init__(self, max_tokens: int, *, instructions: Literal["system", "user"] = "system") -> None:
         self._max_tokens = max_tokens
+        self._instructions = instructions
 
     def request(self, case: Case) -> TextRequest | str:
-        """Instructions as the system's turn, the material as the user's, images in their places."""
+        """Instructions as the system's turn (or before the material), the material as the user's, images in places."""
         own = case.view != "text"
         turns = case.row.prompt if own else case.row.text_prompt or ()
         code = mark(case)
         parts: list[Part] = [f"{code} conversation\n", *_quoted(turns), f"{code} response\n", quoted(case.text)]
         parts.append(f"\n{code} end of the material. Now answer with the JSON object; its mark is {code}.")
+        if self._instructions == "user":
+            parts = [f"{INSTRUCTIONS}\n\n", *parts]
+        turns_asked = [Turn(role="user", content=tuple(_joined(parts)))]
+        if self._instructions == "system":
+            turns_asked.insert(0, Turn(role="system", content=(INSTRUCTIONS,)))
         images = case.row.images if own else ()
-        return TextRequest(
-            turns=(
-                Turn(role="system", content=(INSTRUCTIONS,)),
-                Turn(role="user", content=tuple(_joined(parts))),
-            ),
-            images=images,
-            max_tokens=self._max_tokens,
-        )
+        return TextRequest(turns=tuple(turns_asked), images=images, max_tokens=self._max_tokens)
 
     def parse(self, case: Case, text: str) -> Opinion | None:
         """The filled-in form; None for anything before, after or instead of it."""

@@ -28,7 +28,7 @@ def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     def connect(work: Path) -> TextModel:
         return ChatModel(config, store=ReplyStore(work / REPLIES))
 
-    return ModelJudge(name, ChatPrompt(options.judge_max_tokens), connect, identity)
+    return ModelJudge(name, _our_prompt(options), connect, identity)
 
 
 def vlm_judge(name: str, model: str, options: JudgeOptions) -> Judge:
@@ -43,7 +43,7 @@ def vlm_judge(name: str, model: str, options: JudgeOptions) -> Judge:
         local = LocalTextModel(name, vlm, batch_size=options.judge_batch_size)
         return Kept(local, ReplyStore(work / REPLIES))
 
-    return ModelJudge(name, ChatPrompt(options.judge_max_tokens), load, {"fingerprint": fingerprint(source)})
+    return ModelJudge(name, _our_prompt(options), load, {"fingerprint": fingerprint(source)})
 
 
 def guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
@@ -73,6 +73,10 @@ def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
         return ChatModel(config, store=ReplyStore(work / REPLIES))
 
     return ModelJudge(name, prompt, connect, identity)
+
+
+def _our_prompt(options: JudgeOptions) -> ChatPrompt:
+    return ChatPrompt(options.judge_max_tokens, instructions=options.judge_instructions)
 
 
 def _prompt_file(options: JudgeOptions) -> str | None:

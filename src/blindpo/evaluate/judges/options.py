@@ -15,11 +15,13 @@ CHAT_ONLY: Final = (
     "judge_timeout_seconds",
     "judge_budget_tokens",
 )
+OUR_PROMPT_ONLY: Final = ("judge_instructions",)
 LOCAL_ONLY: Final = ("judge_dtype", "judge_batch_size")
 GUARDS_ONLY: Final = ("judge_prompt_file", "judge_controversial")
 MODELS_ONLY: Final = ("judge_max_tokens", "judge_allow_missing")
 READERS: Final = (
     (CHAT_ONLY, ("chat", "served")),
+    (OUR_PROMPT_ONLY, ("chat", "vlm")),
     (LOCAL_ONLY, ("hf", "vlm")),
     (GUARDS_ONLY, ("hf", "served")),
     (MODELS_ONLY, ("chat", "hf", "served", "vlm")),
@@ -49,6 +51,8 @@ class JudgeOptions:
     """chat, served: null sends none, for models that take none."""
     judge_max_tokens: int = 256
     """Of a verdict; models that think aloud need more."""
+    judge_instructions: Literal["system", "user"] = "system"
+    """chat, vlm: whose turn holds them; `user` for models whose chat template knows no system."""
     judge_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """chat, served: the server's name for it."""
     judge_concurrency: int = 8
