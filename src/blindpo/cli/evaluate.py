@@ -115,7 +115,7 @@ def _suite(args: argparse.Namespace) -> int:
     config = load_config(SuiteConfig, values, where=str(args.recipe))
     found = run_suite(config, models, args.out)
     emit(found, suite_table(found, args.out), as_json=args.json)
-    return 0
+    return 1 if found["unfinished"] else 0
 
 
 def suite_table(found: dict[str, Any], out: Path) -> str:
@@ -127,6 +127,7 @@ def suite_table(found: dict[str, Any], out: Path) -> str:
             for name, measure in sets.get(data, {}).items():
                 if measure["value"] is not None and name in SUITE_MEASURES:
                     lines.append(f"  {model:<12}{name:<22}{_words(measure)}")
+    lines += [f"NOT FINISHED: {name}; the same command asks its judge again" for name in found["unfinished"]]
     return "\n".join([*lines, f"{out} holds all of it; 'blindpo report {out} --out page.html' shows it"])
 
 

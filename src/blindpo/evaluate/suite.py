@@ -94,14 +94,16 @@ def run_suite(config: SuiteConfig, models: Mapping[str, str], out: Path) -> dict
     """
     sources = {name: None if text.startswith(_CHAT) else resolve_model(text) for name, text in models.items()}
     sets = dict(_sets(config, out))
-    found: dict[str, Any] = {"models": {}, "evaluations": [], "scores": []}
+    found: dict[str, Any] = {"models": {}, "evaluations": [], "scores": [], "unfinished": []}
     for name, source in sources.items():
         summaries = dict(_evaluate_model(config, name, models[name], source, sets=sets, out=out))
         judged = {data: summary.measures for data, summary in summaries.items() if not data.endswith(PAIRWISE)}
         found["models"][name] = judged
-        found["evaluations"] += [f"{name}/{data}" for data in judged]
-        for data, summary in summaries.items():
-            if summary.complete and config.protocols and data != GUARD:
+        whole = {data for data, summary in summaries.items() if (out / name / data / "manifest.json").is_file()}
+        found["evaluations"] += [f"{name}/{data}" for data in judged if data in whole]
+        found["unfinished"] += [f"{name}/{data}" for data in summaries if data not in whole]
+        for data in summaries:
+            if data in whole and config.protocols and data != GUARD:
                 scores = out / "scores" / name / data
                 _score(config, out / name / data, data, scores)
                 found["scores"].append(str(scores.relative_to(out)))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fakes import BROKEN, FakeChatServer
 from tests.sample import write_sample
 from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluate.benchmarks.downloads import siuo
@@ -76,6 +77,23 @@ def test_a_suite_is_one_folder_that_resumes_and_that_the_report_reads(
     page = (tmp_path / "page.html").read_text()
     assert "Across all rows: the frontier" in page and "mmsafe/pairwise-prompted" in page
     assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page and "Base" in page
+
+
+def test_a_judge_that_is_down_leaves_the_suite_unfinished_and_the_rest_readable(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    text = recipe.read_text().replace("judge: refusal-rules", "judge: chat:m").replace("pairwise: [mmsafe]", "")
+    with FakeChatServer(lambda _: BROKEN) as server:
+        judge = f"judge_base_url: {server.base_url}, judge_retries: 0"
+        recipe.write_text(text.replace("evaluate: {", f"evaluate: {{{judge}, "))
+        model = save_tiny_llava(tmp_path / "model")
+        words = ["evaluate", "--recipe", str(recipe), "--models", f"m={model}", "--out", str(tmp_path / "suite")]
+        assert main(words) == 1
+    assert "NOT FINISHED: m/mmsafe" in capsys.readouterr().out
+    found = json.loads((tmp_path / "suite/suite.json").read_text())
+    assert (found["evaluations"], found["unfinished"]) == (["m/guard_set"], ["m/mmsafe", "m/siuo"])
+    assert main(["report", str(tmp_path / "suite"), "--out", str(tmp_path / "page.html")]) == 0
 
 
 @pytest.mark.parametrize(
