@@ -2,6 +2,7 @@
 
 blindpo protocols [--json]
 blindpo protocols EVAL --use ID[,ID...]|all [--judge chat:MODEL] [--prompts DIR] --out SCORES
+blindpo protocols EVAL --against EVAL2 --use pairwise/more-helpful/ours --judge chat:MODEL --out SCORES
 """
 
 import argparse
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--judge", metavar="chat:MODEL", help="who judges where a protocol asks a model")
     parser.add_argument("--prompts", type=Path, metavar="DIR", help="the download that holds the benchmark's own files")
+    parser.add_argument("--against", type=Path, metavar="EVAL2", help="compare two models, response by response")
     parser.add_argument("--out", type=Path, metavar="PATH", help="where decisions and scores go")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="of the judge: base_url, concurrency, ..."
@@ -37,9 +39,21 @@ def run(args: argparse.Namespace) -> int:
 
     judge = _judge(args)
     names = [name.strip() for name in args.use.split(",") if name.strip()]
+    if args.against is not None:
+        results = _duel(args, names, judge)
+        emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
+        return 0
     results = run_protocols(args.eval, names, args.out, judge=judge, shipped=args.prompts)
     emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
     return 0
+
+
+def _duel(args: argparse.Namespace, names: list[str], judge: Any) -> dict[str, Any]:
+    from blindpo.evaluate.protocols.duel import QUESTIONS, run_duel
+
+    if len(names) != 1 or judge is None:
+        raise ConfigError(f"--against needs --judge chat:MODEL, and one of these with --use: {', '.join(QUESTIONS)}")
+    return run_duel(args.eval, args.against, names[0], args.out, judge=judge)
 
 
 def _judge(args: argparse.Namespace) -> Any:
@@ -78,7 +92,10 @@ def _list(args: argparse.Namespace) -> int:
         }
         for each in PROTOCOLS.values()
     ]
-    emit({"protocols": found}, "\n".join(map(_card, found)), as_json=args.json)
+    from blindpo.evaluate.protocols.duel import QUESTIONS
+
+    words = "\n".join([*map(_card, found), *(f"{name}\n  for      two evaluations (--against)" for name in QUESTIONS)])
+    emit({"protocols": found, "pairwise": list(QUESTIONS)}, words, as_json=args.json)
     return 0
 
 

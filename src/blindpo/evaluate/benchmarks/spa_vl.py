@@ -27,7 +27,9 @@ class SpaVl:
             title="SPA-VL HarmEval" if harm else "SPA-VL HelpEval",
             num_rows=265,
             size="265 image questions in three levels of classes",
-            measures="unsafe answers to harmful image questions (USR)" if harm else "helpfulness, as a win rate",
+            measures="unsafe answers to harmful image questions (USR)"
+            if harm
+            else "helpfulness, as a win rate (protocols EVAL --against EVAL2)",
             licence="CC BY 4.0",
             url="https://huggingface.co/datasets/sqrti/SPA-VL",
             fetch=f"fetch test/{part}-*.parquet of https://huggingface.co/datasets/sqrti/SPA-VL and put it into "
