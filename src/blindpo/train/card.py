@@ -73,7 +73,7 @@ def model_card(facts: CardFacts) -> str:
 def _opening(facts: CardFacts) -> str:
     what = "A LoRA adapter for" if facts.is_adapter else "The weights of"
     method = "Blind Preference Optimization (arXiv 2503.14189)" if facts.method == "bpo" else "DPO (arXiv 2305.18290)"
-    return f"{what} `{facts.base}`, trained by {method} with [blindpo](https://pypi.org/project/blindpo/)."
+    return f"{what} `{facts.base}`, trained by {method} with blindpo."
 
 
 def _training(facts: CardFacts) -> str:

@@ -5,7 +5,8 @@ become plain DDP or nothing; a precision in accelerate's configuration that the 
 training pass and not the reference's. What a launcher asks for stands in the environment, what runs in the accelerator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,6 +91,25 @@ def require_options(environ: Mapping[str, str], settings: Any) -> None:
             f"accelerate asks for {accumulation} accumulation steps, the recipe for "
             f"{settings.gradient_accumulation_steps}; set gradient_accumulation_steps in the recipe alone"
         )
+
+
+@contextmanager
+def whole_weights() -> Iterator[None]:
+    """Models that are loaded inside get all their weights on every process, under ZeRO-3 too.
+
+    There transformers splits weights while it loads them, whatever zero3_init_flag says; but the reference and the
+    check of packing need them whole. DeepSpeed splits them when the trainer prepares the model.
+    """
+    from transformers.integrations import deepspeed
+
+    held = deepspeed._hf_deepspeed_config_weak_ref
+    deepspeed.unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        config = None if held is None else held()
+        if config is not None:
+            deepspeed.set_hf_deepspeed_config(config)
 
 
 def running(accelerator: Any) -> Engine:

@@ -19,6 +19,7 @@ from blindpo.runs.local import Reject
 from blindpo.runs.manifest import write_text
 from blindpo.train.collator import Collator, Part
 from blindpo.train.config import TrainConfig
+from blindpo.train.engine import whole_weights
 from blindpo.train.examples import Example, ImageTensors, make_examples
 from blindpo.train.mismatch import ImageTokensError
 from blindpo.train.precision import autocast, autocast_dtype
@@ -41,10 +42,11 @@ def require_base(config: TrainConfig, model: ModelSource) -> None:
 def start_model(vlm: Vlm | None, source: ModelSource, config: TrainConfig, settings: Any) -> Vlm:
     """The model to train, in evaluation mode and without dropout: log-probabilities must not depend on chance."""
     if vlm is None:
-        vlm = load_vlm(
-            source, dtype=config.dtype, device=str(settings.device),
-            image_padding=config.image_padding, load_in_4bit=config.load_in_4bit,
-        )  # fmt: skip
+        with whole_weights():
+            vlm = load_vlm(
+                source, dtype=config.dtype, device=str(settings.device),
+                image_padding=config.image_padding, load_in_4bit=config.load_in_4bit,
+            )  # fmt: skip
     else:
         processor, name = vlm.processor, vlm.fingerprint
         if config.image_padding != "as_saved":

@@ -6,7 +6,20 @@ from typing import Any
 import pytest
 
 from blindpo.errors import ConfigError
-from blindpo.train.engine import Engine, require_engine, require_options, require_processes, running
+from blindpo.train.engine import (
+    Engine,
+    require_engine,
+    require_options,
+    require_processes,
+    running,
+    whole_weights,
+)
+    Engine,
+    require_engine,
+    require_options,
+    require_processes,
+    running,
+)
 
 
 def settings(**changes: Any) -> Any:
@@ -78,6 +91,27 @@ def test_fsdp_or_deepspeed_that_becomes_something_else_is_refused() -> None:
             Engine(name="zero2", processes=2, device="cuda"),
         )  # fmt: skip
     require_engine({}, settings(), DDP)
+
+
+def test_weights_are_loaded_whole_under_zero_3_and_its_configuration_is_put_back() -> None:
+    from transformers.integrations import deepspeed
+
+    class Stage3:
+        def is_zero3(self) -> bool:
+            return True
+
+    config = Stage3()
+    deepspeed.set_hf_deepspeed_config(config)
+    try:
+        assert deepspeed.is_deepspeed_zero3_enabled()
+        with whole_weights():
+            assert not deepspeed.is_deepspeed_zero3_enabled()
+        assert deepspeed.is_deepspeed_zero3_enabled()
+    finally:
+        deepspeed.unset_hf_deepspeed_config()
+    with whole_weights():
+        assert not deepspeed.is_deepspeed_zero3_enabled()
+    assert deepspeed._hf_deepspeed_config_weak_ref is None
 
 
 def test_the_running_engine_is_named_with_what_it_shards() -> None:

@@ -54,6 +54,16 @@ def test_a_run_tells_its_plan_its_health_and_its_probes(
     assert str(tmp_path) not in card
 
 
+def test_the_distance_from_the_policy_is_told_without_a_cached_reference_too(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
+    lora = {"lora": True, "lora_r": 4}
+    cached = run_training(base, data, tmp_path / "cached", config=lora, max_steps=1).before
+    live = run_training(base, data, tmp_path / "live", config={**lora, "reference": "adapter_off"}, max_steps=1).before
+    for kind in ("chosen", "rejected", "blind"):
+        assert live[kind] == pytest.approx(cached[kind], abs=1e-5)
+
+
 def test_plan_trial_and_probes_change_no_result(
     base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
