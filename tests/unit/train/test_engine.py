@@ -14,12 +14,6 @@ from blindpo.train.engine import (
     running,
     whole_weights,
 )
-    Engine,
-    require_engine,
-    require_options,
-    require_processes,
-    running,
-)
 
 
 def settings(**changes: Any) -> Any:
