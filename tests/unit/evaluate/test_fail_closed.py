@@ -142,7 +142,7 @@ def test_a_server_that_dies_after_30_of_100_gives_bounds_and_a_rerun_asks_for_70
 
 def test_a_killed_judging_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     stored = stored_eval(tmp_path / "eval", 60)
-    with FakeChatServer(form, delay_seconds=0.03) as server:
+    with FakeChatServer(form, delay_seconds=0.06) as server:
         words = ["evaluate", str(stored), "--rejudge", "--judge", "chat:m", "--out", str(tmp_path / "out")]
         words += [
             "--set",
