@@ -132,3 +132,12 @@ def test_a_row_longer_than_the_budget_is_forecast_and_rejected(base: Path, tmp_p
     assert summary.counts["rejected"] == 1
     reason = json.loads((tmp_path / "run/rejects.jsonl").read_text())["reason"]
     assert "tokens packed (prompt and images " in reason and reason.endswith("tokens_per_batch allows 120")
+
+
+def test_workers_that_make_batches_ahead_change_nothing(base: Path, tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "data", rows())
+    for workers in (0, 1):
+        options = {"dataloader_num_workers": workers, "gradient_accumulation_steps": 2, "max_steps": 2}
+        run_training(base, data, tmp_path / str(workers), per_device_train_batch_size=1, **options)
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
