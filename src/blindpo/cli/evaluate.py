@@ -33,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rejudge", action="store_true", help="judge the stored responses of an EVAL folder again")
     parser.add_argument("--part", metavar="NUMBER/OF", help="make this share of the responses, and judge nothing")
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="where a local model's shards are made"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes, or Ray actors, each with the model"
+    )
     parser.add_argument("--merge", action="store_true", help="join all parts of one evaluation and judge them")
     parser.add_argument("--models", nargs="+", metavar="NAME=MODEL", help="a suite: the models that are compared")
     add_common(parser)
@@ -59,6 +65,9 @@ def _require_words(args: argparse.Namespace) -> None:
     chosen = [word for word, given in modes.items() if given]
     if len(chosen) > 1:
         raise ConfigError(f"{chosen[0]} and {chosen[1]} do not go together; leave one of the two out")
+    spread = args.engine != "local" or args.workers != 1
+    if spread and (chosen or args.responses is not None or str(args.model).startswith("chat:")):
+        raise ConfigError("--engine and --workers are for a local --model; leave them out")
     asks = {"--model": args.model, "--responses": args.responses, "--part": args.part}
     for word, value in asks.items():
         if chosen and value is not None:
@@ -87,6 +96,7 @@ def _summary(args: argparse.Namespace, config: Any) -> Any:
     from blindpo.evaluate.answering import WHOLE, parse_part
     from blindpo.models.source import resolve_model
     from blindpo.rows.shards import shard_paths
+    from blindpo.runs.engine import Engine
 
     part = WHOLE if args.part is None else parse_part(args.part)
     shard_paths(args.data[0])  # paths in the order of the synopsis: the data before the model
@@ -94,7 +104,8 @@ def _summary(args: argparse.Namespace, config: Any) -> Any:
         return stage.evaluate_recorded(config, args.data[0], args.responses, args.out)
     if args.model.startswith("chat:"):
         return stage.evaluate_chat(config, args.data[0], args.model.removeprefix("chat:"), args.out, part=part)
-    return stage.evaluate(config, args.data[0], resolve_model(args.model), args.out, part=part)
+    engine = Engine(name=args.engine, workers=args.workers)
+    return stage.evaluate(config, args.data[0], resolve_model(args.model), args.out, part=part, engine=engine)
 
 
 def _config(args: argparse.Namespace) -> Any:

@@ -52,7 +52,7 @@ def write_shards(data: Path, work: Path, respond: Respond, *, shard_rows: int, p
     paths = []
     unanswered: list[str] = []
     with progress(total, "evaluate") as bar:
-        for number, rows in enumerate(_blocks(read_rows(data), shard_rows)):
+        for number, rows in enumerate(blocks(read_rows(data), shard_rows)):
             if part.holds(number):
                 paths.append(work / f"responses-{number:05d}.jsonl")
                 if not paths[-1].is_file():
@@ -69,6 +69,7 @@ def write_shards(data: Path, work: Path, respond: Respond, *, shard_rows: int, p
     return paths
 
 
-def _blocks(rows: Iterator[PreferenceRow], size: int) -> Iterator[list[PreferenceRow]]:
+def blocks(rows: Iterator[PreferenceRow], size: int) -> Iterator[list[PreferenceRow]]:
+    """`size` rows at a time, in order."""
     while block := list(islice(rows, size)):
         yield block

@@ -17,6 +17,7 @@ from blindpo.evaluate.answering import WHOLE, Part, write_shards
 from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluate.judges.table import Judge, find_judge
 from blindpo.evaluate.judging import Cases, judge_responses, measure
+from blindpo.evaluate.many import write_by_engine
 from blindpo.evaluate.measures import row_meta
 from blindpo.evaluate.parts import join_parts
 from blindpo.evaluate.stored import (
@@ -33,6 +34,7 @@ from blindpo.evaluate.views import SAFE_IMAGES, Pictures, pictures_for
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import data_hash, read_rows
+from blindpo.runs.engine import IN_PROCESS, Engine
 from blindpo.runs.folder import OutFolder
 from blindpo.runs.manifest import read_json, write_json, write_text
 
@@ -73,17 +75,21 @@ def evaluate(
     prompt_cache: "PromptCache | None" = None,
     name: str | None = None,
     part: Part = WHOLE,
+    engine: Engine = IN_PROCESS,
 ) -> EvalSummary:
     """Evaluate `model` on the rows of `data` into the folder `out`; resumes what a kill left.
 
     `vlm` is `model` already loaded; `prompt_cache` keeps tokenized prompts for the next model of the same processor;
-    `name` is what reports call it; `part` makes a share of the responses and judges nothing (see `merge_parts`).
+    `name` is what reports call it; `part` makes a share of the responses and judges nothing (see `merge_parts`);
+    `engine` has several processes or Ray actors make the shards, each with the model loaded anew.
     Raises UsageError, and NothingKeptError where the model gave no response at all.
     """
     config.require_options("local")
     rows_hash = data_hash(data)
 
     def make(folder: OutFolder, pictures: Pictures) -> list[Path]:
+        if engine != IN_PROCESS:
+            return write_by_engine(config, data, folder.work, model, engine=engine, part=part)
         from blindpo.evaluate.responses import Prompts, processor_identity, write_responses  # torch
         from blindpo.models.vlm import load_vlm
 

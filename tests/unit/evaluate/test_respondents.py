@@ -13,11 +13,15 @@ from tests.unit.evaluate.worlds import row, save_rows
 
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
+from blindpo.evaluate.answering import Part, parse_part
 from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
+from blindpo.evaluate.many import LocalShards
 from blindpo.evaluate.run import evaluate, evaluate_chat, evaluate_recorded, merge_parts
 from blindpo.evaluate.stored import load_eval
 from blindpo.evaluate.verdicts import read_responses
+from blindpo.models.source import resolve_model
 from blindpo.rows.row import Turn
+from blindpo.runs.engine import Engine
 
 CONFIG = EvaluateConfig(judge="oracle", max_new_tokens=4, shard_rows=2, num_draws=100, likelihoods=False)
 
@@ -165,9 +169,6 @@ def test_parts_of_several_machines_join_to_the_bytes_of_one(
 
 
 def test_a_part_of_another_evaluation_is_told_apart(data: Path, tmp_path: Path) -> None:
-    from blindpo.evaluate.answering import Part, parse_part
-    from blindpo.models.source import resolve_model
-
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
     evaluate(CONFIG, data, source, tmp_path / "one", part=Part(1, 2))
     evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=Part(2, 2))
@@ -197,3 +198,33 @@ def test_words_that_do_not_go_together_are_refused(
 ) -> None:
     assert main(["evaluate", *words, "--judge", "oracle", "--out", str(tmp_path / "out")]) == 2
     assert named in capsys.readouterr().err
+
+
+VIEWS = replace(CONFIG, views=("as_is", "text", "swapped"))
+
+
+def test_a_worker_makes_any_shard_as_the_whole_run_does(data: Path, tmp_path: Path) -> None:
+    source = resolve_model(save_tiny_llava(tmp_path / "model"))
+    evaluate(VIEWS, data, source, tmp_path / "one")
+    job = LocalShards(config=VIEWS, data=data, work=tmp_path, model=source)
+    assert [job(number) for number in (2, 0, 1)] == [2, 0, 1]
+    whole = (tmp_path / "one/responses.jsonl").read_text()
+    assert "".join((tmp_path / f"responses-0000{number}.jsonl").read_text() for number in range(3)) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["local", "ray"])
+def test_several_processes_make_the_bytes_of_one(name: Any, data: Path, tmp_path: Path) -> None:
+    if name == "ray":
+        pytest.importorskip("ray")
+    source = resolve_model(save_tiny_llava(tmp_path / "model"))
+    evaluate(VIEWS, data, source, tmp_path / "one")
+    evaluate(VIEWS, data, source, tmp_path / "many", engine=Engine(name=name, workers=2))
+    assert contents(tmp_path / "many") == contents(tmp_path / "one")
+
+
+def test_processes_are_for_a_local_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "nowhere", "--judge", "oracle", "--workers", "2", "--out", str(tmp_path / "out")]
+    for more in (["--model", "chat:x"], ["--responses", "f"]):
+        assert main([*words, *more]) == 2
+        assert "for a local --model" in capsys.readouterr().err
