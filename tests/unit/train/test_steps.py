@@ -1,10 +1,13 @@
 """Updates and their micro-batches: fixed rows, equal numbers on all processes, limits held, nothing lost."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import Trainer, TrainingArguments
 
 from blindpo.train.steps import Size, StepPlan, StepRows, cut, padded_tokens, step_loader
 
@@ -85,3 +88,17 @@ def test_a_loader_takes_up_where_the_updates_stand() -> None:
         assert [step.num_rows for step in mine] == [4, 2]
         expected = [[tuple(process) for process in processes] for _, processes in plan.cuts(epoch)]
         assert [[one.micro_batches, other.micro_batches] for one, other in zip(mine, theirs, strict=True)] == expected
+
+
+def test_the_order_of_rows_is_transformers_own(tmp_path: Path) -> None:
+    settings = TrainingArguments(
+        output_dir=str(tmp_path), use_cpu=True, per_device_train_batch_size=4, seed=7, report_to="none"
+    )
+    theirs = Trainer(
+        torch.nn.Linear(1, 1), settings, train_dataset=list(range(11)), data_collator=list
+    ).get_train_dataloader()
+    plan = StepPlan(sizes=tuple(sizes(*[1] * 11)), rows_per_step=4, max_rows=4, seed=7)
+    for epoch in (0, 1):
+        theirs.set_epoch(epoch)
+        ours = [row for _, processes in plan.cuts(epoch) for batch in processes[0] for row in batch]
+        assert [row for batch in theirs for row in batch] == ours
