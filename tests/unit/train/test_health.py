@@ -1,12 +1,14 @@
 """Health figures by hand, warnings from records, and errors that name the rows."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from blindpo.errors import TrainingError
+from blindpo.train.callbacks import HealthWatch
 from blindpo.train.health import (
     CORRELATION,
     SHIFT,
@@ -84,3 +86,19 @@ def test_a_loss_that_is_no_number_stops_with_its_rows() -> None:
     with pytest.raises(TrainingError, match=r"gradient of step 7 .* rows: a, b"):
         require_finite_gradients(math.inf, ["a", "b"], 7)
     require_finite_gradients(3.0, ["a"], 7)
+
+
+def test_the_watch_says_each_kind_once_and_on_one_process_alone() -> None:
+    logs = records(WINDOW, **{SHIFT: -0.3})
+    said: list[str] = []
+    watch = HealthWatch(said.append)
+    state = SimpleNamespace(is_world_process_zero=True, log_history=logs[:-1])
+    watch.on_log(None, state, None)
+    assert said == []
+    state.log_history = [*logs, {"step": WINDOW, "eval_loss": 1.0}]
+    watch.on_log(None, state, None)
+    watch.on_log(None, state, None)
+    assert len(said) == 1 and said[0].startswith(f"WARNING at step {WINDOW}: likelihood displacement")
+    quiet = HealthWatch(said.append)
+    quiet.on_log(None, SimpleNamespace(is_world_process_zero=False, log_history=logs), None)
+    assert len(said) == 1
