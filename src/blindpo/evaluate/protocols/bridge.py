@@ -6,8 +6,8 @@ scores stand there with bounds, and the same command goes on.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluate.benchmarks.download import Download
 from blindpo.evaluate.benchmarks.table import BENCHMARKS
+from blindpo.evaluate.measures import RowMeta, row_meta
 from blindpo.evaluate.protocols.anchors import beside
 from blindpo.evaluate.protocols.decide import Decision, Stored, as_record, decide, decisions_by_row, items
 from blindpo.evaluate.protocols.protocol import Protocol, Wording, protocol_hash
@@ -112,7 +113,7 @@ def run_protocols(
     Raises UsageError, and UnansweredError where the judge did not answer for all.
     """
     stored = load_eval(eval_folder)
-    rows = list(read_rows(stored.rows))
+    rows, metas = without_images(stored.rows)
     prepared = [prepare(p, shipped) for p in chosen(names, rows, judge=judge is not None, shipped=shipped is not None)]
     if not prepared:
         raise SourceError(f"no protocol fits the rows of {eval_folder}; 'blindpo protocols' lists all")
@@ -128,7 +129,7 @@ def run_protocols(
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return dict(read_json(out / SCORES))
-    material = _material(stored, rows)
+    material = _material(stored, rows, metas)
     found = {}
     unanswered = 0
     for each in prepared:
@@ -148,9 +149,20 @@ def run_protocols(
     return results
 
 
-def _material(stored: StoredEval, rows: Sequence[PreferenceRow]) -> Stored:
+def without_images(folder: Path) -> tuple[list[PreferenceRow], dict[str, RowMeta]]:
+    """All rows of a data folder without their images, and what measures read of each, image clusters included."""
+    rows, metas = [], {}
+    for row in read_rows(folder):
+        metas[row.row_id] = row_meta(row)
+        rows.append(replace(row, images=()))
+    return rows, metas
+
+
+def _material(stored: StoredEval, rows: Sequence[PreferenceRow], metas: Mapping[str, RowMeta]) -> Stored:
     return Stored(
+        folder=stored.rows,
         rows=rows,
+        metas=metas,
         responses={(each.row_id, each.view): each for each in stored.responses},
         verdicts={(each.row_id, each.view): each for each in stored.verdicts},
         pictures=stored_pictures(stored.path, stored.responses),
@@ -189,7 +201,7 @@ def _record(
         "rows": len(material.rows),
         "released": released,
         "complete": None if released is None else len(material.rows) == released,
-        **score(protocol, rows, decisions_by_row(decisions), num_draws=num_draws),
+        **score(protocol, rows, decisions_by_row(decisions), metas=material.metas, num_draws=num_draws),
         "printed_elsewhere": beside(protocol.id),
     }
 

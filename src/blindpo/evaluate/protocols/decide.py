@@ -7,10 +7,12 @@ A judge's reply is stored raw beside its decision. A reply that never came (`fai
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from blindpo.errors import ConfigError
 from blindpo.evaluate.benchmarks.base import item_meta
+from blindpo.evaluate.measures import RowMeta
 from blindpo.evaluate.protocols.own import ENGAGEMENT_PROTOCOLS
 from blindpo.evaluate.protocols.protocol import Protocol, Wording
 from blindpo.evaluate.protocols.strings import REFUSES, StringRule
@@ -19,6 +21,7 @@ from blindpo.evaluate.verdicts import Response, Verdict, View
 from blindpo.evaluate.views import Pictures, shown_row
 from blindpo.models.text import TextModel, TextRequest
 from blindpo.rows.row import IMAGE, PreferenceRow, Turn
+from blindpo.rows.shards import read_rows
 
 NO_RESPONSE = "the model gave no response"
 
@@ -41,9 +44,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What decisions are made of: the rows, and what was said and judged, by row and view."""
+    """What decisions are made of: the rows, and what was said and judged, by row and view.
 
+    `rows` are held without their images (a benchmark's may be gigabytes); `folder` is read again where they are shown.
+    """
+
+    folder: Path
     rows: Sequence[PreferenceRow]
+    metas: Mapping[str, RowMeta]
     responses: Mapping[tuple[str, View], Response]
     verdicts: Mapping[tuple[str, View], Verdict]
     pictures: Pictures
@@ -120,7 +128,7 @@ def _ask(
     texts = {row_id: found.text for row_id, found in said.items() if found is not None and found.text is not None}
     requests = (
         request(protocol, wording, shown_row(row, protocol.view, stored.pictures), texts[row.row_id])
-        for row in rows
+        for row in read_rows(stored.folder)
         if row.row_id in texts
     )
     replies = judge.replies(requests)

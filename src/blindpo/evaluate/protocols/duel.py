@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from blindpo.errors import ConfigError, SourceError, UnansweredError
-from blindpo.evaluate.measures import row_meta
+from blindpo.evaluate.measures import RowMeta, row_meta
 from blindpo.evaluate.protocols.decide import NO_RESPONSE, fill
 from blindpo.evaluate.protocols.parsers import last_verdict
 from blindpo.evaluate.protocols.protocol import MAX_MISSING
@@ -79,13 +79,13 @@ def run_duel(
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return dict(read_json(out / "scores.json"))
-    rows = list(read_rows(ours.rows))
-    decisions = list(_decide(rows, _said(ours), _said(theirs), protocol, judge=judge))
+    metas = [row_meta(row) for row in read_rows(ours.rows)]
+    decisions = list(_decide(ours.rows, _said(ours), _said(theirs), protocol, judge=judge))
     write_text(out / "decisions.jsonl", "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in decisions))
     names = [str(each.manifest["identity"]["model"]["name"]) for each in (ours, theirs)]
     results = {
         "model": {"name": f"{names[0]} against {names[1]}"},
-        "scores": {protocol: _score(protocol, rows, decisions, judge=judge, num_draws=num_draws)},
+        "scores": {protocol: _score(protocol, metas, decisions, judge=judge, num_draws=num_draws)},
     }
     write_json(out / "scores.json", results)
     unanswered = sum(bool(each["again"]) for each in decisions)
@@ -100,26 +100,21 @@ def _said(stored: StoredEval) -> dict[str, str]:
 
 
 def _decide(
-    rows: Sequence[PreferenceRow],
-    ours: Mapping[str, str],
-    theirs: Mapping[str, str],
-    protocol: str,
-    *,
-    judge: TextModel,
+    rows: Path, ours: Mapping[str, str], theirs: Mapping[str, str], protocol: str, *, judge: TextModel
 ) -> Iterator[dict[str, Any]]:
     """One record a row, in order: win, lose, tie, inconsistent, or why there is none."""
-    both = [row for row in rows if row.row_id in ours and row.row_id in theirs]
+    both = ours.keys() & theirs.keys()
     replies = judge.replies(
         duel_request(row, protocol, a, b)
-        for row in both
+        for row in read_rows(rows)
+        if row.row_id in both
         for a, b in ((ours[row.row_id], theirs[row.row_id]), (theirs[row.row_id], ours[row.row_id]))
     )
-    asked = {row.row_id for row in both}
-    for row in rows:
-        if row.row_id not in asked:
+    for row in read_rows(rows):
+        if row.row_id in both:
+            yield {"row_id": row.row_id, **_combined(next(replies), next(replies))}
+        else:
             yield {"row_id": row.row_id, "decision": None, "why": NO_RESPONSE, "again": False, "raw": []}
-            continue
-        yield {"row_id": row.row_id, **_combined(next(replies), next(replies))}
 
 
 def _combined(straight: TextReply, swapped: TextReply) -> dict[str, Any]:
@@ -149,7 +144,7 @@ def duel_request(row: PreferenceRow, protocol: str, a: str, b: str) -> TextReque
 
 def _score(
     protocol: str,
-    rows: Sequence[PreferenceRow],
+    metas: Sequence[RowMeta],
     decisions: Sequence[dict[str, Any]],
     *,
     judge: TextModel,
@@ -157,15 +152,14 @@ def _score(
 ) -> dict[str, Any]:
     """Rates over the rows that the judge decides consistently; `score` counts a tie as half."""
     by_row = {each["row_id"]: each["decision"] for each in decisions}
-    kept = [row for row in rows if by_row[row.row_id] != "inconsistent"]
+    kept = [meta for meta in metas if by_row[meta.row_id] != "inconsistent"]
     missing = Counter(str(each["why"]) for each in decisions if each["decision"] is None)
-    share_missing = sum(missing.values()) / max(len(rows), 1)
+    share_missing = sum(missing.values()) / max(len(metas), 1)
     values = {name: {word: float(word in counts) for word in ("win", "lose", "tie")} for name, counts in RATES.items()}
     values["score"] = {"win": 1.0, "tie": 0.5, "lose": 0.0}
     rates: dict[str, Any] = {}
     for name, worth in values.items():
-        items = [(r.row_id, worth.get(by_row[r.row_id] or ""), row_meta(r)) for r in kept]
-        table = item_table([(key, value, meta.images, (meta.dialogue_id,)) for key, value, meta in items])
+        table = item_table([(m.row_id, worth.get(by_row[m.row_id] or ""), m.images, (m.dialogue_id,)) for m in kept])
         generator = np.random.default_rng(derive_seed(42, protocol, name))
         known, total = float(table.value.sum()), len(table) + table.missing
         found = estimate(table, generator=generator, num_draws=num_draws).to_json()
@@ -180,11 +174,11 @@ def _score(
         "source": "blindpo, after arXiv 2406.12030, appendix F; the wording is ours",
         "notes": ["Both orders asked; rows on which the judge contradicts itself are dropped; a tie is half."],
         "unverified": None,
-        "rows": len(rows),
+        "rows": len(metas),
         "released": None,
         "complete": None,
-        "items": len(rows),
-        "decided": len(rows) - sum(missing.values()),
+        "items": len(metas),
+        "decided": len(metas) - sum(missing.values()),
         "decisions": dict(sorted(Counter(str(v) for v in by_row.values() if v is not None).items())),
         "without_decision": dict(sorted(missing.items())),
         "rates": rates,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from blindpo.evaluate.measures import row_meta
+from blindpo.evaluate.measures import RowMeta
 from blindpo.evaluate.protocols.decide import Decision
 from blindpo.evaluate.protocols.protocol import MAX_MISSING, Protocol, Rate
 from blindpo.rows.row import PreferenceRow
@@ -24,6 +24,7 @@ def score(
     rows: Sequence[PreferenceRow],
     decisions: Mapping[str, Decision],
     *,
+    metas: Mapping[str, RowMeta],
     num_draws: int = NUM_DRAWS,
     interval_seed: int = 42,
 ) -> dict[str, Any]:
@@ -36,7 +37,8 @@ def score(
             rates[rate.name] = _mean(rate, rates)
         else:
             generator = np.random.default_rng(derive_seed(interval_seed, protocol.id, rate.name))
-            rates[rate.name] = _rate(protocol, rate, rows, decisions, generator=generator, num_draws=num_draws)
+            held = [metas[row.row_id] for row in rows if rate.holds(row)]
+            rates[rate.name] = _rate(protocol, rate, held, decisions, generator=generator, num_draws=num_draws)
     return {
         "items": len(rows),
         "decided": sum(counted.values()),
@@ -49,20 +51,19 @@ def score(
 def _rate(
     protocol: Protocol,
     rate: Rate,
-    rows: Sequence[PreferenceRow],
+    metas: Sequence[RowMeta],
     decisions: Mapping[str, Decision],
     *,
     generator: np.random.Generator,
     num_draws: int,
 ) -> dict[str, Any]:
     items: list[tuple[str, float | None, tuple[str, ...], tuple[str, ...]]] = []
-    for row in filter(rate.holds, rows):
-        found = decisions[row.row_id]
+    for meta in metas:
+        found = decisions[meta.row_id]
         if found.decision is None and found.why == "unparsed" and protocol.unparsed == "dropped":
             continue
-        meta = row_meta(row)
         value = None if found.decision is None else float(found.decision in rate.counts)
-        items.append((row.row_id, value, meta.images, (meta.dialogue_id,)))
+        items.append((meta.row_id, value, meta.images, (meta.dialogue_id,)))
     table = item_table(items)
     total = len(items)
     if not total:
