@@ -1,6 +1,6 @@
 """Every rule matches what it names and nothing that is like it; reasons and flags reach the outcome."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,13 @@ def test_the_page_on_building_has_every_rule_with_its_reason() -> None:
     for name, make in RULES.items():
         (line,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
         assert make(BuildConfig()).reason in line
+
+
+def test_the_pages_name_every_key() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    text = (docs / "building.md").read_text() + (docs / "images.md").read_text()
+    for field in fields(BuildConfig):
+        assert f"`{field.name}`" in text or f"`{field.name}=" in text, field.name
 
 
 def test_one_row_per_dialogue_keeps_the_first_that_is_good() -> None:
