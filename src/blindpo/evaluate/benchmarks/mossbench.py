@@ -56,7 +56,7 @@ class MossBench:
                 text=text_of(found, "question"),
                 images=(f"{root}{text_of(found, 'image')}",),
                 label="harmless",
-                categories=words_of(metadata or {}, "over"),
+                categories=words_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
             ),
             download,
         )

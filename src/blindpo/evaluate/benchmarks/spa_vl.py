@@ -51,9 +51,9 @@ class SpaVl:
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
         """One row a record; the picture lies inside the file."""
-        image = record.get("image")
+        image = record.get("image") if isinstance(record, dict) else None
         data = image.get("bytes") if isinstance(image, dict) else None
-        if not data:
+        if not isinstance(data, bytes) or not data:
             raise RowError("the column 'image' holds no bytes", field="image")
         yield make_row(
             self.card,

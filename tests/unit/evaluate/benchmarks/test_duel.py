@@ -1,18 +1,20 @@
 """Two models' responses side by side: both orders, ties as half, and a judge that likes one place decides nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.fakes import FakeChatServer
+from tests.fakes import BUSY, FakeChatServer, Fault
 from tests.unit.evaluate.benchmarks.scoring import Judge, said, store
 from tests.unit.evaluate.worlds import row
 
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluate.protocols.duel import duel_request, run_duel
+from blindpo.evaluate.protocols.table import PROTOCOLS
 from blindpo.models.text import TextReply
-from blindpo.rows.row import PreferenceRow
+from blindpo.rows.row import IMAGE, PreferenceRow, Turn
 
 HELPFUL = "pairwise/more-helpful/ours"
 ROWS = [row(number) for number in range(4)]
@@ -88,3 +90,31 @@ def test_the_command_compares(
     with FakeChatServer(lambda _: "x\nVERDICT: TIE") as server:
         assert main([*words, "--judge", "chat:m", "--set", f"base_url={server.base_url}"]) == 0
     assert "score                      0.500" in capsys.readouterr().out
+
+
+def test_a_judge_that_dies_is_asked_only_for_what_is_missing(
+    evals: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command: replies are kept beside the scores, so nothing is asked or paid for twice."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    rows = [row(number, prompt=(Turn(role="user", content=(IMAGE, f"{number} ?")),)) for number in range(4)]
+    stored = store(tmp_path / "eval", rows, said(rows, lambda _: "good"))
+    source = json.loads((stored / "manifest.json").read_text())["identity"]["data"]
+    assert source == "d"
+    left = [2]
+
+    def answer(_: object) -> "str | Fault":
+        left[0] -= 1
+        return "fine\nVERDICT: SAFE" if left[0] >= 0 else BUSY
+
+    probe = PROTOCOLS["figstep/asr/ours"]
+    monkeypatch.setitem(PROTOCOLS, "figstep/asr/ours", replace(probe, benchmarks=("test",)))
+    with FakeChatServer(answer) as server:
+        options = ["--judge", "chat:m", "--set", f"base_url={server.base_url}", "--set", "retries=0"]
+        words = ["protocols", str(stored), "--use", "figstep/asr/ours", *options, "--set", "concurrency=1"]
+        assert main([*words, "--out", str(tmp_path / "s")]) == 1
+        before, left[0] = len(server.requests), 9
+        assert main([*words, "--out", str(tmp_path / "s")]) == 0
+        assert len(server.requests) - before == 2
+    found = json.loads((tmp_path / "s/scores.json").read_text())["scores"]["figstep/asr/ours"]
+    assert found["rates"]["unsafe"]["value"] == 0.0 and found["decisions"] == {"safe": 4}
