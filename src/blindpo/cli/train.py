@@ -22,7 +22,7 @@ OWN: Final = {
     "lora_r": "its rank (default 16)",
     "lora_alpha": "its scale is lora_alpha / lora_r (default 32)",
     "lora_targets": "last names of the layers that get it, with commas",
-    "freeze_vision": "keep the vision tower as it is (default true)",
+    "freeze_vision": "keep the vision tower as it is, its projector apart (default true)",
     "max_length": "tokens of prompt, image and longest response; longer rows are rejected, never cut",
     "packing": "auto (default): the responses of a row share its prompt where the model allows; on; off",
     "tokens_per_batch": "the most tokens at once, padding included: cuts an update's rows into micro-batches",

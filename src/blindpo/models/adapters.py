@@ -1,21 +1,30 @@
-"""What trains: everything but the vision tower (the paper's choice), or a LoRA adapter on the language model."""
+"""What trains: everything but the vision tower (the paper's choice), or a LoRA adapter on the language model.
+
+The projector brings a picture's features into the language model's space, and is trained. Most families keep it beside
+the tower; the Qwen-VL family and its relatives keep it inside, as `visual.merger` (Qwen3-VL with one more for each
+deepstack layer), so there the tower is frozen without it.
+"""
 
 from typing import Any, Final
 
 _TOWERS: Final = ("vision_tower", "vision_model", "visual")
+_PROJECTORS: Final = ("merger", "merger_list", "deepstack_merger_list")
+"""Children of a tower that are the projector, or a part of it."""
 
 
 def vision_modules(model: Any) -> list[tuple[str, Any]]:
-    """The model's vision towers by name, outermost only; the projector is not one of them."""
+    """The model's vision towers by name, outermost only, with a projector that stands inside."""
     found = [(name, module) for name, module in model.named_modules() if name.split(".")[-1] in _TOWERS]
     return [(n, m) for n, m in found if not any(n.startswith(f"{other}.") for other, _ in found)]
 
 
 def freeze_vision(model: Any) -> int:
-    """Freeze the vision towers; returns how many parameters that froze."""
+    """Freeze the vision towers but for a projector inside; returns how many parameters that froze."""
     frozen = 0
-    for _, module in vision_modules(model):
-        for parameter in module.parameters():
+    for _, tower in vision_modules(model):
+        for name, parameter in tower.named_parameters():
+            if name.split(".")[0] in _PROJECTORS:
+                continue
             parameter.requires_grad_(False)
             frozen += parameter.numel()
     return frozen

@@ -27,7 +27,8 @@ class TrainConfig:
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     """Last names of the linear layers that get an adapter; those inside a vision tower never do."""
     freeze_vision: bool = True
-    """Keep the vision tower as it is, as in the paper; the projector is trained."""
+    """Keep the vision tower as it is, as in the paper. Without lora the projector is trained, also where it stands
+    inside the tower (the Qwen-VL family's merger)."""
     max_length: int | None = None
     """Tokens of the prompt, image included, and the longest response together; a longer row is rejected, never cut.
     Without it, as many positions as the model has."""

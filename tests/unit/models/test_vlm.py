@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from tests.tiny_families import build, prompt
 
 from blindpo.errors import ModelError
 from blindpo.models.adapters import add_lora, freeze_vision, vision_modules
@@ -74,3 +75,24 @@ def test_only_the_vision_tower_is_frozen(tiny_folder: Path) -> None:
     frozen = freeze_vision(model)
     assert frozen == sum(p.numel() for p in model.parameters() if not p.requires_grad) > 0
     assert all(p.requires_grad for name, p in model.named_parameters() if "projector" in name or "language" in name)
+
+
+@pytest.mark.parametrize(
+    ("family", "parts"),
+    [
+        ("Qwen2-VL", {"merger"}),
+        ("Qwen2.5-VL", {"merger"}),
+        ("Qwen3-VL", {"merger", "deepstack_merger_list"}),
+    ],
+)
+def test_a_projector_inside_the_vision_tower_is_trained(family: str, parts: set[str]) -> None:
+    model = build(family)
+    frozen = freeze_vision(model)
+    ((_, tower),) = vision_modules(model)
+    trained = {name for name, p in tower.named_parameters() if p.requires_grad}
+    assert {name.split(".")[0] for name in trained} == parts
+    assert frozen == sum(p.numel() for name, p in tower.named_parameters() if name not in trained) > 0
+    made = prompt(family, model, images=1)
+    model(input_ids=made.input_ids[None], **made.extras).logits.square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is not None and bool(parameter.grad.any())) == parameter.requires_grad, name
