@@ -2,7 +2,8 @@
 
 Displacement: preference losses only widen a margin, so the chosen response may get less likely as long as the rejected
 one falls faster (arXiv 2410.08847). Stuck: where a blind response is (nearly) the chosen one, its term stays at log 2
-and teaches nothing. Length: a margin that goes with the difference in length has learned to be long (arXiv 2403.19159).
+and teaches nothing; every run begins there, so that is said only once the other term has moved. Length: a margin that
+goes with the difference in length has learned to be long (arXiv 2403.19159).
 All figures are sums over rows beside those of `metrics.py`, so a resumed run logs the same; warnings are a function of
 the logged records alone.
 
@@ -11,7 +12,7 @@ Legend: N rows, B blind responses, M rejected responses.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -30,6 +31,9 @@ MOMENTS: Final = "health/_"
 
 STUCK_MARGIN: Final = 0.02
 """Rewards nearer than this, in nats, keep the blind term within 0.01 of log 2."""
+MOVED_MARGIN: Final = 5 * STUCK_MARGIN
+"""Mean margin over the rejected responses from which on a blind term should have moved too: while it is smaller the
+policy is still at its reference, and nothing can be said of the blind responses."""
 WINDOW: Final = 20
 """So many logs are averaged before anything is said."""
 LOW_SHIFT: Final = -0.1
@@ -40,11 +44,13 @@ HIGH_CORRELATION: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """One thing to know about a run: its kind, the step of the log at which it first held, and words."""
+    """One thing to know about a run: its kind, the steps of the logs at which it first and last held, and words, which
+    have the figures of the first."""
 
     kind: str
     step: int
     text: str
+    last: int
 
 
 def health_sums(
@@ -87,12 +93,12 @@ def with_correlation(means: Mapping[str, float]) -> dict[str, float]:
 
 
 def warnings(records: Sequence[Mapping[str, Any]]) -> list[Warned]:
-    """What a run's logged records tell, each kind once, where it first held over a window of logs."""
+    """What a run's logged records tell, each kind once: where it first held over a window of logs, and where last."""
     logs = [record for record in records if "loss" in record]
     found: dict[str, Warned] = {}
     for end in range(WINDOW, len(logs) + 1):
         for warned in window_warnings(logs[end - WINDOW : end]):
-            found.setdefault(warned.kind, warned)
+            found[warned.kind] = replace(found.get(warned.kind, warned), last=warned.step)
     return list(found.values())
 
 
@@ -110,15 +116,15 @@ def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
             f"under the reference, {grows}. Lower learning_rate, raise beta, or train fewer steps; look first at rows "
             "whose chosen and rejected responses are nearly the same"
         )
-        found.append(Warned("displacement", step, text))
+        found.append(Warned("displacement", step, text, step))
     stuck = _mean(window, STUCK)
-    if stuck is not None and stuck > HIGH_STUCK:
+    if stuck is not None and stuck > HIGH_STUCK and margin is not None and margin > MOVED_MARGIN:
         text = (
-            f"blind term stuck: {stuck:.0%} of the blind responses are still at log 2, so they teach nothing. Make "
-            "them at a higher temperature, drop those that equal the chosen response (blindpo blind counts them), or "
-            "train longer"
+            f"blind term stuck: {stuck:.0%} of the blind responses are still at log 2 while the margin over the "
+            f"rejected ones is {margin:.2f}, so they teach nothing. Make them at a higher temperature, or drop those "
+            "that equal the chosen response (blindpo blind counts them)"
         )
-        found.append(Warned("blind_stuck", step, text))
+        found.append(Warned("blind_stuck", step, text, step))
     correlation = window[-1].get(CORRELATION)
     if correlation is not None and abs(correlation) > HIGH_CORRELATION:
         longer = "longer" if correlation > 0 else "shorter"
@@ -126,7 +132,7 @@ def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
             f"length: the margin correlates with the difference in length ({correlation:+.2f}): the model may learn to "
             f"answer {longer} rather than better. Balance the lengths of chosen and rejected responses"
         )
-        found.append(Warned("length", step, text))
+        found.append(Warned("length", step, text, step))
     return found
 
 

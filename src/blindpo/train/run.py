@@ -211,7 +211,8 @@ def _final_metrics(out: Path) -> dict[str, float]:
 
 def _warnings(out: Path) -> list[str]:
     """What the logs and the last probe tell; a function of files, so the same after a kill."""
-    found = [f"{each.text} (first at step {each.step})" for each in warnings(MetricsFile(out / "metrics.jsonl").read())]
+    told = warnings(MetricsFile(out / "metrics.jsonl").read())
+    found = [f"{each.text} (first at step {each.step}, last at step {each.last})" for each in told]
     last = _last_probe(out)
     said = verdict(last) if last else None
     return [*found, said] if said else found

@@ -58,10 +58,14 @@ def test_where_nothing_varies_there_is_no_correlation() -> None:
     [
         ({SHIFT: -0.2, "rewards/margins": 1.0}, ["displacement"]),
         ({SHIFT: -0.05}, []),
-        ({STUCK: 0.9}, ["blind_stuck"]),
-        ({STUCK: 0.4}, []),
+        ({STUCK: 0.9, "rewards/margins": 1.0}, ["blind_stuck"]),
+        ({STUCK: 0.4, "rewards/margins": 1.0}, []),
+        ({STUCK: 1.0, "rewards/margins": 0.03}, []),  # nothing has moved yet: not the blind responses' fault
         ({CORRELATION: -0.7}, ["length"]),
-        ({SHIFT: -0.2, STUCK: 0.9, CORRELATION: 0.7}, ["displacement", "blind_stuck", "length"]),
+        (
+            {SHIFT: -0.2, STUCK: 0.9, CORRELATION: 0.7, "rewards/margins": 1.0},
+            ["displacement", "blind_stuck", "length"],
+        ),
     ],
 )
 def test_what_is_warned_of(values: dict[str, float], kinds: list[str]) -> None:
@@ -74,9 +78,18 @@ def test_a_warning_names_the_step_at_which_it_first_held_and_stays() -> None:
     for record in logs[5:25]:
         record[SHIFT] = -0.3
     (found,) = warnings(logs)
-    # mean of a window under -0.1: seven of twenty logs at -0.3
-    assert (found.kind, found.step) == ("displacement", 20)
+    # mean of a window under -0.1: seven of twenty logs at -0.3; logs 6 to 25 have it, and the window that ends at 38
+    assert (found.kind, found.step, found.last) == ("displacement", 20, 38)
     assert "less likely than under the reference" in found.text and "Lower learning_rate" in found.text
+
+
+def test_a_run_whose_two_terms_move_slowly_and_together_is_not_warned_of() -> None:
+    # a warm-up at a small rate: both margins leave log 2 late, the blind one after the other
+    logs = [
+        {"step": step, "loss": 0.69, "rewards/margins": 0.002 * step, STUCK: 1.0 if step < 40 else 0.2}
+        for step in range(1, 101)
+    ]
+    assert warnings(logs) == []
 
 
 def test_a_loss_that_is_no_number_stops_with_its_rows() -> None:
