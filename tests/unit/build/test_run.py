@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tiny_models import save_tiny_llava
 from tests.unit.build.worlds import DIALOGUES, dialogue, everything, picture, write_catalogue, write_lines
 
 from blindpo.cli.main import main
@@ -153,6 +154,20 @@ def test_rows_of_any_import_are_a_source(world: Path) -> None:
     assert [row.text_prompt for row in read_rows(world / "once")] == [r.text_prompt for r in read_rows(world / "data")]
     assert build(world, "twice", source="data") == 0
     assert [row.text_prompt for row in read_rows(world / "twice")] == [r.text_prompt for r in read_rows(world / "data")]
+
+
+def test_a_built_folder_is_data_as_any_other(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert build(world, "data") == 0
+    model = save_tiny_llava(world / "model")
+    words = ["blind", str(world / "data"), "--model", str(model), "--out", str(world / "blinded")]
+    assert main([*words, "--set", "max_new_tokens=4"]) == 0
+    assert all(len(row.blind) == 1 for row in read_rows(world / "blinded"))
+    for name, out in (("mmsafe-po", "o.json"), ("llava", "l.json"), ("trl", "o")):
+        words = ["export", name, str(world / "data"), "--out", str(world / out)]
+        assert main([*words, "--images", str(world / f"images-{name}")]) == 0
+    capsys.readouterr()
+    assert main(["export", "hh-rlhf", str(world / "data"), "--out", str(world / "h.jsonl")]) == 1
+    assert "text alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
