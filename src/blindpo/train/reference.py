@@ -44,12 +44,16 @@ class ReferenceCache:
         record = self.folder / RECORD
         if record.is_file():
             self._require_same(read_json(record))
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif self.folder.exists() and (not self.folder.is_dir() or self._has_files()):
             raise ConfigError(f"reference_cache {self.folder} holds something else; give a folder that is new or empty")
         found: Values = {}
         for path in sorted(self.folder.glob("values-*.json")):
             found = {**read_json(path), **found}
         return found
+
+    def _has_files(self) -> bool:
+        """Whether anything is there but what a kill amid the first write leaves."""
+        return any(not path.name.startswith(".") for path in self.folder.iterdir())
 
     def _require_same(self, theirs: dict[str, str]) -> None:
         if theirs != self.identity:

@@ -168,5 +168,8 @@ def test_a_foreign_or_changed_reference_cache_is_refused(base: Path, data: Path,
     values.write_text(json.dumps({key: value - 1 for key, value in json.loads(values.read_text()).items()}))
     with pytest.raises(ConfigError, match="stale or was changed"):
         run_training(base, data, tmp_path / "three", config=config, max_steps=1)
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed/.17.cache.json").write_text("{")  # what a kill amid the first write leaves
+    run_training(base, data, tmp_path / "five", config={"reference_cache": str(tmp_path / "killed")}, max_steps=1)
     with pytest.raises(ConfigError, match="holds something else"):
         run_training(base, data, tmp_path / "four", config={"reference_cache": str(base)}, max_steps=1)
