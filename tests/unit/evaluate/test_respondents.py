@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.fakes import BUSY, FakeChatServer, Fault, completion
 from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluate.test_run import contents
@@ -19,7 +20,9 @@ from blindpo.evaluate.many import LocalShards
 from blindpo.evaluate.run import evaluate, evaluate_chat, evaluate_recorded, merge_parts
 from blindpo.evaluate.stored import load_eval
 from blindpo.evaluate.verdicts import read_responses
+from blindpo.models.adapters import add_lora
 from blindpo.models.source import resolve_model
+from blindpo.models.vlm import load_vlm
 from blindpo.rows.row import Turn
 from blindpo.runs.engine import Engine
 
@@ -228,3 +231,19 @@ def test_processes_are_for_a_local_model(tmp_path: Path, capsys: pytest.CaptureF
     for more in (["--model", "chat:x"], ["--responses", "f"]):
         assert main([*words, *more]) == 2
         assert "for a local --model" in capsys.readouterr().err
+
+
+def test_an_adapter_on_its_base_is_a_model_of_its_own(data: Path, tmp_path: Path) -> None:
+    base = save_tiny_llava(tmp_path / "base")
+    model = add_lora(load_vlm(resolve_model(base)).model, r=4, alpha=64.0, dropout=0.0, targets=("q_proj", "v_proj"))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(generator=torch.Generator().manual_seed(1))
+    model.save_pretrained(str(tmp_path / "run"))
+    (tmp_path / "run/run.json").write_text(json.dumps({"base": str(base)}))
+    for name in ("base", "run"):
+        evaluate(CONFIG, data, resolve_model(tmp_path / name), tmp_path / f"eval_{name}")
+    own, theirs = (load_eval(tmp_path / f"eval_{name}") for name in ("run", "base"))
+    assert own.manifest["identity"]["model"] != theirs.manifest["identity"]["model"]
+    assert [response.text for response in own.responses] != [response.text for response in theirs.responses]

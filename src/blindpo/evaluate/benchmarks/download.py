@@ -37,7 +37,12 @@ class Download:
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder} is not a folder; {self.fetch}")
         record = self.folder / CHECKSUMS
-        self.known = dict(read_json(record)) if record.is_file() else {}
+        found = read_json(record) if record.is_file() else {}
+        if not isinstance(found, dict):
+            raise SourceError(
+                f"{record} holds no hashes by name; delete it if the download beside it is as you fetched it"
+            )
+        self.known = {str(name): str(value) for name, value in found.items()}
 
     def has(self, name: str) -> bool:
         """Whether the file is there."""

@@ -175,6 +175,14 @@ def test_a_pinned_hash_counts_before_the_first_use(tmp_path: Path) -> None:
         download.csv("xstest_prompts.csv")
 
 
+@pytest.mark.parametrize("content", ["[1]", "{"])
+def test_a_broken_record_of_hashes_is_named(content: str, tmp_path: Path) -> None:
+    folder = write("xstest", tmp_path / "dir")
+    (folder / CHECKSUMS).write_text(content)
+    with pytest.raises(SourceError, match=CHECKSUMS):
+        import_benchmark("xstest", folder, tmp_path / "data")
+
+
 def test_the_list_says_what_lies_on_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write("siuo", tmp_path / "siuo")
     write("msts", tmp_path / "msts")
