@@ -18,6 +18,7 @@ from blindpo.evaluate.benchmarks.table import find_benchmark
 from blindpo.images.decode import decode_image
 from blindpo.rows.checks import require_valid
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.shards import read_shard
 from blindpo.runs.folder import OutFolder
 from blindpo.runs.local import Reject, ShardResult, run_sharded
 
@@ -73,6 +74,8 @@ def import_benchmark(name: str, folder: Path, out: Path, *, only: Collection[str
         raise NothingKeptError(
             f"no row of {name} could be kept; the first of {len(reasons)} reasons: {reasons[0]}; {benchmark.card.fetch}"
         )
+    if state == "resume":  # the shards of before a kill were read by another process
+        _recall(out, download)
     remembered = download.remember()
     found = _found(benchmark.card, totals.kept, totals.rejected, sorted(only))
     target.finish({**asdict(found), "checksums_kept_beside_the_data": remembered})
@@ -96,6 +99,14 @@ def _summary(manifest: dict[str, Any]) -> BenchmarkSummary:
     names = BenchmarkSummary.__dataclass_fields__
     found = {name: manifest[name] for name in names}
     return BenchmarkSummary(**{**found, "only": tuple(found["only"])})
+
+
+def _recall(out: Path, download: Download) -> None:
+    """Note the hashes of the pictures of all kept rows."""
+    for shard in sorted(out.glob("rows-*.parquet")):
+        for image in (image for row in read_shard(shard) for image in row.images if image.file is not None):
+            name = str(image.file) if download.has(str(image.file)) else f"images/{image.file}"
+            download.seen.setdefault(name, image.sha256)
 
 
 def _release(target: OutFolder) -> None:

@@ -3,12 +3,14 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.evaluate.benchmarks.downloads import PREFIX, WRITERS, png
 
 from blindpo.cli.main import main
 from blindpo.errors import BlindpoError, NothingKeptError, SourceError
+from blindpo.evaluate.benchmarks import importing
 from blindpo.evaluate.benchmarks.base import item_meta
 from blindpo.evaluate.benchmarks.download import CHECKSUMS, Download
 from blindpo.evaluate.benchmarks.importing import BenchmarkSummary, import_benchmark
@@ -173,6 +175,36 @@ def test_a_pinned_hash_counts_before_the_first_use(tmp_path: Path) -> None:
     download = Download(folder, "fetch it", {"xstest_prompts.csv": "0" * 64})
     with pytest.raises(SourceError, match="is not the released file"):
         download.csv("xstest_prompts.csv")
+
+
+def unclocked(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "timings.json"}
+
+
+@pytest.mark.parametrize("name", ["mmsafe-po-test", "mm-safetybench"])
+def test_an_import_that_was_stopped_goes_on_and_knows_all_pictures(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(name, tmp_path / "dir")
+    monkeypatch.setattr(importing, "SHARD_RECORDS", 5)
+    import_benchmark(name, folder, tmp_path / "whole")
+    checksums = json.loads((folder / CHECKSUMS).read_text())
+    (folder / CHECKSUMS).unlink()
+    real, made = importing._Importer.__call__, []
+
+    def stopping(self: Any, shard: int) -> Any:
+        if made:
+            raise KeyboardInterrupt
+        made.append(shard)
+        return real(self, shard)
+
+    monkeypatch.setattr(importing._Importer, "__call__", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        import_benchmark(name, folder, tmp_path / "stopped")
+    monkeypatch.setattr(importing._Importer, "__call__", real)
+    import_benchmark(name, folder, tmp_path / "stopped")
+    assert unclocked(tmp_path / "stopped") == unclocked(tmp_path / "whole")
+    assert json.loads((folder / CHECKSUMS).read_text()) == checksums
 
 
 @pytest.mark.parametrize("content", ["[1]", "{"])
