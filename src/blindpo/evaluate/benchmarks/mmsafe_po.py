@@ -26,8 +26,8 @@ class MMSafePoTest:
         size="275 rows, 190 images, half of them with history",
         measures="safety of answers to multimodal instructions made from HH red-team dialogues",
         licence="Apache-2.0; text derived from Anthropic HH-RLHF, MIT",
-        url="https://github.com/Lu-Yang666/MMSafe-PO",
-        fetch="fetch datasets/test.json and the images from https://github.com/Lu-Yang666/MMSafe-PO "
+        url="https://github.com/Lu-Yang666/MMsafe-PO",
+        fetch="fetch datasets/test.json and the images from https://github.com/Lu-Yang666/MMsafe-PO "
         "and put them into DIR as test.json and images/",
         layout="the released test split",
         protocols=(
