@@ -18,6 +18,7 @@ from blindpo.train.config import TrainConfig
 from blindpo.train.engine import Engine, require_engine, running
 from blindpo.train.forecast import PlanWatch
 from blindpo.train.metrics import MetricsFile
+from blindpo.train.precision import cast_weights, weights_dtype
 from blindpo.train.prepare import Sets
 from blindpo.train.probe import probe_rows, usable_rows
 from blindpo.train.trainer import PreferenceTrainer
@@ -38,7 +39,7 @@ def fit(config: TrainConfig, settings: Any, start: Vlm, *, sets: Sets, collator:
     """Train `start` on `sets`; raises ConfigError where another engine would run than was asked for."""
     set_seed(settings.seed)  # an adapter begins at random
     model = start.model
-    reference = copy.deepcopy(model).requires_grad_(False) if config.reference == "online" else None
+    reference = _online_reference(model, settings) if config.reference == "online" else None
     if config.freeze_vision:
         freeze_vision(model)
     if config.lora:
@@ -54,6 +55,15 @@ def fit(config: TrainConfig, settings: Any, start: Vlm, *, sets: Sets, collator:
     _add_watches(trainer, engine, config, start)
     _take_steps(trainer)
     return Fitted(trainer, engine)
+
+
+def _online_reference(model: Any, settings: Any) -> Any:
+    """A copy of the model before training, in the precision of the policy."""
+    reference = copy.deepcopy(model).requires_grad_(False)
+    dtype = weights_dtype(settings)
+    if dtype is not None:
+        cast_weights(reference, dtype)
+    return reference
 
 
 def teller(settings: Any) -> Say:

@@ -4,6 +4,7 @@ Glue over `plan.py`, `trial.py` and `policy.py`. Sizes and times go to timings.j
 the distance from the policy goes to the manifest.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from blindpo.train.callbacks import Say
 from blindpo.train.collator import Collator
 from blindpo.train.engine import Engine
 from blindpo.train.examples import Example
+from blindpo.train.health import start_warning
 from blindpo.train.metrics import MeanMetrics
 from blindpo.train.plan import MIB, free_bytes, memory_plan, plan_lines, shape_of, time_lines
 from blindpo.train.policy import policy_distance
@@ -35,13 +37,14 @@ class PlanWatch(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Every process tries the same batch: those that share gradients wait for each other."""
         trainer, plan = self._trainer, self._trainer.train_plan()
-        longest = longest_micro_batch(plan)
+        longest = longest_micro_batch(plan, state.max_steps)
         tokens = padded_tokens([plan.sizes[row] for row in longest])
         examples = [trainer.train_dataset[row] for row in longest]
         head = sum(len(response) for example in examples for response in example.responses)
         self._say_plan(tokens, head, args)
+        sums = MeanMetrics()
         trial = run_trial(
-            trainer.model_wrapped, lambda: self._loss(examples), row_ids=[each.row.row_id for each in examples],
+            trainer.model_wrapped, lambda: self._loss(examples, sums), row_ids=[each.row.row_id for each in examples],
             backward=not self._engine.name.startswith("zero"),  # DeepSpeed would keep the gradients
         )  # fmt: skip
         left = state.max_steps - state.global_step
@@ -50,6 +53,9 @@ class PlanWatch(TrainerCallback):  # type: ignore[misc]
             self._tell(line)
         self._tell(f"peak memory of the trial: {trial.peak_bytes / MIB:,.0f} MiB over what was in use")
         trainer.timings |= {"trial_seconds": trial.seconds, "trial_peak_mib": trial.peak_bytes / MIB}
+        said = start_warning(sums.means()) if state.global_step == 0 else None
+        if said is not None:
+            self._tell(f"WARNING: {said}")
 
     def _say_plan(self, tokens: int, head: int, args: Any) -> None:
         model = self._trainer.model
@@ -63,7 +69,7 @@ class PlanWatch(TrainerCallback):  # type: ignore[misc]
             self._tell(line)
         self._trainer.timings |= {f"plan_{name}_mib": size for name, size in made.to_mib().items()}
 
-    def _loss(self, examples: Sequence[Example]) -> Tensor:
+    def _loss(self, examples: Sequence[Example], sums: MeanMetrics) -> Tensor:
         trainer = self._trainer
         model, collator = trainer.model_wrapped, trainer.collator
         was_training = model.training
@@ -71,15 +77,17 @@ class PlanWatch(TrainerCallback):  # type: ignore[misc]
         alone = collator.companion is not None and not any(example.image_key for example in examples)
         batch = trainer._prepare_inputs(collator(examples, with_companion=alone))
         with trainer.compute_loss_context_manager():
-            per_row_N, companion = trainer._per_row_loss(model, batch, MeanMetrics())
+            per_row_N, companion = trainer._per_row_loss(model, batch, sums)
         model.train(was_training)
         loss: Tensor = per_row_N.mean() + 0.0 * companion
         return loss
 
 
-def longest_micro_batch(plan: StepPlan) -> MicroBatch:
-    """The micro-batch of an epoch that is largest with its padding."""
-    parts = (part for _, processes in plan.cuts(0) for process in processes for part in process if part)
+def longest_micro_batch(plan: StepPlan, num_steps: int) -> MicroBatch:
+    """The micro-batch that is largest with its padding in the epochs of a run: each deals the rows anew."""
+    epochs = range(math.ceil(num_steps / len(plan)))
+    cuts = (cut for epoch in epochs for cut in plan.cuts(epoch))
+    parts = (part for _, processes in cuts for process in processes for part in process if part)
     return max(parts, key=lambda part: padded_tokens([plan.sizes[row] for row in part]))
 
 

@@ -38,6 +38,8 @@ WINDOW: Final = 20
 """So many logs are averaged before anything is said."""
 LOW_SHIFT: Final = -0.1
 """Nats a token: chosen tokens have become 10 % less likely."""
+START_REWARD: Final = 0.05
+"""Before the first step every reward is 0 but for rounding; half precision costs less than this in a mean."""
 HIGH_STUCK: Final = 0.5
 HIGH_CORRELATION: Final = 0.5
 
@@ -134,6 +136,23 @@ def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
         )
         found.append(Warned("length", step, text, step))
     return found
+
+
+def start_warning(means: Mapping[str, float]) -> str | None:
+    """What metrics from before the first step tell; None where all rewards are 0 but for rounding.
+
+    The policy is its reference then. Where it is not, one of them was computed in another precision (by an engine that
+    casts weights, say), and each reward has that error in it.
+    """
+    names = [name for name in ("rewards/chosen", "rewards/rejected", "rewards/blind") if name in means]
+    worst = max(names, key=lambda name: abs(means[name]), default=None)
+    if worst is None or abs(means[worst]) <= START_REWARD:
+        return None
+    return (
+        f"before the first step the mean of {worst} is {means[worst]:+.3f} where it must be 0: this engine computes "
+        "the policy otherwise than its reference, and all rewards are off by as much. Take reference=adapter_off "
+        "(with lora) or reference=online, or another engine (docs/scale.md)"
+    )
 
 
 def require_finite(per_row_N: Float[Tensor, " N"], row_ids: Sequence[str]) -> None:

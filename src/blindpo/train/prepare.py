@@ -22,7 +22,7 @@ from blindpo.train.config import TrainConfig
 from blindpo.train.engine import whole_weights
 from blindpo.train.examples import Example, ImageTensors, make_examples
 from blindpo.train.mismatch import ImageTokensError
-from blindpo.train.precision import autocast, autocast_dtype
+from blindpo.train.precision import autocast_dtype, reference_precision, weights_dtype
 from blindpo.train.reference import ReferenceCache, References
 from blindpo.train.selfcheck import HALF_NATS, TOLERANCE_NATS
 from blindpo.train.steps import padded_tokens, size_of
@@ -164,17 +164,19 @@ def with_references(
         return found
 
     def logps(together: Sequence[Part]) -> list[float]:
-        with torch.no_grad(), autocast(settings):
+        with torch.no_grad():
             values: list[float] = collator.logps(start.model, collator.scored(together)).tolist()
         return values
 
-    half = autocast_dtype(settings)
+    cast = weights_dtype(settings)
+    half = autocast_dtype(settings) if cast is None else None
+    dtype = start.model.dtype if cast is None else cast
     identity = {
-        "model": start.fingerprint, "dtype": str(start.model.dtype), "autocast": str(half),
+        "model": start.fingerprint, "dtype": str(dtype), "autocast": str(half),
         "device": settings.device.type, "torch": torch.__version__,
     }  # fmt: skip
     shared = config.reference_cache
-    exact = half is None and start.model.dtype in (torch.float32, torch.float64)
+    exact = half is None and dtype in (torch.float32, torch.float64)
     references = References(
         own=ReferenceCache(folder=folder.work / "reference", identity=identity),
         shared=None if shared is None else ReferenceCache(folder=Path(shared), identity=identity),
@@ -185,7 +187,8 @@ def with_references(
         num_processes=settings.world_size,
         wait=settings.distributed_state.wait_for_everyone,
     )
-    return references.of(sets, quiet=bool(settings.disable_tqdm))
+    with reference_precision(start.model, settings):
+        return references.of(sets, quiet=bool(settings.disable_tqdm))
 
 
 def _within(parts: Sequence[Part], limit: int | None, collator: Collator) -> list[list[Part]]:

@@ -140,6 +140,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         self._step_rows += batch["row_ids"]
         return batch
 
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The inherited one casts all floats to half precision under DeepSpeed; a response's log-probability, some
+        hundred nats, would lose half a nat."""
+        made: dict[str, Any] = super()._prepare_inputs(inputs)
+        if "reference_S" in inputs:
+            made["reference_S"] = inputs["reference_S"].to(self.args.device)
+        return made
+
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The inherited one, timed: here a step waits for the data loader's workers."""
         start = time.perf_counter()

@@ -8,6 +8,7 @@ import torch
 
 from blindpo.errors import TrainingError
 from blindpo.train.engine import Engine
+from blindpo.train.forecast import longest_micro_batch
 from blindpo.train.plan import (
     Shape,
     activation_elements,
@@ -19,6 +20,7 @@ from blindpo.train.plan import (
     time_lines,
 )
 from blindpo.train.policy import per_token, policy_distance
+from blindpo.train.steps import Size, StepPlan, padded_tokens
 from blindpo.train.trial import run_trial
 
 SHAPE = Shape(
@@ -127,3 +129,16 @@ def test_distance_from_the_policy_by_hand() -> None:
     alone = policy_distance({**pairs, "blind": []})
     assert alone is not None and "nothing of its own" in alone.verdict and "blind" not in alone.to_json()
     assert policy_distance({"chosen": [], "rejected": []}) is None
+
+
+def test_the_longest_micro_batch_is_looked_for_in_all_epochs_of_the_run() -> None:
+    sizes = tuple(Size(width, 1, width) for width in (9, 1, 1))
+    found = []
+    for seed in range(12):
+        plan = StepPlan(sizes=sizes, rows_per_step=2, max_rows=2, seed=seed)
+        found.append([
+            padded_tokens([sizes[row] for row in longest_micro_batch(plan, steps)]) for steps in (1, len(plan) * 20)
+        ])  # fmt: skip
+    # the long row alone in the last update of the first epoch is 9 tokens, beside another one 18
+    assert {first for first, _ in found} == {9, 18}
+    assert {longest for _, longest in found} == {18}
