@@ -112,7 +112,9 @@ def _text(summary: Any) -> str:
         f"({counts['rejected']} rejected, {counts['without_blind']} without a blind response)"
     ]
     how = "packed behind their prompt" if summary.packed else "separate sequences"
-    waited = "" if summary.data_share is None else f"; {summary.data_share:.1%} of step time was spent waiting for data"
+    waited = (
+        "" if summary.data_share is None else f"; {summary.data_share:.1%} of the loop's time went to waiting for data"
+    )
     lines.append(f"responses: {how}; {summary.padding_share:.1%} of all tokens were padding{waited}")
     for prefix, what in (("", "last step"), ("eval_", "evaluation")):
         shown = [f"{n} {summary.final[prefix + n]:.3f}" for n in ("loss", *SHOWN) if prefix + n in summary.final]

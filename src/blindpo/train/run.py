@@ -72,7 +72,7 @@ class TrainSummary:
     padding_share: float
     """Of the tokens that went through the model."""
     data_share: float | None
-    """Of the time of all steps that was spent waiting for data."""
+    """Of the time of the training loop, with its trial, evaluations and saves, that was spent waiting for data."""
     uploaded: str | None
     """The address that the run was pushed to."""
     is_main_process: bool = True
@@ -224,7 +224,7 @@ def _last_probe(out: Path) -> dict[str, float]:
 
 
 def _timings(clock: Mapping[str, float], timings: Mapping[str, float]) -> dict[str, float]:
-    """Seconds that each part took, and the share of the steps' time that was spent waiting for data."""
+    """Seconds that each part took, and the share of the loop's time that was spent waiting for data."""
     laps = {f"{name}_seconds": clock[name] - clock[before] for before, name in pairwise(clock)}
     waited = timings.get("data_seconds", 0.0)
     whole = max(timings.get("train_runtime", laps["steps_seconds"]), waited, 1e-9)
