@@ -6,6 +6,7 @@ up to `c`, and the others with their part of it, over all keys. The same values;
 
 transformers calls attention by a name that stands in the config, and passes our mask on as it is; how far a mask is
 causal goes with it as an attribute. Where the attribute is lost on the way, all queries are computed with the mask.
+So does the mask of the others as numbers: from True and False every layer would make, and keep, numbers of its own.
 """
 
 from typing import Any, Final
@@ -21,11 +22,16 @@ SPLIT: Final = "blindpo_split"
 LEAST_CAUSAL: Final = 128
 """Shorter prompts are not worth a second call."""
 _CAUSAL: Final = "blindpo_causal_until"
+_REST: Final = "blindpo_rest"
 
 
-def mark_causal(mask: Tensor, until: int) -> Tensor:
-    """`mask`, with the note that its first `until` queries see exactly the keys up to their own."""
-    setattr(mask, _CAUSAL, until if until >= LEAST_CAUSAL else 0)
+def mark_causal(mask: Tensor, until: int, *, dtype: torch.dtype) -> Tensor:
+    """`mask`, True where a key is seen, with the note that its first `until` queries see exactly the keys up to their
+    own; `dtype` is that of the queries."""
+    if until >= LEAST_CAUSAL:
+        setattr(mask, _CAUSAL, until)
+        unseen = ~mask[:, :, until:]
+        setattr(mask, _REST, torch.zeros_like(unseen, dtype=dtype).masked_fill_(unseen, float("-inf")))
     return mask
 
 
@@ -42,7 +48,10 @@ def split_attention(
     first, _ = sdpa_attention_forward(
         module, query[:, :, :until], key[:, :, :until], value[:, :, :until], None, is_causal=True, **options
     )
-    rest, _ = sdpa_attention_forward(module, query[:, :, until:], key, value, attention_mask[:, :, until:], **options)
+    others: Tensor = getattr(attention_mask, _REST)
+    if others.dtype != query.dtype:  # under autocast
+        others = attention_mask[:, :, until:]
+    rest, _ = sdpa_attention_forward(module, query[:, :, until:], key, value, others, **options)
     return torch.cat([first, rest], dim=1), None
 
 

@@ -104,7 +104,7 @@ def masks(batch: PackedBatch, family: Family, dtype: torch.dtype) -> Tensor | di
         if family.additive_mask:
             return additive(seen_NSS, dtype)[:, None]
         causal = batch.causal_until if window is None else min(batch.causal_until, window)
-        return mark_causal(seen_NSS[:, None], causal)
+        return mark_causal(seen_NSS[:, None], causal, dtype=dtype)
 
     windows = {FULL: None, SLIDING: family.window}
     if family.one_mask or len(family.layer_kinds) == 1:
