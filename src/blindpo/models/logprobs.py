@@ -61,10 +61,16 @@ class _GatherLogps(torch.autograd.Function):
         gradient_MV = torch.empty_like(logits_MV)
         sizes = [len(part) for part in _parts(logits_MV)]
         pieces = (each.split(sizes) for each in (logits_MV, gradient_MV, normal_M, weight_M))
+        begin = 0
         for logits_PV, out_PV, normal_P, weight_P in zip(*pieces, strict=True):
-            chances_PV = (logits_PV.to(normal_M.dtype) - normal_P[:, None]).exp_()
-            out_PV.copy_(chances_PV.mul_(weight_P[:, None]))
-        gradient_MV.index_put_((source_T, target_T), gradient_T.to(gradient_MV.dtype), accumulate=True)
+            part_PV = (logits_PV.to(normal_M.dtype) - normal_P[:, None]).exp_().mul_(weight_P[:, None])
+            # 1 - p of a likely token is lost where p was rounded to bfloat16 before: targets are added in float32, and
+            # those of other parts as 0, since to choose them would make a GPU wait
+            here_T = (source_T >= begin) & (source_T < begin + len(part_PV))
+            place_T = (source_T - begin).clamp(0, len(part_PV) - 1)
+            part_PV.index_put_((place_T, target_T), gradient_T.where(here_T, 0.0), accumulate=True)
+            out_PV.copy_(part_PV)
+            begin += len(part_PV)
         return gradient_MV, None, None
 
 

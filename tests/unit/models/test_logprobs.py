@@ -66,3 +66,23 @@ def test_gathering_has_the_gradient_of_log_softmax(monkeypatch: pytest.MonkeyPat
     (gradient,) = torch.autograd.grad(found.sum(), half)
     assert (found.dtype, gradient.dtype) == (torch.float32, torch.bfloat16)
     assert gather_logps(logits[:0], source[:0], target[:0]).shape == (0,)
+
+
+def test_a_likely_token_keeps_its_gradient_under_bfloat16_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logprobs, "PART_ELEMENTS", 12 * 500)  # the third part is not full
+    place = torch.arange(32)
+    target = torch.randint(500, (32,), generator=torch.Generator().manual_seed(1))
+    logits = torch.randn(32, 500, generator=torch.Generator().manual_seed(0))
+    logits[place, target] += 14.0
+    half = logits.bfloat16()
+    exact = 1 - half.double().softmax(-1)[place, target]
+    assert float(exact.mean()) < 2**-9  # less than bfloat16 can take off 1
+    found = {}
+    for name in ("ours", "autograd"):
+        given = half.clone().requires_grad_()
+        logps = gather_logps(given, place, target) if name == "ours" else given.float().log_softmax(-1)[place, target]
+        logps.sum().backward()
+        assert given.grad is not None
+        found[name] = given.grad
+    torch.testing.assert_close(found["ours"][place, target].double(), exact, rtol=2**-7, atol=1e-8)
+    torch.testing.assert_close(found["ours"], found["autograd"], rtol=2**-7, atol=1e-8)
