@@ -40,11 +40,12 @@ class Collator:
         self.images = images
         self.pad_id = pad_id
         self.family = family
-        self.companion: Example | None = None
-        """The row that goes along, without weight, where it is asked for: see `train/steps.py`."""
 
-    def __call__(self, examples: Sequence[Example], *, with_companion: bool = False) -> dict[str, Any]:
-        """One batch of `examples`; reference log-probabilities are 0 where they are not known yet."""
+    def __call__(self, examples: Sequence[Example], companion: Example | None = None) -> dict[str, Any]:
+        """One batch of `examples`; reference log-probabilities are 0 where they are not known yet.
+
+        A `companion` goes along with its chosen response, without weight: see `train/steps.py`.
+        """
         places = [
             (kind, row, place)
             for kind in KINDS
@@ -55,11 +56,10 @@ class Collator:
         number = {(row, place): s for s, (_, row, place) in enumerate(places)}
         parts: list[Part] = [(example, example.responses) for example in examples]
         order = [[number[row, place] for place in range(len(part[1]))] for row, part in enumerate(parts)]
-        if with_companion:
-            assert self.companion is not None
+        if companion is not None:
             places.append((COMPANION, len(parts), 0))
             references.append(0.0)
-            parts.append((self.companion, [self.companion.chosen]))
+            parts.append((companion, [companion.chosen]))
             order.append([len(places) - 1])
         return {
             "kind_S": torch.tensor([kind for kind, _, _ in places]),

@@ -38,7 +38,8 @@ class TrainConfig:
     instead."""
     tokens_per_batch: int | None = None
     """The most tokens, padding included, that go through the model at once. An update's rows (batch size times
-    accumulation times processes) are cut into as many micro-batches as that takes; the loss stays their mean."""
+    accumulation times processes) are cut into as many micro-batches as that takes; the loss stays their mean. On
+    several processes a text that is alone, in data with pictures, may be longer with the row that goes along."""
     reference: Literal["cached", "adapter_off", "online"] = "cached"
     """cached: the reference's log-probabilities are computed before the first step, once. adapter_off: at each step, by
     the model with its adapter off (needs lora). online: at each step, by a second copy of the model in memory."""

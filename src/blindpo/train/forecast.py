@@ -21,7 +21,7 @@ from blindpo.train.metrics import MeanMetrics
 from blindpo.train.plan import MIB, free_bytes, memory_plan, plan_lines, shape_of, time_lines
 from blindpo.train.policy import policy_distance
 from blindpo.train.precision import autocast
-from blindpo.train.steps import MicroBatch, StepPlan, padded_tokens
+from blindpo.train.steps import MicroBatch, StepPlan
 from blindpo.train.trial import run_trial
 
 SAMPLED_ROWS: Final = 32
@@ -38,13 +38,15 @@ class PlanWatch(TrainerCallback):  # type: ignore[misc]
         """Every process tries the same batch: those that share gradients wait for each other."""
         trainer, plan = self._trainer, self._trainer.train_plan()
         longest = longest_micro_batch(plan, state.max_steps)
-        tokens = padded_tokens([plan.sizes[row] for row in longest])
+        tokens = plan.tokens(longest)
         examples = [trainer.train_dataset[row] for row in longest]
-        head = sum(len(response) for example in examples for response in example.responses)
+        companion = trainer.companion(trainer.train_dataset) if len(plan.carried(longest)) > len(longest) else None
+        along = [] if companion is None else [companion.chosen]
+        head = sum(len(response) for example in examples for response in (*example.responses, *along))
         self._say_plan(tokens, head, args)
-        sums = MeanMetrics()
+        sums, names = MeanMetrics(), [each.row.row_id for each in examples]
         trial = run_trial(
-            trainer.model_wrapped, lambda: self._loss(examples, sums), row_ids=[each.row.row_id for each in examples],
+            trainer.model_wrapped, lambda: self._loss(examples, companion, sums), row_ids=names,
             backward=not self._engine.name.startswith("zero"),  # DeepSpeed would keep the gradients
         )  # fmt: skip
         left = state.max_steps - state.global_step
@@ -69,13 +71,12 @@ class PlanWatch(TrainerCallback):  # type: ignore[misc]
             self._tell(line)
         self._trainer.timings |= {f"plan_{name}_mib": size for name, size in made.to_mib().items()}
 
-    def _loss(self, examples: Sequence[Example], sums: MeanMetrics) -> Tensor:
+    def _loss(self, examples: Sequence[Example], along: Example | None, sums: MeanMetrics) -> Tensor:
         trainer = self._trainer
         model, collator = trainer.model_wrapped, trainer.collator
         was_training = model.training
         model.train()  # checkpointing works in training mode alone; there is no dropout
-        alone = collator.companion is not None and not any(example.image_key for example in examples)
-        batch = trainer._prepare_inputs(collator(examples, with_companion=alone))
+        batch = trainer._prepare_inputs(collator(examples, along))
         with trainer.compute_loss_context_manager():
             per_row_N, companion = trainer._per_row_loss(model, batch, sums)
         model.train(was_training)
@@ -84,17 +85,18 @@ class PlanWatch(TrainerCallback):  # type: ignore[misc]
 
 
 def longest_micro_batch(plan: StepPlan, num_steps: int) -> MicroBatch:
-    """The micro-batch that is largest with its padding in the epochs of a run: each deals the rows anew."""
+    """The micro-batch that is largest with its padding and its companion in the epochs of a run: each deals the rows
+    anew."""
     epochs = range(math.ceil(num_steps / len(plan)))
     cuts = (cut for epoch in epochs for cut in plan.cuts(epoch))
     parts = (part for _, processes in cuts for process in processes for part in process if part)
-    return max(parts, key=lambda part: padded_tokens([plan.sizes[row] for row in part]))
+    return max(parts, key=plan.tokens)
 
 
 def all_tokens(plan: StepPlan) -> int:
     """Tokens of an epoch with padding, on all processes."""
     parts = (part for _, processes in plan.cuts(0) for process in processes for part in process)
-    return sum(padded_tokens([plan.sizes[row] for row in part]) for part in parts)
+    return sum(plan.tokens(part) for part in parts)
 
 
 def before_training(

@@ -4,13 +4,17 @@ An update holds a fixed number of rows (per_device_train_batch_size x gradient_a
 they are cut changes memory and time, never the loss, which is their mean. Every process runs the same number of
 micro-batches: engines that share weights wait for each other in each. Rows of like length go together, longest first.
 
+On several processes each micro-batch has to touch all that trains, or the others would wait for this one there. A text
+does not touch the vision tower and the projector. So where some rows have pictures, a micro-batch without any takes a
+row with one along, the companion, which counts for nothing but tokens; and so does a micro-batch without any row.
+
 The order of an epoch is the one that transformers and TRL give for the same seed. It depends on seed and epoch alone,
 so a run that was killed finds its place again.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,6 +36,8 @@ class Size:
     sequences: int
     real: int
     """Tokens without padding."""
+    touches_all: bool = True
+    """False for a text among rows with pictures."""
 
 
 def size_of(example: Example, *, packed: bool) -> Size:
@@ -43,30 +49,66 @@ def size_of(example: Example, *, packed: bool) -> Size:
     return Size(example.longest_tokens, len(responses), example.packed_tokens + alone)
 
 
+def sizes_of(examples: Sequence[Example], *, packed: bool) -> tuple[Size, ...]:
+    """The sizes of all rows of a set."""
+    pictured = mixes_pictures(examples)
+    return tuple(
+        replace(size_of(example, packed=packed), touches_all=bool(example.image_key) or not pictured)
+        for example in examples
+    )
+
+
+def mixes_pictures(examples: Sequence[Example]) -> bool:
+    """Whether some rows have pictures and others none."""
+    return len({bool(example.image_key) for example in examples}) == 2
+
+
+def companion_of(examples: Sequence[Example], *, num_processes: int) -> Example | None:
+    """The shortest row that touches all that trains, with its chosen response alone; None on one process."""
+    if num_processes == 1:
+        return None
+    whole = [example for example in examples if example.image_key] or examples
+    shortest = min(whole, key=lambda each: len(each.prompt.input_ids) + len(each.chosen))
+    return replace(shortest, rejected=(), blind=(), reference=None)
+
+
 def padded_tokens(sizes: Sequence[Size]) -> int:
     """Tokens of a micro-batch, padding included: widths 18 and 20 of one sequence each are 40."""
     return max((size.width for size in sizes), default=0) * sum(size.sequences for size in sizes)
 
 
+def with_companion(rows: MicroBatch, sizes: Sequence[Size], companion: Size | None) -> list[Size]:
+    """All that goes through the model: the rows, and the companion, where there is one, if no row touches all."""
+    found = [sizes[row] for row in rows]
+    alone = companion is not None and not any(size.touches_all for size in found)
+    return [*found, companion] if alone and companion is not None else found
+
+
 def cut(
-    rows: Sequence[int], sizes: Sequence[Size], *, num_processes: int, max_rows: int, max_tokens: int | None
-) -> list[list[MicroBatch]]:
+    rows: Sequence[int], sizes: Sequence[Size], *,
+    num_processes: int, max_rows: int, max_tokens: int | None, companion: Size | None = None,
+) -> list[list[MicroBatch]]:  # fmt: skip
     """The micro-batches of each process: as few as the limits allow, and as many on each.
 
-    Without `max_tokens` at most `max_rows` rows go together; with it, as many as fit. Rows 0, 1, 2 of widths 5, 9, 4
+    Without `max_tokens` at most `max_rows` rows go together; with it, as many as fit, the companion included; a row
+    that is alone with the companion may be too long with it. Rows 0, 1, 2 of widths 5, 9, 4
     and one sequence each, at most 10 tokens: [[(1,), (0, 2)]] on one process, [[(1,)], [(0, 2)]] on two; on three
     [[(1,)], [(0,)], [(2,)]], since each has to have one.
     """
+
+    def tokens(part: MicroBatch) -> int:
+        return padded_tokens(with_companion(part, sizes, companion))
+
     made: list[MicroBatch] = []
     for row in sorted(rows, key=lambda row: -sizes[row].width):  # stable: equal widths keep the epoch's order
         last = made[-1] if made else ()
-        fits = len(last) < max_rows if max_tokens is None else _tokens((*last, row), sizes) <= max_tokens
+        fits = len(last) < max_rows if max_tokens is None else tokens((*last, row)) <= max_tokens
         if made and fits:
             made[-1] = (*last, row)
         else:
             made.append((row,))
     while len(made) % num_processes:
-        largest = max(range(len(made)), key=lambda place: (len(made[place]) > 1, _tokens(made[place], sizes)))
+        largest = max(range(len(made)), key=lambda place: (len(made[place]) > 1, tokens(made[place])))
         whole = made[largest]
         half = (len(whole) + 1) // 2
         if half == len(whole):  # every row is alone: a process gets none
@@ -76,10 +118,6 @@ def cut(
     return [made[process::num_processes] for process in range(num_processes)]
 
 
-def _tokens(rows: MicroBatch, sizes: Sequence[Size]) -> int:
-    return padded_tokens([sizes[row] for row in rows])
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """One process' part of an update."""
@@ -87,6 +125,8 @@ class Step:
     micro_batches: tuple[MicroBatch, ...]
     num_rows: int
     """Rows of the whole update, on all processes."""
+    with_companion: tuple[bool, ...]
+    """Which micro-batches take the companion along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +134,7 @@ class StepPlan:
     """All updates of a run."""
 
     sizes: tuple[Size, ...]
+    companion: Size | None = None
     rows_per_step: int
     num_processes: int = 1
     max_rows: int
@@ -114,19 +155,28 @@ class StepPlan:
             order = torch.randperm(len(order), generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
         for place in range(len(self)):
             rows = order[place * self.rows_per_step : (place + 1) * self.rows_per_step]
-            yield (
-                len(rows),
-                cut(
-                    rows,
-                    self.sizes,
-                    num_processes=self.num_processes,
-                    max_rows=self.max_rows,
-                    max_tokens=self.max_tokens,
-                ),
-            )
+            made = cut(
+                rows, self.sizes, num_processes=self.num_processes, max_rows=self.max_rows,
+                max_tokens=self.max_tokens, companion=self.companion,
+            )  # fmt: skip
+            yield len(rows), made
+
+    def carried(self, rows: MicroBatch) -> list[Size]:
+        """All that goes through the model in a micro-batch of `rows`."""
+        return with_companion(rows, self.sizes, self.companion)
+
+    def tokens(self, rows: MicroBatch) -> int:
+        """Tokens of a micro-batch, padding and companion included."""
+        return padded_tokens(self.carried(rows))
+
+    def step(self, num_rows: int, micro_batches: Sequence[MicroBatch]) -> Step:
+        """One process' part of an update, told which micro-batches take the companion along."""
+        alone = tuple(len(self.carried(rows)) > len(rows) for rows in micro_batches)
+        return Step(tuple(micro_batches), num_rows, alone)
 
     def padding_share(self, num_steps: int) -> float:
-        """The share of padding among all tokens of the first `num_steps` updates, on all processes."""
+        """The share of padding, and of companions, among all tokens of the first `num_steps` updates, on all
+        processes."""
         real = padded = done = 0
         for epoch in range(math.ceil(num_steps / len(self))):
             for _, processes in self.cuts(epoch):
@@ -134,7 +184,7 @@ class StepPlan:
                     break
                 for micro_batch in (each for process in processes for each in process):
                     real += sum(self.sizes[row].real for row in micro_batch)
-                    padded += _tokens(micro_batch, self.sizes)
+                    padded += self.tokens(micro_batch)
                 done += 1
         return 1 - real / padded if padded else 0.0
 
@@ -143,40 +193,21 @@ class StepRows(Dataset[dict[str, Any]]):
     """Steps to batches. In the main process a micro-batch is made when it is needed, so that one is in memory at a
     time; a data loader's worker makes them all ahead."""
 
-    def __init__(self, examples: Sequence[Example], collator: Collator, *, num_processes: int) -> None:
+    def __init__(self, examples: Sequence[Example], collator: Collator, *, companion: Example | None) -> None:
         self.examples = examples
         self.collator = collator
-        self.num_processes = num_processes
-        pictured = [example for example in examples if example.image_key]
-        self._mixed = 0 < len(pictured) < len(examples)
-        needed = self._mixed or num_processes > 1
-        collator.companion = min(pictured or examples, key=lambda each: each.longest_tokens) if needed else None
+        self.companion = companion
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def __getitem__(self, step: Step) -> dict[str, Any]:
-        parts = [[self.examples[row] for row in rows] for rows in step.micro_batches]
         makers = [
-            partial(self.collator, part, with_companion=alone)
-            for part, alone in zip(parts, self._companions(parts), strict=True)
+            partial(self.collator, [self.examples[row] for row in rows], self.companion if alone else None)
+            for rows, alone in zip(step.micro_batches, step.with_companion, strict=True)
         ]
         made = [make() for make in makers] if get_worker_info() is not None else makers
         return {"num_rows": step.num_rows, "micro_batches": made}
-
-    def _companions(self, parts: Sequence[Sequence[Example]]) -> list[bool]:
-        """Which micro-batches take a row along that counts for nothing, for its picture's sake.
-
-        A text-only micro-batch does not touch the vision tower and the projector. On several processes the others
-        would wait for this one there; on one process an optimizer would pass the projector over in an update without
-        pictures, but not on several. So where some rows have pictures, each micro-batch (or, on one process, each
-        update) has one; and a micro-batch without any row has something to run.
-        """
-        without = [not any(example.image_key for example in part) for part in parts]
-        if self.num_processes == 1:
-            last = len(parts) - 1
-            return [self._mixed and all(without) and place == last for place in range(len(parts))]
-        return [not part or (self._mixed and alone) for part, alone in zip(parts, without, strict=True)]
 
 
 class _StepSampler(Sampler[list[Step]]):
@@ -190,7 +221,7 @@ class _StepSampler(Sampler[list[Step]]):
 
     def __iter__(self) -> Iterator[list[Step]]:
         for num_rows, processes in self._plan.cuts(self._steps_done() // len(self)):
-            yield [Step(tuple(processes[self._process]), num_rows)]
+            yield [self._plan.step(num_rows, processes[self._process])]
 
 
 def step_loader(

@@ -29,7 +29,7 @@ from blindpo.train.health import (
 )
 from blindpo.train.loss import preference_loss
 from blindpo.train.metrics import MeanMetrics, MetricsFile, loss_sums, response_sums, split_durations
-from blindpo.train.steps import Size, StepPlan, StepRows, size_of, step_loader
+from blindpo.train.steps import StepPlan, StepRows, companion_of, mixes_pictures, size_of, sizes_of, step_loader
 
 
 class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
@@ -54,6 +54,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         args.save_total_limit = None  # transformers would delete a whole checkpoint before the new one is marked
         self.collator = collator
         self._step_rows: list[str] = []
+        self._mixed_alone = args.world_size == 1 and mixes_pictures(train)
         self.micro_batch_rows = args.per_device_train_batch_size
         args.per_device_train_batch_size *= args.gradient_accumulation_steps
         args.gradient_accumulation_steps = 1
@@ -73,7 +74,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         sequential = self.args.train_sampling_strategy == "sequential"
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         return StepPlan(
-            sizes=self._sizes(self.train_dataset),
+            **self._sizes(self.train_dataset),
             rows_per_step=self.args.per_device_train_batch_size * self.args.world_size,
             num_processes=self.args.world_size,
             max_rows=self.micro_batch_rows,
@@ -84,23 +85,29 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
 
     def get_train_dataloader(self) -> Any:
         """The inherited one deals out rows one by one, and repeats some to even the processes out."""
-        rows = StepRows(self.train_dataset, self.collator, num_processes=self.args.world_size)
+        rows = StepRows(self.train_dataset, self.collator, companion=self.companion(self.train_dataset))
         return self._loader(rows, self.train_plan(), steps_done=lambda: self.state.global_step)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """The same for the evaluation rows, in their order."""
         plan = StepPlan(
-            sizes=self._sizes(self.eval_dataset),
+            **self._sizes(self.eval_dataset),
             rows_per_step=self.args.per_device_eval_batch_size * self.args.world_size,
             num_processes=self.args.world_size,
             max_rows=self.args.per_device_eval_batch_size,
             max_tokens=self.preference.tokens_per_batch,
         )
-        rows = StepRows(self.eval_dataset, self.collator, num_processes=self.args.world_size)
+        rows = StepRows(self.eval_dataset, self.collator, companion=self.companion(self.eval_dataset))
         return self._loader(rows, plan, steps_done=lambda: 0)
 
-    def _sizes(self, examples: Any) -> tuple[Size, ...]:
-        return tuple(size_of(example, packed=self.collator.family is not None) for example in examples)
+    def companion(self, examples: Any) -> Example | None:
+        """The row that micro-batches of `examples` take along where they need one."""
+        return companion_of(examples, num_processes=self.args.world_size)
+
+    def _sizes(self, examples: Any) -> dict[str, Any]:
+        packed, companion = self.collator.family is not None, self.companion(examples)
+        extra = None if companion is None else size_of(companion, packed=packed)
+        return {"sizes": sizes_of(examples, packed=packed), "companion": extra}
 
     def _loader(self, rows: StepRows, plan: StepPlan, *, steps_done: Callable[[], int]) -> Any:
         return step_loader(
@@ -130,7 +137,17 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
             with self.accelerator.no_sync(model) if apart else nullcontext():
                 total = total + super().training_step(model, batch, num_items_in_batch)
         assert isinstance(total, Tensor)
+        self._touch_all(model)
         return total
+
+    def _touch_all(self, model: Any) -> None:
+        """An optimizer passes over what has no gradient: the projector, in an update without pictures. On several
+        processes it has one, of zeros (see `steps.py`), and so it has here."""
+        by_torch = self.accelerator.distributed_type != DistributedType.DEEPSPEED  # which counts a missing one as zeros
+        if self._mixed_alone and by_torch:
+            for parameter in model.parameters():
+                if parameter.requires_grad and parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
 
     def _made(self, micro_batch: Any) -> dict[str, Any]:
         """A micro-batch that a worker made, or one that is made now; the time that is waited for it counts."""

@@ -16,6 +16,7 @@ from blindpo.train.examples import Example, ImageTensors, make_example
 from blindpo.train.mask import additive, visible
 from blindpo.train.packing import masks, pack
 from blindpo.train.segments import PackedRow, pack_row
+from blindpo.train.steps import StepPlan, StepRows, companion_of, size_of, sizes_of, step_loader
 
 
 def small_row(prompt: list[int], *responses: list[int]) -> PackedRow:
@@ -118,14 +119,38 @@ def test_packed_batches_give_what_plain_ones_give_in_the_same_order(vlm: Vlm) ->
     assert len(other["packed"]["extras"]["pixel_values"]) == 4  # each picture once
 
 
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_batches_hold_the_budget_with_their_companion(num_processes: int, vlm: Vlm) -> None:
+    images = ImageTensors(vlm.processor)
+    collator = Collator(images, pad_id=vlm.pad_id, family=family_of(vlm.model))
+    wide = row(0, prompt=(Turn(role="user", content=(IMAGE, "x" * 300)),))
+    texts = [row(n, prompt=(Turn(role="user", content=("why?",)),), images=()) for n in range(1, 12)]
+    made = [make_example(each, images, use_blind=True, max_length=None) for each in (wide, *texts)]
+    limit = max(each.packed_tokens for each in made) + 5
+    companion = companion_of(made, num_processes=num_processes)
+    extra = None if companion is None else size_of(companion, packed=True)
+    plan = StepPlan(
+        sizes=sizes_of(made, packed=True), companion=extra, rows_per_step=4, num_processes=num_processes, max_rows=4,
+        max_tokens=limit,
+    )  # fmt: skip
+    rows = StepRows(made, collator, companion=companion)
+    for process in range(num_processes):
+        for step in step_loader(rows, plan, process=process, steps_done=lambda: 0):
+            for make in step["micro_batches"]:
+                batch = make()
+                count, tokens = len(batch["row_ids"]), batch["packed"]["ids_NS"].numel()
+                with_it = COMPANION in batch["kind_S"].tolist()
+                assert tokens <= limit or (count, with_it) == (2, True)
+                assert num_processes == 1 or batch["packed"]["extras"]  # the tower is touched
+
+
 def test_a_companion_comes_last_and_is_no_row(vlm: Vlm) -> None:
     images = ImageTensors(vlm.processor)
     made = examples(images)
     collator = Collator(images, pad_id=vlm.pad_id, family=family_of(vlm.model))
-    collator.companion = made[0]
-    batch = collator([made[2]], with_companion=True)
+    batch = collator([made[2]], made[0])
     assert batch["kind_S"].tolist() == [0, 1, 2, COMPANION]
     with torch.no_grad():
         with_it, alone = collator.logps(vlm.model, batch), collator.logps(vlm.model, collator([made[2]]))
     assert torch.allclose(with_it[:3], alone, rtol=0, atol=1e-5)
-    assert collator([], with_companion=True)["kind_S"].tolist() == [COMPANION]
+    assert collator([], made[0])["kind_S"].tolist() == [COMPANION]

@@ -57,8 +57,16 @@ def same_weights(one: Path, other: Path) -> None:
 def test_three_processes_give_the_losses_and_weights_of_one(
     packing: str, base: Path, data: Path, tmp_path: Path
 ) -> None:
-    # updates of 3 rows: rows 3, 4, 5 are one without any picture; of rows 0, 1, 2 every process has a picture
-    whole = {**OPTIONS, "config": {"packing": packing}, "eval_data": data}
+    # updates of 3 rows: rows 3, 4, 5 are one without any picture; of rows 0, 1, 2 every process has a picture. Rows
+    # that all have one are evaluated amid: training still has texts afterwards, which need a row with a picture along
+    pictured = write_rows(tmp_path / "eval", [row(20), row(21)])
+    whole = {
+        **OPTIONS,
+        "config": {"packing": packing},
+        "eval_data": pictured,
+        "eval_strategy": "steps",
+        "eval_steps": 1,
+    }
     run_training(base, data, tmp_path / "one", **whole, per_device_train_batch_size=1, gradient_accumulation_steps=3)
 
     def task(_: int) -> None:

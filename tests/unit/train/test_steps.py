@@ -1,5 +1,6 @@
 """Updates and their micro-batches: fixed rows, equal numbers on all processes, limits held, nothing lost."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
-from blindpo.train.steps import Size, StepPlan, StepRows, cut, padded_tokens, step_loader
+from blindpo.train.steps import Size, StepPlan, StepRows, cut, padded_tokens, step_loader, with_companion
 
 
 def sizes(*widths: int) -> list[Size]:
@@ -44,6 +45,41 @@ def test_every_row_once_within_limits_and_as_many_micro_batches_everywhere(
             assert len(batch) <= max_rows
         else:
             assert padded_tokens([some[row] for row in batch]) <= max_tokens
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 3), st.booleans()), min_size=1, max_size=20),
+    num_processes=st.integers(2, 5),
+    max_tokens=st.integers(90, 250),
+)
+def test_every_micro_batch_touches_all_and_the_companion_is_within_the_limit(
+    rows: list[tuple[int, int, bool]], num_processes: int, max_tokens: int
+) -> None:
+    mixed = any(pictured for _, _, pictured in rows)
+    some = [Size(width, sequences, width, pictured or not mixed) for width, sequences, pictured in rows]
+    companion = Size(min(size.width for size in some if size.touches_all), 1, 1)
+    made = cut(
+        range(len(some)), some, num_processes=num_processes, max_rows=1, max_tokens=max_tokens, companion=companion
+    )
+    for batch in (batch for each in made for batch in each):
+        carried = with_companion(batch, some, companion)
+        assert any(size.touches_all for size in carried)
+        assert len(carried) - len(batch) == (not any(some[row].touches_all for row in batch))
+        assert padded_tokens(carried) <= max_tokens or len(batch) == 1
+
+
+def test_the_companion_is_counted_wherever_tokens_are() -> None:
+    # two texts of 2 tokens among pictures; on two processes the text micro-batch is 3 rows as wide as the companion
+    some = tuple(replace(size, touches_all=size.width > 2) for size in sizes(9, 2, 2))
+    options: Any = {"sizes": some, "companion": Size(7, 1, 7), "rows_per_step": 3, "num_processes": 2, "max_rows": 2}
+    plan = StepPlan(**options)
+    ((_, processes),) = plan.cuts(0)
+    assert processes == [[(0, 1)], [(2,)]]
+    assert [plan.tokens(part) for part in ((0, 1), (2,), (1, 2), ())] == [18, 14, 21, 7]
+    assert plan.padding_share(1) == pytest.approx(1 - 13 / 32)
+    assert plan.step(3, [(0, 1), (2,), ()]).with_companion == (False, True, True)
+    ((_, processes),) = StepPlan(**{**options, "max_tokens": 20}).cuts(0)
+    assert processes == [[(0, 1)], [(2,)]]  # (1, 2) would be 21
 
 
 def test_an_epoch_has_every_row_once_in_the_order_of_its_seed() -> None:
