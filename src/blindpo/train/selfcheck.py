@@ -2,8 +2,9 @@
 
 A mask that a model ignores, a window that is lost or a position that is off does not fail: it trains on something else.
 All such faults that were observed move a token by 0.3 nats and more (tests/numeric/test_families.py makes them on
-purpose). So one row of each kind in the data is computed both ways, with an adapter that is not zero where one will be
-trained. In bfloat16 both ways are off, so their difference is held against what bfloat16 costs the separate sequences.
+purpose). So of each kind of rows in the data the shortest and the longest are computed both ways (a window that is lost
+and attention in two parts show in a long one alone), with an adapter that is not zero where one will be trained. In
+bfloat16 both ways are off, so their difference is held against what bfloat16 costs the separate sequences.
 Where they differ, and for layers that no mask keeps apart, training takes separate sequences and says so.
 """
 
@@ -61,12 +62,18 @@ def kind_of(example: Example) -> str:
     return ("text-only", "one image", "several images")[min(len(example.image_key), 2)]
 
 
-def shortest_of_each_kind(examples: Sequence[Example]) -> dict[str, Example]:
-    """One row of each kind in the data: the shortest, since one is as good as another."""
-    found: dict[str, Example] = {}
-    for example in sorted(examples, key=lambda each: each.packed_tokens):
-        found.setdefault(kind_of(example), example)
-    return found
+def extremes_of_each_kind(examples: Sequence[Example]) -> list[Example]:
+    """Of each kind in the data the shortest row, the one with the longest sequence and the one with the longest prompt;
+    each row once."""
+    found: dict[int, Example] = {}
+    kinds = dict.fromkeys(kind_of(example) for example in examples)
+    for kind in kinds:
+        same = [example for example in examples if kind_of(example) == kind]
+        shortest = min(same, key=lambda each: each.packed_tokens)
+        longest = max(same, key=lambda each: each.longest_tokens)
+        for example in (shortest, longest, max(same, key=lambda each: len(each.prompt.input_ids))):
+            found[id(example)] = example
+    return list(found.values())
 
 
 def choose_path(
@@ -113,10 +120,11 @@ def _checked(
     """The differences of all kinds of rows, with attention in two parts where the model takes that, else in one."""
 
     def differences() -> dict[str, float]:
-        return {
-            kind: _difference(model, example, packed=packed, plain=plain, settings=settings)
-            for kind, example in shortest_of_each_kind(examples).items()
-        }
+        found: dict[str, float] = {}
+        for example in extremes_of_each_kind(examples):
+            off = _difference(model, example, packed=packed, plain=plain, settings=settings)
+            found[kind_of(example)] = max(off, found.get(kind_of(example), 0.0))
+        return found
 
     if packed.family is None or packed.family.additive_mask:
         return differences()
@@ -151,20 +159,23 @@ def _difference(model: Any, example: Example, *, packed: Collator, plain: Collat
 
 
 def _token_logps(collator: Collator, model: Any, example: Example) -> Tensor:
-    return collator.token_logps(model, collator.scored([(example, example.responses)]))
+    """Separate sequences one at a time: the longest row must not need more memory here than in training."""
+    responses = example.responses
+    asked = [[response] for response in responses] if collator.family is None else [responses]
+    return torch.cat([collator.token_logps(model, collator.scored([(example, each)])) for each in asked])
 
 
 def _allowed(model: Any, plain: Collator, example: Example, plain_T: Tensor, *, settings: Any) -> float:
     """The tolerance in this precision."""
-    half = autocast_dtype(settings) is not None
     dtypes = {parameter.dtype for parameter in model.parameters()}
-    if not half and dtypes <= {torch.float32, torch.float64}:
+    full = dtypes <= {torch.float32, torch.float64}
+    if full and autocast_dtype(settings) is None:
         return TOLERANCE_NATS
     if getattr(model, "is_quantized", False) or not dtypes <= {torch.float32, torch.bfloat16, torch.float16}:
         return HALF_NATS
-    if not half and not _has_memory_for_float32(model):
+    if not full and not _has_memory_for_float32(model):
         return HALF_NATS
-    with nullcontext() if half else _in_float32(model):
+    with nullcontext() if full else _in_float32(model):
         exact_T = _token_logps(plain, model, example)
     return max(TOLERANCE_NATS, TIMES_HALF * float((plain_T - exact_T).abs().max()))
 

@@ -83,24 +83,6 @@ def test_a_model_that_takes_no_such_mask_is_no_crash(
     assert made.family is None and "fails in the model" in made.reason
 
 
-def test_attention_in_two_parts_is_used_where_it_works_and_never_saved(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    used: list[str] = []
-    use = selfcheck.use_attention
-
-    def broken(model: Any, name: str) -> None:
-        used.append(name)
-        use(model, "no such attention" if name == selfcheck.SPLIT else name)
-
-    data = write_rows(tmp_path / "data", [row(0)])
-    run_training(base, data, tmp_path / "run", max_steps=1)
-    assert selfcheck.SPLIT not in (tmp_path / "run/config.json").read_text()
-    monkeypatch.setattr(selfcheck, "use_attention", broken)
-    assert choose(base, tmp_path).family is not None
-    assert used == [selfcheck.SPLIT, selfcheck.SDPA]
-
-
 def test_rows_longer_than_a_window_that_cannot_be_given_are_not_packed(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
