@@ -21,15 +21,14 @@ from blindpo.train.config import TrainConfig
 from blindpo.train.examples import Example
 from blindpo.train.health import (
     MOMENTS,
-    health_sums,
-    length_sums,
     require_finite,
     require_finite_gradients,
     with_correlation,
 )
 from blindpo.train.loss import preference_loss
-from blindpo.train.metrics import MeanMetrics, MetricsFile, loss_sums, response_sums, split_durations
+from blindpo.train.metrics import MeanMetrics, MetricsFile, split_durations
 from blindpo.train.steps import StepPlan, StepRows, companion_of, mixes_pictures, size_of, sizes_of, step_loader
+from blindpo.train.sums import batch_sums
 
 
 class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
@@ -266,23 +265,10 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
             use_blind=self.preference.method == "bpo",
         )
         require_finite(terms.per_row_N, batch["row_ids"][: len(terms.per_row_N)])
-        sums.add(loss_sums(terms.per_row_N))
-        chosen = (r_S[places[CHOSEN]].detach(), logps_S[places[CHOSEN]].detach())
-        for kind, name in ((REJECTED, "rejected"), (BLIND, "blind")):
-            where = places[kind]
-            found = {"r_K": r_S[where].detach(), "logps_K": logps_S[where].detach(), "row_K": row_S[where]}
-            sums.add(response_sums(*chosen, name, **found))
-        self._add_health(sums, shift_S.detach(), places, batch)
+        beta = self.preference.beta
+        for found in batch_sums(batch, logps_S, shift_S, per_row_N=terms.per_row_N, beta=beta):
+            sums.add(found)
         return terms.per_row_N, logps_S[batch["kind_S"] == COMPANION].sum()
-
-    def _add_health(self, sums: MeanMetrics, shift_S: Tensor, places: dict[int, Tensor], batch: dict[str, Any]) -> None:
-        """What `health.py` looks at, of one micro-batch."""
-        row_S, tokens_S, r_S = batch["row_S"], batch["tokens_S"], self.preference.beta * shift_S
-        chosen, rejected, blind = (places[kind] for kind in (CHOSEN, REJECTED, BLIND))
-        margin_B = r_S[chosen][row_S[blind]] - r_S[blind]
-        sums.add(health_sums(shift_S[chosen], tokens_S[chosen], margin_B, row_S[blind]))
-        margin_M = r_S[chosen][row_S[rejected]] - r_S[rejected]
-        sums.add(length_sums(margin_M, tokens_S[chosen][row_S[rejected]] - tokens_S[rejected]))
 
     def _reference(self, model: Any, batch: dict[str, Any]) -> Tensor:
         if self.preference.reference == "cached":
