@@ -2,9 +2,9 @@
 
 Variants: `trl` (DPOTrainer on the pair data sets), `plain` (each response after its own prompt, reference cached) and
 `packed` (each prompt once, the same cache). All take real `.train()` steps with AdamW on the same rows and weights.
-Time is that of all steps after the first, which also makes the optimizer's state. A process a variant, so that peak
-memory is its own: growth of the kernel's high-water mark of resident memory over the resident size after the first
-step, when gradients are freed.
+The first step of a round makes the optimizer's state. In the second peak memory is taken: growth of the kernel's
+high-water mark of resident memory over the resident size after the first, when gradients are freed; a process a
+variant, so that it is its own. The others are timed.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from flops import packed_pairs, separate_pairs, step_flops
 from transformers import TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
-from world import Case, case_of, pairs, rows
+from world import TIMED_AFTER, Case, case_of, pairs, rows
 
 from blindpo.models.adapters import add_lora, freeze_vision
 from blindpo.models.attention import SPLIT, use_attention
@@ -44,22 +44,35 @@ OPTIONS = {"learning_rate": 1e-6, "lr_scheduler_type": "constant", "use_cpu": Tr
            "save_strategy": "no", "disable_tqdm": True, "logging_strategy": "no", "warmup_steps": 0,
            "max_grad_norm": 1.0, "seed": 42}  # fmt: skip
 BETA = 0.1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of glibc's mallopt(3)."""
 
 
 class Watch(TrainerCallback):
-    """Time and peak resident memory of the steps after the first."""
+    """Peak resident memory of the second step, then the time of all further ones."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """The first step's end is the start; gradients are freed by then."""
-        if state.global_step > 1:
-            self.cpu_s, self.wall_s = time.process_time() - self._cpu, time.perf_counter() - self._wall
+        """The first step makes the optimizer's state; gradients are freed at the end of each."""
+        if state.global_step == 1:
+            give_back_at_once(True)
+            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+            self._base = resident("VmRSS")
+        elif state.global_step == TIMED_AFTER:
             self.growth_mib = resident("VmHWM") - self._base
-            return
-        gc.collect()
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
-        self._base = resident("VmRSS")
-        self._cpu, self._wall = time.process_time(), time.perf_counter()
+            give_back_at_once(False)
+            self._cpu, self._wall = time.process_time(), time.perf_counter()
+        else:
+            self.cpu_s, self.wall_s = time.process_time() - self._cpu, time.perf_counter() - self._wall
+
+
+def give_back_at_once(at_once: bool) -> None:
+    """Whether freed tensors go back to the system at once, so that resident memory is what is held and not what the
+    allocator keeps for later; or as glibc does for a process that works with large blocks, which is faster."""
+    gc.collect()
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallopt(M_MMAP_THRESHOLD, 128 * 2**10 if at_once else 32 * 2**20)
+    libc.mallopt(M_TRIM_THRESHOLD, 128 * 2**10 if at_once else 64 * 2**20)
+    libc.malloc_trim(0)
 
 
 def resident(name: str) -> float:
@@ -174,9 +187,9 @@ def main() -> None:
 
 
 def trained(trainer: Any, watch: Watch, variant: str, case: Case) -> dict[str, Any]:
-    """One round: a whole `.train()`, of which the steps after the first count."""
+    """One round: a whole `.train()`, of which the steps after the second are timed."""
     trainer.train()
-    counted = {"peak_rss_growth_mib": watch.growth_mib, "rows": case.rows_per_step * (case.steps - 1)}
+    counted = {"peak_rss_growth_mib": watch.growth_mib, "rows": case.rows_per_step * (case.steps - TIMED_AFTER)}
     return {"variant": variant, "cpu_s": watch.cpu_s, "wall_s": watch.wall_s, **counted}
 
 

@@ -21,6 +21,8 @@ from tests.tiny_models import TEMPLATE, byte_tokenizer
 from blindpo.rows.row import IMAGE, BlindResponse, ImageRef, PreferenceRow, Provenance, Turn
 
 PATCH = 14
+TIMED_AFTER = 2
+"""Steps of a round before those that are timed: one makes the optimizer's state, one is measured for memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ class Case:
     responses: tuple[int, ...] = (60, 64, 56)
     """Tokens of the chosen response, and of those that it is preferred to."""
     rows_per_step: int = 1
-    steps: int = 3
-    """Of a round; the first is not counted."""
+    steps: int = TIMED_AFTER + 2
+    """Of a round."""
     lora: bool = False
     checkpointing: bool = False
 
