@@ -1,5 +1,6 @@
 """Engines of one process: checkpointing changes no weight, and bf16 computes over float32 weights that move."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,26 @@ import pytest
 import torch
 from tests.training_rows import row, run_training, write_rows
 from tests.two_processes import weights_of
+from transformers.models.llama.modeling_llama import LlamaAttention
 
 
 @pytest.mark.parametrize("config", [{}, {"lora": True, "lora_r": 4}], ids=["full", "lora"])
-def test_checkpointing_computes_again_and_changes_no_weight(base: Path, tmp_path: Path, config: dict[str, Any]) -> None:
+def test_checkpointing_computes_again_and_changes_no_weight(
+    base: Path, tmp_path: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = write_rows(tmp_path / "data", [row(n) for n in range(4)])
+    calls: Counter[str] = Counter()
+    whole = LlamaAttention.forward  # of a layer's part: transformers wraps the layers' own forward
     for name, checkpointing in (("kept", False), ("again", True)):
+
+        def counted(self: Any, *given: Any, name: str = name, **named: Any) -> Any:
+            calls[name] += torch.is_grad_enabled()
+            return whole(self, *given, **named)
+
+        monkeypatch.setattr(LlamaAttention, "forward", counted)
         run_training(base, data, tmp_path / name, config=config, gradient_checkpointing=checkpointing)
+    assert calls["again"] == 2 * calls["kept"] > 0
+    assert (tmp_path / "kept/metrics.jsonl").read_bytes() == (tmp_path / "again/metrics.jsonl").read_bytes()
     kept, again = weights_of(tmp_path / "kept"), weights_of(tmp_path / "again")
     assert kept.keys() == again.keys()
     for name, weight in kept.items():

@@ -2,8 +2,9 @@
 
   blindpo train DATA --model MODEL --out RUN [--method bpo|dpo] [--eval DATA] [--beta 0.1] [--lora true] ...
 
-Every option of transformers.TrainingArguments is here under its own name (--learning_rate 1e-6), and is a key of the
-recipe and of --set beside blindpo's own. The same command goes on after a kill, from the last whole checkpoint.
+The options of transformers.TrainingArguments, but those that blindpo fixes itself (naming one says why), are here
+under their own names (--learning_rate 1e-6), and are keys of the recipe and of --set beside blindpo's own. The same
+command goes on after a kill, from the last whole checkpoint.
 """
 
 import argparse

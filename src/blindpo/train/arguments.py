@@ -1,4 +1,4 @@
-"""Every option of `transformers.TrainingArguments` by its own name; those that the trainer fixes are refused.
+"""The options of `transformers.TrainingArguments` by their own names; those that the trainer fixes are refused.
 
 Names are read from the installed transformers' source, not from a list of ours, and without importing it: that takes
 seconds, and `blindpo train --help` needs the names alone.
