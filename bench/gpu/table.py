@@ -14,6 +14,8 @@ HEAD = (
     "Written by `python bench/gpu/steps.py` (see there). Random weights, rows of about 726 tokens (576 of the image)\n"
     "with three responses of about 60, 4 rows a step, bf16; LoRA r 16 over bfloat16 weights, full fine-tuning over\n"
     "float32 ones. Rows/s compare packed with separate; tokens/s count a prompt as often as it is computed.\n\n"
+    "Full fine-tuning of 7 billion weights in float32 takes 16 bytes each (weight, gradient, two of AdamW), about\n"
+    "110 GB before any activation: on one card of 80 GB these cases cannot run, and say out of memory.\n\n"
     "| case | device | rows/s | tokens/s | of peak FLOPs | peak GiB |\n|---|---|---|---|---|---|\n"
 )
 

@@ -33,6 +33,12 @@ def test_a_tiny_case_trains_and_gives_all_measures(case: str, bench: tuple[Modul
     assert "| -" in table.line({**found, "device": "CPU"})
 
 
+def test_attention_costs_the_same_where_its_weights_do_not_train(bench: tuple[ModuleType, ModuleType]) -> None:
+    steps, _ = bench
+    assert steps.own_flops(30.0, 10.0, trains_weights=True) == 300.0
+    assert steps.own_flops(30.0, 10.0, trains_weights=False) == 240.0
+
+
 def test_the_committed_table_lists_every_case_measured_or_not(bench: tuple[ModuleType, ModuleType]) -> None:
     steps, table = bench
     assert len(steps.CASES) == 16
