@@ -10,7 +10,10 @@ import torch
 from tests.training_rows import row, run_training, write_rows
 from tests.two_processes import die, run_together, weights_of
 
+import blindpo.train.checkpoints as checkpoints
+from blindpo.errors import OutputError
 from blindpo.rows.row import Turn
+from blindpo.runs.manifest import write_json
 from blindpo.train.trainer import PreferenceTrainer
 
 OPTIONS: dict[str, Any] = {
@@ -29,16 +32,36 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_rows(tmp_path_factory.mktemp("rows") / "data", rows)
 
 
-def two(base: Path, data: Path, out: Path, *, kill_at: int | None = None, **options: Any) -> list[int | None]:
+PROBES = {"probe_steps": 2, "probe_rows": 2}
+
+
+def two(base: Path, data: Path, out: Path, *, kill: str = "", killed: int = 1) -> list[int | None]:
+    """`kill` is a method of the trainer and a step, at which the process `killed` dies. The sums of each process stand
+    beside `out`: as they were at the last whole checkpoint, and when steps begin."""
+    name, _, step = kill.partition("@")
+
     def task(rank: int) -> None:
-        if kill_at is not None and rank == 1:
-            whole = PreferenceTrainer.training_step
+        if name and rank == killed:
+            whole = getattr(PreferenceTrainer, name)
 
             def perhaps(self: Any, *args: Any, **kwargs: Any) -> Any:
-                return die() if self.state.global_step == kill_at else whole(self, *args, **kwargs)
+                return die() if self.state.global_step == int(step) else whole(self, *args, **kwargs)
 
-            PreferenceTrainer.training_step = perhaps  # type: ignore[method-assign]
-        run_training(base, data, out, config={"probe_steps": 2, "probe_rows": 2}, **{**OPTIONS, **options})
+            setattr(PreferenceTrainer, name, perhaps)
+        save, train = PreferenceTrainer._save_checkpoint, PreferenceTrainer.train
+
+        def saved(self: Any, *args: Any) -> None:
+            save(self, *args)
+            write_json(out.parent / f"saved-{rank}.json", self.training_sums.sums)
+
+        def begun(self: Any, **options: Any) -> Any:
+            write_json(out.parent / f"begun-{rank}.json", self.training_sums.sums)
+            return train(self, **options)
+
+        PreferenceTrainer._save_checkpoint, PreferenceTrainer.train = saved, begun  # type: ignore[method-assign]
+        if rank != 0:
+            vars(checkpoints)["shutil"] = None  # one process deletes
+        run_training(base, data, out, config=PROBES, **OPTIONS)
 
     return run_together(task)
 
@@ -70,9 +93,16 @@ def test_two_processes_train_as_one_with_accumulation(base: Path, data: Path, wh
 
 def test_a_killed_pair_ends_with_the_same_bytes(base: Path, data: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "two"
-    assert two(base, data, out, kill_at=3)[1] == -9
+    assert two(base, data, out, kill="training_step@3")[1] == -9
     assert not (out / "manifest.json").exists() and (out / "checkpoint-2").is_dir()
+    kept = [(tmp_path / f"saved-{rank}.json").read_bytes() for rank in (0, 1)]
+    with pytest.raises(OutputError, match="differs in: processes"):
+        run_training(base, data, out, config=PROBES, **OPTIONS)
+    assert two(base, data, out, kill="_save_rng_state@4", killed=0)[0] == -9  # inside a checkpoint's saving
+    assert not (out / "checkpoint-4/complete.json").exists() and (out / "checkpoint-4").is_dir()
     assert two(base, data, out) == [0, 0]
+    assert [(tmp_path / f"begun-{rank}.json").read_bytes() for rank in (0, 1)] == kept
+    assert kept[0] != kept[1]
     for name in ("model.safetensors", "metrics.jsonl", "rejects.jsonl", "manifest.json", "README.md", "probes.jsonl"):
         hashes = [sha256((run / name).read_bytes()).hexdigest() for run in (out, whole)]
         assert hashes[0] == hashes[1], name

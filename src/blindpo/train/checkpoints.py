@@ -5,6 +5,7 @@ checkpoint that was killed half written has no mark, is deleted and is never res
 """
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,18 +15,21 @@ MARK: Final = "complete.json"
 PREFIX: Final = "checkpoint-"
 
 
-def mark_complete(folder: Path, sums: dict[str, Any]) -> None:
-    """Say that everything in `folder` is written; `sums` are the metrics since the last log."""
+def mark_complete(folder: Path, sums: Sequence[Mapping[str, Any]]) -> None:
+    """Say that everything in `folder` is written; `sums` are the metrics since the last log, of each process."""
     write_json(folder / MARK, {"step": _step(folder), "sums": sums})
 
 
-def latest_complete(run: Path) -> Path | None:
-    """The newest whole checkpoint of a run, after half-written ones were deleted; None where there is none."""
-    found = _checkpoints(run)
-    for folder in found:
+def drop_half_written(run: Path) -> None:
+    """Delete what a kill left of a checkpoint. For one process: two would take files from under each other."""
+    for folder in _checkpoints(run):
         if not (folder / MARK).is_file():
             shutil.rmtree(folder)
-    whole = [folder for folder in found if folder.is_dir()]
+
+
+def latest_complete(run: Path) -> Path | None:
+    """The newest whole checkpoint of a run; None where there is none."""
+    whole = [folder for folder in _checkpoints(run) if (folder / MARK).is_file()]
     return whole[-1] if whole else None
 
 
@@ -37,10 +41,10 @@ def keep_newest(run: Path, keep: int, best: str | None) -> None:
             shutil.rmtree(folder)
 
 
-def state_of(checkpoint: Path) -> tuple[int, dict[str, Any]]:
-    """The step of a whole checkpoint, and its metric sums."""
+def state_of(checkpoint: Path) -> tuple[int, list[dict[str, Any]]]:
+    """The step of a whole checkpoint, and the metric sums of each process."""
     content = read_json(checkpoint / MARK)
-    return int(content["step"]), dict(content["sums"])
+    return int(content["step"]), list(content["sums"])
 
 
 def _checkpoints(run: Path) -> list[Path]:

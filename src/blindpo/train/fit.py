@@ -12,7 +12,7 @@ from blindpo.errors import ConfigError
 from blindpo.models.adapters import add_lora, freeze_vision
 from blindpo.models.vlm import Vlm
 from blindpo.train.callbacks import HealthWatch, ProbeWatch, Say, say
-from blindpo.train.checkpoints import latest_complete, state_of
+from blindpo.train.checkpoints import drop_half_written, latest_complete, state_of
 from blindpo.train.collator import Collator
 from blindpo.train.config import TrainConfig
 from blindpo.train.engine import Engine, require_engine, running
@@ -91,18 +91,25 @@ def _add_watches(trainer: PreferenceTrainer, engine: Engine, config: TrainConfig
 
 def _take_steps(trainer: PreferenceTrainer) -> None:
     """From the last whole checkpoint where there is one; what was logged after it is logged again."""
-    checkpoint = latest_complete(Path(trainer.args.output_dir))
-    step, sums = (0, {}) if checkpoint is None else state_of(checkpoint)
-    if trainer.args.process_index == 0:
+    run, process = Path(trainer.args.output_dir), trainer.args.process_index
+    with trainer.args.main_process_first(local=False):
+        if process == 0:
+            drop_half_written(run)
+    checkpoint = latest_complete(run)
+    step, sums = (0, []) if checkpoint is None else state_of(checkpoint)
+    if process == 0:
         trainer.metrics_file.cut(step)
         if trainer.preference.probe_steps:
             probes_file(trainer.args).cut(BEFORE_ALL if checkpoint is None else step)
-        trainer.training_sums.restore(sums)  # the sums of all processes
+    if checkpoint is not None:
+        trainer.training_sums.restore(sums[process])  # its own: added up in another order, the last digit may differ
     if checkpoint is None:
         trainer.train()
         return
     trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     if step < trainer.state.max_steps:
         trainer.train(resume_from_checkpoint=str(checkpoint))
+    elif trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint is not None:
+        trainer._load_best_model()
     else:  # killed after the last step; the inherited loop would take one more
         trainer._load_from_checkpoint(str(checkpoint))

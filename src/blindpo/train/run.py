@@ -98,7 +98,7 @@ def train(
     require_options(os.environ, settings)
     upload = asked_upload(arguments)
     require_base(config, model)
-    identity = _identity(config, arguments, data=data, eval_data=eval_data)
+    identity = _identity(config, arguments, data=data, eval_data=eval_data) | {"processes": settings.world_size}
     folder = OutFolder(out, {**identity, "model": vlm.fingerprint if vlm is not None else fingerprint(model)})
     with settings.main_process_first(local=False):
         state = folder.begin()

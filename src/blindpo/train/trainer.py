@@ -225,7 +225,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """A checkpoint counts with its mark alone, and older ones go only after that."""
         super()._save_checkpoint(model, trial)
-        sums = self._together(self.training_sums).sums
+        sums = gather_object([self.training_sums.sums])
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             run = Path(self.args.output_dir)

@@ -119,6 +119,28 @@ def test_a_killed_adapter_ends_as_if_it_had_not_been(base: Path, data: Path, tmp
     assert "adapter_model.safetensors" in left(whole)
 
 
+def test_the_best_model_is_saved_after_a_kill_behind_the_last_step(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_rows(tmp_path / "data", [row(n) for n in range(2)])
+    worse = write_rows(tmp_path / "eval", [row(5, chosen=row(5).rejected, rejected=row(5).chosen, blind=())])
+    options: dict[str, Any] = {
+        "eval_data": worse, "max_steps": 2, "eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps",
+        "save_steps": 1, "load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": False,
+    }  # fmt: skip
+    run_training(base, data, tmp_path / "whole", **options)
+
+    def killed(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(blindpo.train.run, "save_run", killed)
+        run_training(base, data, tmp_path / "killed", **options)
+    run_training(base, data, tmp_path / "killed", **options)
+    whole, killed_too = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert whole == killed_too == (tmp_path / "whole/checkpoint-1/model.safetensors").read_bytes()
+
+
 def test_a_finished_run_says_so_and_refuses_other_options(base: Path, data: Path, tmp_path: Path) -> None:
     first = run_training(base, data, tmp_path / "run")
     again = run_training(base, data, tmp_path / "run", disable_tqdm=False)
