@@ -165,12 +165,14 @@ def require_finite(per_row_N: Float[Tensor, " N"], row_ids: Sequence[str]) -> No
         )
 
 
-def require_finite_gradients(norm: float, row_ids: Sequence[str], step: int) -> None:
-    """Raises TrainingError where a step's gradient `norm` is no number; `row_ids`: of this process's rows."""
+def require_finite_gradients(norm: float, row_ids: Sequence[str], step: int, *, taken: bool = False) -> None:
+    """Raises TrainingError where a step's gradient `norm` is no number; `row_ids`: of this process's rows; `taken`:
+    the engine has taken the step by then."""
     if not math.isfinite(norm):
+        trained = "The engine took the step before it could be seen" if taken else "Nothing was trained on them"
         raise TrainingError(
             f"the gradient of step {step} is NaN or infinite though the losses are not; rows: {', '.join(row_ids)}. "
-            "Nothing was trained on them; lower learning_rate or max_grad_norm. The last checkpoint is whole."
+            f"{trained}; lower learning_rate or max_grad_norm. The last checkpoint is whole."
         )
 
 

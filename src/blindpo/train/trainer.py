@@ -175,7 +175,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         """The inherited norm, checked before the optimizer uses the gradient; fp16's scaler skips bad steps itself."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if norm is not None and not self.args.fp16:
-            require_finite_gradients(float(norm), self._step_rows, self.state.global_step + 1)
+            taken = self.accelerator.distributed_type == DistributedType.DEEPSPEED  # in its backward pass
+            require_finite_gradients(float(norm), self._step_rows, self.state.global_step + 1, taken=taken)
         return norm
 
     def compute_loss(

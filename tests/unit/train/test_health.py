@@ -99,6 +99,8 @@ def test_a_loss_that_is_no_number_stops_with_its_rows() -> None:
     with pytest.raises(TrainingError, match=r"gradient of step 7 .* rows: a, b"):
         require_finite_gradients(math.inf, ["a", "b"], 7)
     require_finite_gradients(3.0, ["a"], 7)
+    with pytest.raises(TrainingError, match="The engine took the step before it could be seen"):
+        require_finite_gradients(math.nan, ["a"], 7, taken=True)
 
 
 def test_the_watch_says_each_kind_once_and_on_one_process_alone() -> None:
