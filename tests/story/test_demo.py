@@ -1,21 +1,25 @@
 """The demo's story end to end, tiny: the same stages, the shape of results.json, and values that can be recomputed."""
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from blindpo.demo import run
 from blindpo.demo.pretrain import PretrainConfig
 from blindpo.demo.results import MEASURES
 from blindpo.demo.run import tell
+from blindpo.demo.schedule import Task
 from blindpo.demo.search import collect_search, grid
 from blindpo.demo.settings import MODELS, VARIANTS, DemoConfig, searched_variants
 from blindpo.errors import OutputError
 from blindpo.evaluate.config import RejudgeConfig
 from blindpo.evaluate.run import rejudge
+from blindpo.runs.manifest import read_json
 
 CONDITION = "benign_twins"
 TINY = DemoConfig(
@@ -83,6 +87,30 @@ def test_a_finished_story_is_told_from_disk_and_another_one_refused(told: tuple[
     assert (out / "results.json").stat().st_mtime_ns == before
     with pytest.raises(OutputError):
         tell(replace(TINY, steps=3), out)
+
+
+def test_a_story_for_more_seeds_goes_on_in_the_same_folder(
+    told: tuple[Path, dict[str, Any], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "story"
+    shutil.copytree(told[0], out)
+    asked: list[str] = []
+
+    def only_note(tasks: Sequence[Task], **_: object) -> dict[str, dict[str, float]]:
+        asked.extend(task.name for task in tasks)
+        return {}
+
+    monkeypatch.setattr(run, "run_tasks", only_note)
+    monkeypatch.setattr(run.results, "collect", lambda config, _: {**told[1], "seeds": list(config.seeds)})
+    monkeypatch.setattr(run, "write_report", lambda *_, **__: None)
+    weights = (out / "seed_5" / "base" / "model.safetensors").read_bytes()
+    assert tell(replace(TINY, seeds=(5, 6)), out)[0]["seeds"] == [5, 6]
+    assert {"base 5", "base 6"} <= set(asked)
+    assert (out / "seed_5" / "base" / "model.safetensors").read_bytes() == weights
+    assert read_json(out / "manifest.json")["seeds"] == [5, 6]
+    asked.clear()
+    tell(replace(TINY, seeds=(5, 6)), out)
+    assert not asked, "finished: told from disk"
 
 
 def test_the_search_gives_every_method_the_same_grid(told: tuple[Path, dict[str, Any], str]) -> None:

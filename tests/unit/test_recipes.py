@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
+from blindpo.cli.main import main
 from blindpo.runs.config import load_config, read_recipe
 from blindpo.train.arguments import make_arguments, split_keys
 from blindpo.train.config import TrainConfig
@@ -98,3 +100,14 @@ def test_zero_launch_files_make_a_deepspeed_plugin_of_their_stage(monkeypatch: p
         assert config["zero_optimization"]["stage"] == stage
         assert config["gradient_accumulation_steps"] == "auto" or plugin.gradient_accumulation_steps == "auto"
         assert config["gradient_clipping"] == "auto" or plugin.gradient_clipping == "auto"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what is missing where there is no GPU")
+@pytest.mark.parametrize(
+    ("name", "said"), [("llava15_7b", "bf16 needs a GPU"), ("qwen25vl_7b_qlora", "no CUDA device")]
+)
+def test_a_recipe_that_needs_a_gpu_says_so_without_one(
+    name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "d", "--model", "m", "--out", "o", "--recipe", str(RECIPES / f"bpo_{name}.yaml")]) == 2
+    assert said in capsys.readouterr().err

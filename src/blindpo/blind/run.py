@@ -41,7 +41,7 @@ class BlindConfig(GenerationConfig):
     """Responses per row; more than one needs a temperature."""
     temperature: float = 1.0
     """0 is greedy."""
-    shard_rows: int = 256
+    shard_rows: int = 32
     """Rows made between two saves; a kill loses one such shard at most."""
     dtype: str = "float32"
     """In which the model runs: float32, bfloat16 or float16."""

@@ -61,6 +61,7 @@ def _add(parser: Any, name: str, *, is_boolean: bool, text: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
     from blindpo.errors import StrictError
+    from blindpo.models.quantized import require_4bit
     from blindpo.models.source import resolve_model
     from blindpo.rows.shards import shard_paths
     from blindpo.runs.config import load_config, parse_sets, read_recipe
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         some, others = split_keys(values, where=where)
         own, theirs = {**own, **some}, {**theirs, **others}
     config = load_config(TrainConfig, own, where="options")
+    if config.load_in_4bit:
+        require_4bit()
     make_arguments(theirs, args.out, has_eval=args.eval is not None)
     shard_paths(args.data)
     model = resolve_model(args.model)

@@ -30,9 +30,13 @@ def run_demo(seeds: tuple[int, ...], out: Path) -> tuple[dict[str, Any], str]:
 
 
 def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
-    """The story at any size. Raises OutputError where `out` holds another one."""
-    folder = OutFolder(out, {"command": "demo", "config": asdict(config)})
-    if folder.begin() != "done":
+    """The story at any size. Raises OutputError where `out` holds another one.
+
+    Other seeds are the same story told for more or fewer: what lies there of a seed is taken as it is.
+    """
+    told = {name: value for name, value in asdict(config).items() if name != "seeds"}
+    folder = OutFolder(out, {"command": "demo", "config": told})
+    if folder.begin() != "done" or not _is_told(out, config.seeds):
         started = time.time()
         stages = run_tasks(story_tasks(config, out), num_workers=config.num_workers, what="demo")
         story_seconds = time.time() - started
@@ -45,6 +49,11 @@ def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
         )
     found = read_json(out / RESULTS)
     return found, f"{results.as_text(found)}\n\n{_timings_text(read_json(out / 'timings.json'))}\n{out / REPORT}"
+
+
+def _is_told(out: Path, seeds: tuple[int, ...]) -> bool:
+    """Whether results and page are of these seeds: a story told for others may have been killed before its manifest."""
+    return all(read_json(out / name)["seeds"] == list(seeds) for name in ("manifest.json", RESULTS))
 
 
 def run_search(out: Path) -> tuple[dict[str, Any], str]:

@@ -31,11 +31,16 @@ def prepared(model: Any) -> Any:
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
-def quantization(dtype: Any) -> dict[str, Any]:
-    """The keyword of `from_pretrained` that loads in 4 bits, computing in `dtype`. Raises ModelError."""
+def require_4bit() -> None:
+    """Raises ModelError where weights cannot be loaded in 4 bits here."""
     reason = missing_for_4bit()
     if reason is not None:
         raise ModelError(f"load_in_4bit: {reason}")
+
+
+def quantization(dtype: Any) -> dict[str, Any]:
+    """The keyword of `from_pretrained` that loads in 4 bits, computing in `dtype`. Raises ModelError."""
+    require_4bit()
     from transformers import BitsAndBytesConfig
 
     return {

@@ -40,6 +40,7 @@ def load_vlm(
 ) -> Vlm:  # fmt: skip
     """Load `source` in evaluation mode. Raises ModelError with what to do where it cannot be."""
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText
 
     if dtype not in DTYPES:
@@ -53,6 +54,8 @@ def load_vlm(
         model = AutoModelForImageTextToText.from_pretrained(
             source_name(where), **options, dtype=getattr(torch, dtype), use_safetensors=True
         )
+    except SafetensorError as error:
+        raise _cut(source, error) from error
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(f"--model {source.given} cannot be loaded: {first_line(error)}") from error
     if load_in_4bit:
@@ -62,6 +65,12 @@ def load_vlm(
     placed = model if load_in_4bit else model.to(chosen)
     processor = load_processor(source, image_padding=image_padding)
     return Vlm(placed.eval(), processor, source, _loaded_print(source, processor, image_padding, load_in_4bit))
+
+
+def _cut(source: ModelSource, error: BaseException) -> ModelError:
+    return ModelError(
+        f"--model {source.given}: its weights are not whole ({first_line(error)}); download or save the model again"
+    )
 
 
 def _loaded_print(source: ModelSource, processor: Any, chosen: str, load_in_4bit: bool) -> str:
@@ -109,9 +118,12 @@ def hub_options(source: ModelSource) -> dict[str, Any]:
 
 def _with_adapter(model: Any, source: ModelSource) -> Any:
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     try:
         return PeftModel.from_pretrained(model, str(source.adapter), is_trainable=False)
+    except SafetensorError as error:
+        raise _cut(source, error) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"--model {source.given}: its adapter does not fit: {first_line(error)}") from error
 

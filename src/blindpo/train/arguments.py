@@ -128,7 +128,10 @@ def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> An
     try:
         made = TrainingArguments(output_dir=str(out), remove_unused_columns=False, prediction_loss_only=True, **values)
     except (ValueError, TypeError, KeyError, ImportError) as error:
-        raise ConfigError(f"options: {' '.join(str(error).split())}") from error
+        said = " ".join(str(error).split())
+        if "bf16/gpu" in said:
+            said = "bf16 needs a GPU, and there is none here; train where there is one, or add use_cpu=true (slow)"
+        raise ConfigError(f"options: {said}") from error
     made._n_gpu = min(made.n_gpu, 1)  # DataParallel cannot split our batches; several devices: torchrun
     return made
 

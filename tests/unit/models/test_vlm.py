@@ -1,5 +1,6 @@
 """Loading: what is asked of transformers, and what a user reads where it cannot be."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ def test_an_unknown_dtype_and_broken_weights_are_said_plainly(tiny_folder: Path,
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_vlm(resolve_model(tmp_path))
+
+
+def test_weights_that_were_cut_are_said_plainly(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    shutil.copytree(tiny_folder, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(ModelError, match="not whole.*download"):
+        load_vlm(resolve_model(folder))
 
 
 @pytest.mark.parametrize(
