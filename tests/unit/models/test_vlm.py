@@ -36,7 +36,7 @@ def test_weights_that_were_cut_are_said_plainly(tiny_folder: Path, tmp_path: Pat
     shutil.copytree(tiny_folder, folder)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
-    with pytest.raises(ModelError, match="not whole.*download"):
+    with pytest.raises(ModelError, match=r"not whole.*download"):
         load_vlm(resolve_model(folder))
 
 
