@@ -7,6 +7,8 @@ deepstack layer), so there the tower is frozen without it.
 
 from typing import Any, Final
 
+from blindpo.errors import ConfigError
+
 _TOWERS: Final = ("vision_tower", "vision_model", "visual")
 _PROJECTORS: Final = ("merger", "merger_list", "deepstack_merger_list")
 """Children of a tower that are the projector, or a part of it."""
@@ -30,15 +32,31 @@ def freeze_vision(model: Any) -> int:
     return frozen
 
 
+def lora_modules(model: Any, targets: tuple[str, ...]) -> list[str]:
+    """The modules that get an adapter, by their whole names. Raises ConfigError where there is none."""
+    towers = tuple(name for name, _ in vision_modules(model))
+    outside = [
+        (name, module)
+        for name, module in model.named_modules()
+        if not any(name.startswith(f"{tower}.") for tower in towers)
+    ]
+    names = [name for name, _ in outside if name.split(".")[-1] in targets]
+    if not names:
+        linear = sorted({name.split(".")[-1] for name, module in outside if "Linear" in type(module).__name__})
+        raise ConfigError(
+            f"lora_targets {', '.join(targets)}: the model has no such module outside its vision tower; give some of: "
+            f"{', '.join(linear)}"
+        )
+    return names
+
+
 def add_lora(model: Any, *, r: int, alpha: float, dropout: float, targets: tuple[str, ...]) -> Any:
-    """`model` wrapped by PEFT, adapters on `targets` outside the vision towers (names repeat inside them)."""
+    """`model` wrapped by PEFT, adapters on `targets` outside the vision towers (names repeat inside them).
+
+    Raises ConfigError where the model has no module of these names.
+    """
     from peft import LoraConfig, get_peft_model
 
-    towers = tuple(name for name, _ in vision_modules(model))
-    names = [
-        name
-        for name, _ in model.named_modules()
-        if name.split(".")[-1] in targets and not any(name.startswith(f"{tower}.") for tower in towers)
-    ]
+    names = lora_modules(model, targets)
     config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=names, bias="none")
     return get_peft_model(model, config)

@@ -14,7 +14,8 @@ from typing import Final
 
 from blindpo.errors import ModelError
 
-HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
+HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{7,40}")
+"""With the hash of a commit, or its beginning: a branch or a tag moves, and results and caches would not tell."""
 IDENTITY_SUFFIXES: Final = (".safetensors", ".json", ".jinja", ".model", ".txt")
 NOT_IDENTITY: Final = frozenset(
     {"run.json", "manifest.json", "timings.json", "trainer_state.json", "all_results.json", "train_results.json"}
@@ -43,7 +44,8 @@ class ModelSource:
 def resolve_model(text: str | Path) -> ModelSource:
     """The model that `text` names. Raises ModelError where there is none.
 
-    "runs/demo/seed_0/base" is a folder; "llava-hf/llava-1.5-7b-hf@a1b2c3" a hub id with its revision.
+    "runs/demo/seed_0/base" is a folder; "llava-hf/llava-1.5-7b-hf@a1b2c3" a hub id with its
+    revision, which is a commit.
     """
     given = str(text)
     path = Path(given)
@@ -54,7 +56,9 @@ def resolve_model(text: str | Path) -> ModelSource:
     if HUB_ID.fullmatch(given):
         hub_id, _, revision = given.partition("@")
         return ModelSource(given=given, hub_id=hub_id, revision=revision)
-    hint = " (a hub id needs its revision: ID@REVISION, so that a result can be repeated)" if "/" in given else ""
+    hint = ""
+    if "/" in given:
+        hint = " (a hub id needs its revision, ID@REVISION: the hash of a commit, 7 to 40 hex digits; a branch moves)"
     raise ModelError(f"--model {given} is no folder{hint}; give a model folder, ID@REVISION or a RUN folder")
 
 

@@ -2,12 +2,13 @@
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+import transformers
 
 from blindpo.errors import ModelError, NothingKeptError
 from blindpo.models.padding import set_image_padding
@@ -91,8 +92,11 @@ def prefix_of(stage: str) -> str:
     return "eval_" if stage == "eval" else ""
 
 
-def within_budget(sets: Sets, config: TrainConfig, *, packed: bool, data: Path) -> tuple[Sets, list[Reject]]:
-    """Sets without the rows that alone are longer than `tokens_per_batch`, and those rows with the reason."""
+def within_budget(
+    sets: Sets, config: TrainConfig, *, packed: bool, paths: Mapping[str, Path | None]
+) -> tuple[Sets, list[Reject]]:
+    """Sets without the rows that alone are longer than `tokens_per_batch`, and those rows with the reason; `paths` say
+    by the set's name where it is from."""
     limit = config.tokens_per_batch
     if limit is None:
         return sets, []
@@ -109,7 +113,7 @@ def within_budget(sets: Sets, config: TrainConfig, *, packed: bool, data: Path) 
             if tokens > limit
         ]
         rejects += dropped
-        _require_any(kept[stage], dropped, data, stage)
+        _require_any(kept[stage], dropped, paths[stage], stage)
     return kept, rejects
 
 
@@ -122,7 +126,7 @@ def _forecast(example: Example, tokens: int, limit: int, packed: bool) -> str:
     )
 
 
-def _require_any(kept: Sequence[Example], dropped: Sequence[Reject], path: Path, stage: str) -> None:
+def _require_any(kept: Sequence[Example], dropped: Sequence[Reject], path: Path | None, stage: str) -> None:
     if not kept:
         reason = dropped[0].reason if dropped else "there is none"
         raise NothingKeptError(f"no row of {path} can be used to {stage}; the first reason: {reason}")
@@ -173,7 +177,9 @@ def with_references(
     dtype = start.model.dtype if cast is None else cast
     identity = {
         "model": start.fingerprint, "dtype": str(dtype), "autocast": str(half),
-        "device": settings.device.type, "torch": torch.__version__,
+        "device": settings.device.type, "torch": torch.__version__, "transformers": transformers.__version__,
+        "sequences": "separate" if collator.family is None else "packed",
+        "attention": str(start.model.config.get_text_config()._attn_implementation),
     }  # fmt: skip
     shared = config.reference_cache
     exact = half is None and dtype in (torch.float32, torch.float64)

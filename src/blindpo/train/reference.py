@@ -1,15 +1,16 @@
 """Reference log-probabilities, computed once and kept on disk: one value a response, under the hash of its content.
 
 A value's key holds token ids, image hashes and all that the value depends on beside them (the model's fingerprint:
-weights, tokenizer, template; precision, device, torch's version). So rows may be added, and DPO and BPO on the same
-rows share what they have in common. A folder belongs to one reference; another one's is refused, and so is one whose
-values are not what this model gives for a sample.
+weights, tokenizer, template; precision, device, packed or separate sequences, attention, versions). So rows may be
+added, and DPO and BPO on the same rows share what they have in common. A folder belongs to one reference; another one's
+is refused, and so is one whose values are not what this model gives for a sample.
 
 What a run uses stands in its own folder too: computed now or before a kill, or taken from a shared folder, it is the
 same to the last bit when the run goes on.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -91,7 +92,8 @@ class References:
     score: Score
     rows_together: int
     tolerance_nats: float
-    """A token of a stored value may be off from one that is computed now by this much."""
+    """A token of a stored value may be off from one that is computed now by this much, the sum of T tokens by sqrt(T)
+    times that: what rounding does to one has not always the same sign."""
     process: int = 0
     num_processes: int = 1
     wait: Callable[[], None] = lambda: None
@@ -152,7 +154,7 @@ class References:
         for example in stored[:: max(1, -(-len(stored) // SAMPLE_ROWS))]:
             for response, now in zip(example.responses, self.score([(example, example.responses)]), strict=True):
                 value = known[self.own.key(example, response)]
-                if not abs(value - now) <= self.tolerance_nats * max(1, len(response)):
+                if not abs(value - now) <= self.tolerance_nats * math.sqrt(max(1, len(response))):
                     folder = self.own.folder if self.shared is None else self.shared.folder
                     raise ConfigError(
                         f"{folder}: a stored reference log-probability of row {example.row.row_id} is {value:.4f}, but "

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from blindpo.models.adapters import lora_modules
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.models.vlm import Vlm
 from blindpo.rows.shards import data_hash
@@ -145,11 +146,13 @@ def _prepare(
 ) -> _Ready:  # fmt: skip
     """From rows to examples with their references, and what is said of them before the first step."""
     start = start_model(vlm, model, config, settings)
+    if config.lora:
+        lora_modules(start.model, config.lora_targets)  # wrong names are said before all rows are encoded
     images = ImageTensors(start.processor)
     sets, rejects, counts = load_examples(config, images, start, data=data, eval_data=eval_data)
     examples = [example for part in sets.values() for example in part]
     path = choose_path(config, start.model, examples, images=images, pad_id=start.pad_id, settings=settings)
-    sets, longer = within_budget(sets, config, packed=path.family is not None, data=data)
+    sets, longer = within_budget(sets, config, packed=path.family is not None, paths={"train": data, "eval": eval_data})
     counts = count_rows(sets, [*rejects, *longer], counts)
     if settings.process_index == 0:
         write_rejects(folder.path, [*rejects, *longer])

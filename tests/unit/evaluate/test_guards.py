@@ -137,12 +137,12 @@ def test_prompts_from_files_are_hashed_and_named_and_hold_both_texts(tmp_path: P
 @pytest.mark.parametrize(
     ("model", "family"),
     [
-        ("meta-llama/Llama-Guard-3-11B-Vision@1", "LlamaGuard"),
-        ("meta-llama/Llama-Guard-3-8B@1", "LlamaGuard"),
-        ("meta-llama/Llama-Guard-4-12B@1", "LlamaGuard"),
-        ("Qwen/Qwen3Guard-Gen-0.6B@1", "Qwen3Guard"),
-        ("AIML-TUDA/LlavaGuard-v1.2-7B-OV-hf@1", "LlavaGuard"),
-        ("OpenSafetyLab/MD-Judge-v0.1@1", "MdJudge"),
+        ("meta-llama/Llama-Guard-3-11B-Vision@1a2b3c4", "LlamaGuard"),
+        ("meta-llama/Llama-Guard-3-8B@1a2b3c4", "LlamaGuard"),
+        ("meta-llama/Llama-Guard-4-12B@1a2b3c4", "LlamaGuard"),
+        ("Qwen/Qwen3Guard-Gen-0.6B@1a2b3c4", "Qwen3Guard"),
+        ("AIML-TUDA/LlavaGuard-v1.2-7B-OV-hf@1a2b3c4", "LlavaGuard"),
+        ("OpenSafetyLab/MD-Judge-v0.1@1a2b3c4", "MdJudge"),
     ],
 )
 def test_a_family_is_read_from_the_published_name(model: str, family: str) -> None:
@@ -154,14 +154,14 @@ def test_options_that_a_family_does_not_read_are_refused(tmp_path: Path) -> None
     (tmp_path / "q.txt").write_text("no place for it")
     file = JudgeOptions(judge_prompt_file=str(tmp_path / "p.txt"))
     with pytest.raises(ConfigError, match="judge_prompt_file has no effect with qwen3guard"):
-        find_judge("hf:qwen3guard:a/b@1", file)
+        find_judge("hf:qwen3guard:a/b@1a2b3c4", file)
     with pytest.raises(ConfigError, match="judge_controversial has no effect with md-judge"):
-        find_judge("hf:md-judge:a/b@1", JudgeOptions(judge_controversial="safe"))
+        find_judge("hf:md-judge:a/b@1a2b3c4", JudgeOptions(judge_controversial="safe"))
     with pytest.raises(ConfigError, match=r"has no \{answer\}"):
-        find_judge("hf:md-judge:a/b@1", JudgeOptions(judge_prompt_file=str(tmp_path / "q.txt")))
+        find_judge("hf:md-judge:a/b@1a2b3c4", JudgeOptions(judge_prompt_file=str(tmp_path / "q.txt")))
     with pytest.raises(SourceError, match="cannot be read"):
-        find_judge("hf:md-judge:a/b@1", JudgeOptions(judge_prompt_file=str(tmp_path / "nothing.txt")))
-    assert find_judge("hf:md-judge:a/b@1", file).identity["prompt"] == "md-judge/file"
+        find_judge("hf:md-judge:a/b@1a2b3c4", JudgeOptions(judge_prompt_file=str(tmp_path / "nothing.txt")))
+    assert find_judge("hf:md-judge:a/b@1a2b3c4", file).identity["prompt"] == "md-judge/file"
     assert set(FAMILIES) >= set(DOCUMENTED)
 
 

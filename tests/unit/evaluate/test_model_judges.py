@@ -160,8 +160,8 @@ def test_a_local_model_judges_by_the_same_prompt_and_says_nothing_that_can_be_re
         ("panel:oracle", "two members or more"),
         ("panel:oracle+oracle", "each another"),
         ("panel:oracle+best", "best is unknown"),
-        ("hf:some/model@1", "no guard family is known"),
-        ("hf:guard:some/model@1", "hf:FAMILY:MODEL"),
+        ("hf:some/model@1a2b3c4", "no guard family is known"),
+        ("hf:guard:some/model@1a2b3c4", "hf:FAMILY:MODEL"),
     ],
 )
 def test_words_that_name_no_judge_are_refused_with_what_is_allowed(name: str, words: str) -> None:

@@ -17,12 +17,12 @@ def model_folder(path: Path, weights: bytes = b"w") -> Path:
 
 
 def test_a_hub_id_has_its_revision() -> None:
-    source = resolve_model("llava-hf/llava-1.5-7b-hf@a1b2")
-    assert (source.hub_id, source.revision, source.path) == ("llava-hf/llava-1.5-7b-hf", "a1b2", None)
-    assert fingerprint(source) != fingerprint(resolve_model("llava-hf/llava-1.5-7b-hf@a1b3"))
+    source = resolve_model("llava-hf/llava-1.5-7b-hf@a1b2c3d")
+    assert (source.hub_id, source.revision, source.path) == ("llava-hf/llava-1.5-7b-hf", "a1b2c3d", None)
+    assert fingerprint(source) != fingerprint(resolve_model("llava-hf/llava-1.5-7b-hf@a1b2c3e"))
 
 
-@pytest.mark.parametrize("words", ["llava-hf/llava-1.5-7b-hf", "nowhere"])
+@pytest.mark.parametrize("words", ["llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf@main", "nowhere"])
 def test_what_is_no_folder_and_has_no_revision_is_refused(words: str) -> None:
     with pytest.raises(ModelError, match="REVISION"):
         resolve_model(words)

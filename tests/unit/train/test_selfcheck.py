@@ -9,8 +9,9 @@ import torch
 from tests.tiny_models import save_tiny_llava
 from tests.training_rows import picture, row, run_training, write_rows
 
+import blindpo.train.run
 import blindpo.train.selfcheck as selfcheck
-from blindpo.errors import ModelError
+from blindpo.errors import ConfigError, ModelError, NothingKeptError
 from blindpo.models.families import Family
 from blindpo.models.source import resolve_model
 from blindpo.models.vlm import Vlm, load_vlm
@@ -106,6 +107,21 @@ def test_packed_and_separate_training_are_the_same_run(base: Path, tmp_path: Pat
         found[packing] = [json.loads(line) for line in lines]
     for one, other in zip(found["on"], found["off"], strict=True):
         assert one == pytest.approx(other, rel=2e-4, abs=2e-5)
+
+
+def test_a_budget_that_keeps_no_evaluation_row_names_their_path(base: Path, tmp_path: Path) -> None:
+    data, long = write_rows(tmp_path / "data", [row(0)]), write_rows(tmp_path / "long", [row(1, chosen="why " * 40)])
+    with pytest.raises(NothingKeptError, match=r"no row of .*/long can be used to eval"):
+        run_training(base, data, tmp_path / "run", config={"tokens_per_batch": 120}, eval_data=long, max_steps=1)
+
+
+def test_targets_that_the_model_has_not_are_named_before_rows_are_read(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blindpo.train.run, "load_examples", None)
+    data = write_rows(tmp_path / "data", [row(0)])
+    with pytest.raises(ConfigError, match=r"lora_targets q_prj: .*give some of: .*down_proj.*q_proj"):
+        run_training(base, data, tmp_path / "run", config={"lora": True, "lora_targets": ("q_prj",)}, max_steps=1)
 
 
 def test_a_row_longer_than_the_budget_is_forecast_and_rejected(base: Path, tmp_path: Path) -> None:
