@@ -10,6 +10,7 @@ from blindpo.evaluate.stored import ROWS
 from blindpo.evaluate.verdicts import RESPONSES, json_lines, read_responses
 from blindpo.evaluate.views import SAFE_IMAGES, VIEWS
 from blindpo.rows.shards import read_rows
+from blindpo.runs.folder import differences
 from blindpo.runs.manifest import read_json
 
 
@@ -36,10 +37,8 @@ def join_parts(parts: Sequence[Path]) -> Joined:
     for path, found in identities:
         number, of = found["part"]
         if {**found, "part": None} != {**leading, "part": None} or of != total:
-            differ = sorted(key for key in found if key != "part" and found[key] != leading.get(key))
-            raise SourceError(
-                f"{path} is part of another evaluation than {first} (it differs in: {', '.join(differ) or 'parts'})"
-            )
+            differ = differences({**leading, "part": total}, {**found, "part": of})
+            raise SourceError(f"{path} is part of another evaluation than {first} (it differs in: {', '.join(differ)})")
         if number in numbers:
             raise SourceError(f"{path} and {numbers[number]} are both part {number}/{of}; give each part once")
         numbers[number] = path

@@ -10,13 +10,17 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
-from blindpo.errors import OutputError
+from blindpo.errors import OutputError, SourceError
 from blindpo.rows.shards import WORK
 from blindpo.runs.manifest import read_json, versions, write_json
 
 State = Literal["new", "resume", "done"]
+MOST_SHOWN: Final = 8
+"""Differences that a refusal names."""
+MOST_CHARACTERS: Final = 40
+"""Of a value in such a difference: hashes and lists are cut."""
 
 
 class OutFolder:
@@ -55,15 +59,21 @@ class OutFolder:
             ) from error
 
     def _require_same(self, record: Path) -> None:
-        content = read_json(record)
+        try:
+            content = read_json(record)
+        except SourceError as error:
+            raise OutputError(
+                f"{record} cannot be read as what a run of blindpo wrote, so nobody knows whose {self.path} is; "
+                "delete that folder and run the command again"
+            ) from error
         found = content.get("identity") if isinstance(content, dict) else None
         if found == self.identity:
             return
-        theirs = found if isinstance(found, dict) else {}
-        keys = sorted(k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k))
+        changed = differences(found, self.identity) if isinstance(found, dict) else []
+        more = f", and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
         raise OutputError(
-            f"--out {self.path} holds another run (it differs in: {', '.join(keys) or 'everything'}); "
-            "give another folder, or delete that one"
+            f"--out {self.path} holds another run (it differs in: {', '.join(changed[:MOST_SHOWN]) or 'everything'}"
+            f"{more}); give another folder, or delete that one"
         )
 
     def finish(self, manifest: Mapping[str, object], timings: Mapping[str, object] | None = None) -> None:
@@ -77,3 +87,26 @@ class OutFolder:
         """The manifest of a finished run."""
         content: dict[str, object] = read_json(self.path / "manifest.json")
         return content
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
+    """What tells two identities apart, as `key.inner: old -> new`, keys in order.
+
+    >>> differences({"seed": 1, "config": {"top_k": 5, "mode": "a"}}, {"seed": 1, "config": {"top_k": 6, "mode": "a"}})
+    ['config.top_k: 5 -> 6']
+    """
+    found = []
+    for key in sorted({*old, *new}):
+        ours, theirs = new.get(key), old.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            found += differences(theirs, ours, f"{above}{key}.")
+        elif ours != theirs or (key in old) != (key in new):
+            found.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
+    return found
+
+
+def _shown(identity: Mapping[str, Any], key: str) -> str:
+    if key not in identity:
+        return "nothing"
+    text = json.dumps(identity[key], ensure_ascii=False)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."

@@ -69,6 +69,26 @@ def test_a_folder_of_another_run_or_of_nobody_is_refused(tmp_path: Path) -> None
     (tmp_path / "c" / "manifest.json").write_text("[]")
     with pytest.raises(OutputError, match="differs in: everything"):
         OutFolder(tmp_path / "c", {}).begin()
+    (tmp_path / "c" / "manifest.json").write_text("{half")
+    with pytest.raises(OutputError, match="delete that folder and run the command again"):
+        OutFolder(tmp_path / "c", {}).begin()
+
+
+def test_a_refused_folder_says_which_inner_key_differs_and_how(tmp_path: Path) -> None:
+    old = {"command": "blind", "config": {"max_new_tokens": 64, "seed": 42}, "data": {"rows": "a" * 64}}
+    new = {
+        "command": "blind",
+        "config": {"max_new_tokens": 32, "seed": 42, "dtype": "auto"},
+        "data": {"rows": "b" * 64},
+    }
+    OutFolder(tmp_path / "a", old).begin()
+    with pytest.raises(OutputError) as caught:
+        OutFolder(tmp_path / "a", new).begin()
+    shown = str(caught.value)
+    assert 'config.dtype: nothing -> "auto", config.max_new_tokens: 64 -> 32, data.rows: "aaa' in shown
+    assert "seed" not in shown and "command" not in shown and "a" * 41 not in shown
+    with pytest.raises(OutputError, match=", and 12 more"):
+        OutFolder(tmp_path / "a", {**old, "config": {f"key{number}": 1 for number in range(18)}}).begin()
 
 
 def test_a_finished_run_gives_its_manifest_back(tmp_path: Path) -> None:
