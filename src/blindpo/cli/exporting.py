@@ -1,4 +1,9 @@
-"""Write rows back in another format: blindpo export FORMAT DATA --out OUT [--images DIR]."""
+"""Write rows back in another format: blindpo export FORMAT DATA --out OUT [--images DIR].
+
+OUT of mmsafe-po and llava is one JSON file, of hh-rlhf one file of JSON lines (OUT.gz: gzipped), of trl a folder with a
+Parquet shard (OUT.parquet: that file). Only trl holds the pictures itself; the others name them, and --images writes
+them to a folder of its own.
+"""
 
 import argparse
 from dataclasses import asdict

@@ -86,7 +86,11 @@ class HHRLHF:
     def to_record(self, row: PreferenceRow) -> dict[str, Any]:
         """The two texts of a text-only row, to the letter where they were imported. Raises RowError."""
         if row.images:
-            raise RowError("HH-RLHF is text alone, the row has an image", row_id=row.row_id, field="images")
+            raise RowError(
+                "HH-RLHF is text alone, the row has an image ('blindpo build' reads the data folder as it is)",
+                row_id=row.row_id,
+                field="images",
+            )
         keys, fields = kept_fields(row, self.name)
         own = _own(row)
         as_read = {key: fields.get(key, own.get(key)) for key in keys}

@@ -75,7 +75,10 @@ class _Names:
 
 def _require_new(chosen: Format, out: Path, images: Path | None) -> None:
     """Refuse what is there already, and make the folders that are written to."""
-    takes_folder = chosen.holds_images and out.is_dir() and not any(out.iterdir())
+    writes_folder = chosen.holds_images and out.suffix != ".parquet"
+    if images is not None and not writes_folder and out.resolve() in (images.resolve(), *images.resolve().parents):
+        raise OutputError(f"--out {out} is a file in {chosen.name}; put --images elsewhere, not into it")
+    takes_folder = writes_folder and out.is_dir() and not any(out.iterdir())
     if out.exists() and not takes_folder:
         raise OutputError(f"--out {out} is there already; give a new path")
     for flag, folder in (("--images", images), ("--out", out.parent)):

@@ -62,6 +62,9 @@ def test_pictures_that_are_there_are_not_overwritten(data: Path, tmp_path: Path)
         ("trl", "data", None, "is there already"),
         ("llava", "there.json/out.json", None, "is no folder"),
         ("llava", "out.json", "there.json", "--images"),
+        ("llava", "new", "new/img", "is a file in llava; put --images elsewhere"),
+        ("mmsafe-po", "new", "new", "is a file in mmsafe-po; put --images elsewhere"),
+        ("trl", "new.parquet", "new.parquet/img", "is a file in trl; put --images elsewhere"),
         ("llavaa", "out.json", None, "did you mean 'llava'"),
     ],
 )
@@ -80,6 +83,7 @@ def test_what_is_in_the_way_is_named(
     assert main([*words, *(["--images", str(tmp_path / images)] if images else [])]) == 2
     assert message in capsys.readouterr().err
     assert (tmp_path / "there.json").read_text() == "[]"
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "folder", "there.json"}
 
 
 def test_no_row_that_the_format_can_say_is_status_1(
