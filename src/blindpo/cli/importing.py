@@ -2,6 +2,9 @@
 
 blindpo import FORMAT SOURCE [--images DIR] --out DATA
 blindpo import BENCHMARK DIR [--only WORDS] --out DATA      ('blindpo benchmarks' lists them)
+
+For a benchmark the hashes of the files that were read are written into DIR as blindpo-checksums.json, so that a later
+import notices a changed file; where DIR cannot be written, into DATA's manifest.json alone.
 """
 
 import argparse
@@ -45,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _import_benchmark(args: argparse.Namespace) -> int:
+    from blindpo.evaluate.benchmarks.download import CHECKSUMS
     from blindpo.evaluate.benchmarks.importing import import_benchmark
 
     if args.images is not None:
@@ -59,6 +63,12 @@ def _import_benchmark(args: argparse.Namespace) -> int:
         lines.append(f"Reasons, and what to fetch, are in {args.out / 'rejects.jsonl'}")
     if found.layout.startswith("unverified"):
         lines.append(f"This adapter's layout is {found.layout}")
+    if found.checksums_kept_beside_the_data:
+        lines.append(
+            f"Hashes of the files read are kept in {args.source / CHECKSUMS}: a changed file is noticed later."
+        )
+    else:
+        lines.append(f"{args.source} cannot be written: hashes of the files read are in {args.out / 'manifest.json'}")
     emit(asdict(found), "\n".join(lines), as_json=args.json)
     if args.strict and (found.rejected or found.complete is False):
         raise StrictError(

@@ -5,8 +5,10 @@ its scenario, a reference) and no row field has room for. Categories and labels 
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from blindpo.errors import RowError
@@ -41,6 +43,10 @@ class Card:
     protocols: tuple[str, ...]
     sha256: Mapping[str, str] = field(default_factory=dict)
     """Hashes of released files, where a source gives them; others are recorded at first use."""
+
+    def fetch_into(self, folder: Path) -> str:
+        """What to download, with the folder's real path for DIR."""
+        return re.sub(r"\bDIR\b", lambda _: str(folder), self.fetch)
 
     @property
     def verified(self) -> bool:

@@ -37,7 +37,10 @@ class Download:
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder} is not a folder; {self.fetch}")
         record = self.folder / CHECKSUMS
-        found = read_json(record) if record.is_file() else {}
+        try:
+            found = read_json(record) if record.is_file() else {}
+        except SourceError:
+            found = None
         if not isinstance(found, dict):
             raise SourceError(
                 f"{record} holds no hashes by name; delete it if the download beside it is as you fetched it"
@@ -142,7 +145,8 @@ class Download:
     def remember(self) -> bool:
         """Keep the hashes of what was read for the next time; returns whether the folder could be written."""
         try:
-            write_json(self.folder / CHECKSUMS, {**self.seen, **self.known})
+            if not self.seen.keys() <= self.known.keys():
+                write_json(self.folder / CHECKSUMS, {**self.seen, **self.known})
         except OSError:
             return False
         return True

@@ -51,7 +51,9 @@ class FigStep:
         texts = long_texts(download.read(download.first(CODE)).decode(), where=CODE, at_least=100)
         found = [text for text in texts if text.startswith(_OPENING)]
         if len(found) != 1:
-            raise SourceError(f"{download.folder / CODE} holds {len(found)} texts that open as the prompt; {_FETCH}")
+            raise SourceError(
+                f"{download.folder / CODE} holds {len(found)} texts that open as the prompt; {download.fetch}"
+            )
         lines = download.csv(f"{root}{self.table}", "category_id", "task_id")
         return [(root, found[0], line) for line in lines]
 

@@ -45,7 +45,7 @@ class HoliSafe:
         """(record, whether its query stands under both kinds of whole)."""
         found = download.json("holisafe_bench.json")
         if not isinstance(found, list):
-            raise SourceError(f"{download.folder / 'holisafe_bench.json'} is no JSON list; {self.card.fetch}")
+            raise SourceError(f"{download.folder / 'holisafe_bench.json'} is no JSON list; {download.fetch}")
         ends: dict[str, set[str]] = defaultdict(set)
         for record in found:
             if isinstance(record, dict):

@@ -20,7 +20,7 @@ from blindpo.rows.checks import require_valid
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_shard
 from blindpo.runs.folder import OutFolder
-from blindpo.runs.local import Reject, ShardResult, run_sharded
+from blindpo.runs.local import Reject, ShardResult, Totals, run_sharded
 
 SHARD_RECORDS: Final = 64
 
@@ -39,6 +39,8 @@ class BenchmarkSummary:
     only: tuple[str, ...]
     revision: str | None
     layout: str
+    checksums_kept_beside_the_data: bool
+    """Whether the hashes of what was read could be written into the download's folder."""
 
 
 def import_benchmark(name: str, folder: Path, out: Path, *, only: Collection[str] = ()) -> BenchmarkSummary:
@@ -48,11 +50,12 @@ def import_benchmark(name: str, folder: Path, out: Path, *, only: Collection[str
     NothingKeptError.
     """
     benchmark = find_benchmark(name)
-    download = Download(folder, benchmark.card.fetch, benchmark.card.sha256)
+    fetch = benchmark.card.fetch_into(folder)
+    download = Download(folder, fetch, benchmark.card.sha256)
     records = benchmark.records(download)
     if not records:
         files = ", ".join(benchmark.files(download))
-        raise SourceError(f"{folder}: {files} holds no record; {benchmark.card.fetch}")
+        raise SourceError(f"{folder}: {files} holds no record; {fetch}")
     identity = {
         "command": "import",
         "benchmark": name,
@@ -72,26 +75,27 @@ def import_benchmark(name: str, folder: Path, out: Path, *, only: Collection[str
         if not reasons:
             raise ConfigError(f"--only {','.join(sorted(only))} keeps no row of {name}; see its categories and subsets")
         raise NothingKeptError(
-            f"no row of {name} could be kept; the first of {len(reasons)} reasons: {reasons[0]}; {benchmark.card.fetch}"
+            f"no row of {name} could be kept; the first of {len(reasons)} reasons: {reasons[0]}; {fetch}"
         )
     if state == "resume":  # the shards of before a kill were read by another process
         _recall(out, download)
     remembered = download.remember()
-    found = _found(benchmark.card, totals.kept, totals.rejected, sorted(only))
-    target.finish({**asdict(found), "checksums_kept_beside_the_data": remembered})
+    found = _found(benchmark.card, totals, sorted(only), remembered=remembered)
+    target.finish({**asdict(found), **({} if remembered else {"checksums": {**download.seen, **download.known}})})
     return found
 
 
-def _found(card: Card, kept: int, rejected: int, only: Sequence[str]) -> BenchmarkSummary:
+def _found(card: Card, totals: Totals, only: Sequence[str], *, remembered: bool) -> BenchmarkSummary:
     return BenchmarkSummary(
         benchmark=card.name,
-        rows=kept,
+        rows=totals.kept,
         released=card.num_rows,
-        rejected=rejected,
-        complete=None if card.num_rows is None or only else kept == card.num_rows,
+        rejected=totals.rejected,
+        complete=None if card.num_rows is None or only else totals.kept == card.num_rows,
         only=tuple(only),
         revision=card.revision,
         layout=card.layout,
+        checksums_kept_beside_the_data=remembered,
     )
 
 

@@ -23,10 +23,11 @@ def _record(benchmark: Benchmark, data: Path | None) -> dict[str, Any]:
 
 def _on_disk(benchmark: Benchmark, folder: Path) -> dict[str, Any]:
     """Whether the files are there, from names and sizes alone: nothing large is read for a list."""
-    found: dict[str, Any] = {"folder": str(folder), "on_disk": "nothing", "files": [], "missing": None}
+    fetch = benchmark.card.fetch_into(folder)
+    found: dict[str, Any] = {"folder": str(folder), "fetch": fetch, "on_disk": "nothing", "files": [], "missing": None}
     if not folder.is_dir():
         return found
-    download = Download(folder, benchmark.card.fetch, benchmark.card.sha256)
+    download = Download(folder, fetch, benchmark.card.sha256)
     try:
         names = benchmark.files(download)
     except SourceError as error:

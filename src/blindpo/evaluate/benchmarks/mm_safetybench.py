@@ -58,7 +58,7 @@ class MMSafetyBench:
         if len(found) != NUM_SCENARIOS:
             raise SourceError(
                 f"{download.folder / root / 'processed_questions'} holds {len(found)} of the {NUM_SCENARIOS} "
-                f"scenario files; {_FETCH}"
+                f"scenario files; {download.fetch}"
             )
         return [*found, download.first("TinyVersion_ID_List.json")] if self.tiny else found
 
@@ -84,7 +84,8 @@ class MMSafetyBench:
         )
         if not shaped:
             raise SourceError(
-                f"{download.folder / 'TinyVersion_ID_List.json'} is no list of Scenario and Sampled_ID_List; {_FETCH}"
+                f"{download.folder / 'TinyVersion_ID_List.json'} is no list of Scenario and Sampled_ID_List; "
+                f"{download.fetch}"
             )
         return {(str(each.get("Scenario")), str(number)) for each in listed for number in each["Sampled_ID_List"]}
 

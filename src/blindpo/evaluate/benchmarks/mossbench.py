@@ -42,7 +42,7 @@ class MossBench:
         root = download.root("images_information")
         found = download.json(f"{root}{_INFORMATION}")
         if not isinstance(found, dict):
-            raise SourceError(f"{download.folder / root / _INFORMATION} is no JSON object; {self.card.fetch}")
+            raise SourceError(f"{download.folder / root / _INFORMATION} is no JSON object; {download.fetch}")
         return [(root, key, record) for key, record in found.items()]
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:

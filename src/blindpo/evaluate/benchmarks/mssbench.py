@@ -51,7 +51,7 @@ class MssBench:
         found = download.json(self.files(download)[0])
         chat = found.get("chat") if isinstance(found, dict) else None
         if not isinstance(chat, list):
-            raise SourceError(f"{download.folder / self.files(download)[0]} holds no list 'chat'; {self.card.fetch}")
+            raise SourceError(f"{download.folder / self.files(download)[0]} holds no list 'chat'; {download.fetch}")
         prefix = ""
         if download.has(PROMPTS):
             prefix = python_constant(download.read(PROMPTS).decode(), PREFIX, where=PROMPTS)

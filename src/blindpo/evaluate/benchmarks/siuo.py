@@ -40,7 +40,7 @@ class Siuo:
         root = download.root("siuo_gen.json")
         found = download.json(f"{root}siuo_gen.json")
         if not isinstance(found, list):
-            raise SourceError(f"{download.folder / root / 'siuo_gen.json'} is no JSON list; {self.card.fetch}")
+            raise SourceError(f"{download.folder / root / 'siuo_gen.json'} is no JSON list; {download.fetch}")
         return [(root, record) for record in found]
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:

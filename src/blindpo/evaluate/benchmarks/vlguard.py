@@ -44,7 +44,7 @@ class VlGuard:
         """The list of pictures."""
         found = download.json(self.files(download)[0])
         if not isinstance(found, list):
-            raise SourceError(f"{download.folder / self.files(download)[0]} is no JSON list; {self.card.fetch}")
+            raise SourceError(f"{download.folder / self.files(download)[0]} is no JSON list; {download.fetch}")
         return found
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:

@@ -40,7 +40,7 @@ class VlsBench:
         root = download.root("data.json")
         found = download.json(f"{root}data.json")
         if not isinstance(found, list):
-            raise SourceError(f"{download.folder / root / 'data.json'} is no JSON list; {self.card.fetch}")
+            raise SourceError(f"{download.folder / root / 'data.json'} is no JSON list; {download.fetch}")
         return [(root, record) for record in found]
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:

@@ -85,7 +85,7 @@ def test_a_missing_file_says_what_to_fetch(name: str, tmp_path: Path) -> None:
         (folder / file).rename(tmp_path / "aside")
         with pytest.raises(SourceError) as caught:
             import_benchmark(name, folder, tmp_path / f"data{place}")
-        assert BENCHMARKS[name].card.fetch in str(caught.value)
+        assert BENCHMARKS[name].card.fetch.replace("DIR", str(folder)) in str(caught.value)
         assert not (tmp_path / f"data{place}").exists()
         (tmp_path / "aside").rename(folder / file)
     with pytest.raises(SourceError, match="is not a folder"):
@@ -223,7 +223,9 @@ def test_the_list_says_what_lies_on_disk(tmp_path: Path, capsys: pytest.CaptureF
     assert found["siuo"]["on_disk"] == "files" and found["vlguard"]["on_disk"] == "nothing"
     assert found["msts"]["on_disk"] == "incomplete" and "english_multimodal.csv" in found["msts"]["missing"]
     assert main(["benchmarks", "--data", str(tmp_path)]) == 0
-    assert "to get it  fetch test.json" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "to get it  fetch test.json" in told
+    assert f"into {tmp_path / 'vlguard'}" in told and "DIR" not in told
     assert main(["benchmarks", "--json"]) == 0
     assert {card["name"] for card in json.loads(capsys.readouterr().out)["benchmarks"]} == set(BENCHMARKS)
 
@@ -232,8 +234,27 @@ def test_the_command_imports_a_benchmark(tmp_path: Path, capsys: pytest.CaptureF
     folder = write("siuo", tmp_path / "dir")
     words = ["import", "siuo", str(folder), "--out", str(tmp_path / "data")]
     assert main(words) == 0
-    assert "2 rows of the 167 that were released" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "2 rows of the 167 that were released" in told
+    assert f"kept in {folder / CHECKSUMS}" in told
     assert main([*words, "--strict", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["complete"] is False
     assert main([*words, "--images", str(folder)]) == 2
     assert main(["import", "llava", str(folder), "--only", "x", "--out", str(tmp_path / "other")]) == 2
+
+
+def test_a_download_that_cannot_be_written_is_read_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write("siuo", tmp_path / "dir")
+
+    def refuse(path: Path, content: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("blindpo.evaluate.benchmarks.download.write_json", refuse)
+    words = ["import", "siuo", str(folder), "--out", str(tmp_path / "data")]
+    for _ in range(2):  # the second time from the manifest
+        assert main(words) == 0
+        assert f"{folder} cannot be written: hashes" in capsys.readouterr().out
+    noted = json.loads((tmp_path / "data" / "manifest.json").read_text())["checksums"]
+    assert set(read_files("siuo", folder)) <= set(noted) and not (folder / CHECKSUMS).exists()
