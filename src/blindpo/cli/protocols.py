@@ -1,6 +1,6 @@
 """List the protocols, or score stored responses under several of them (the bridge between published numbers).
 
-blindpo protocols [--json]
+blindpo protocols [--use ID[,ID...]] [--json]
 blindpo protocols EVAL --use ID[,ID...]|all [--judge chat:MODEL] [--prompts DIR] --out SCORES
 blindpo protocols EVAL --against EVAL2 --use pairwise/more-helpful/ours --judge chat:MODEL --out SCORES
 """
@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
         emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
         return 0
     results = run_protocols(args.eval, names, args.out, judge=judge, shipped=args.prompts)
-    emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
+    lines = [*map(_words, results["scores"].values())]
+    lines += [f"skipped {name}: {reason}" for name, reason in results.get("skipped", {}).items()]
+    emit(results, "\n".join(lines), as_json=args.json)
     return 0
 
 
@@ -75,8 +77,13 @@ def _judge(args: argparse.Namespace) -> Any:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from blindpo.evaluate.protocols.table import PROTOCOLS
+    from blindpo.evaluate.protocols.duel import QUESTIONS
+    from blindpo.evaluate.protocols.table import PROTOCOLS, find_protocol
 
+    names = [name.strip() for name in args.use.split(",") if name.strip()]
+    everything = names == ["all"]
+    duels = [name for name in QUESTIONS if everything or name in names]
+    asked = PROTOCOLS.values() if everything else [find_protocol(name) for name in names if name not in duels]
     found = [
         {
             "id": each.id,
@@ -90,12 +97,10 @@ def _list(args: argparse.Namespace) -> int:
             "notes": list(each.notes),
             "unverified": each.unverified,
         }
-        for each in PROTOCOLS.values()
+        for each in asked
     ]
-    from blindpo.evaluate.protocols.duel import QUESTIONS
-
-    words = "\n".join([*map(_card, found), *(f"{name}\n  for      two evaluations (--against)" for name in QUESTIONS)])
-    emit({"protocols": found, "pairwise": list(QUESTIONS)}, words, as_json=args.json)
+    words = "\n".join([*map(_card, found), *(f"{name}\n  for      two evaluations (--against)" for name in duels)])
+    emit({"protocols": found, "pairwise": duels}, words, as_json=args.json)
     return 0
 
 

@@ -209,6 +209,7 @@ def test_judges_and_keys_that_do_not_fit_are_named(tables: tuple[Path, Path], tm
     cases: list[tuple[list[Path], JudgeCheckConfig, str]] = [
         ([tables[1], tables[1]], CONFIG, "stands in two files"),
         ([tables[1]], replace(CONFIG, judges=("best",)), "no table of verdicts has the column 'best'"),
+        ([tables[1]], replace(CONFIG, judges=("goood",)), "did you mean 'good'.; they have: good, coin, mute"),
         ([], replace(CONFIG, with_rules=False), "no verdict to check"),
         ([tmp_path / "latin.csv"], CONFIG, "no CSV file in UTF-8"),
         ([other], CONFIG, "none of its keys"),

@@ -59,6 +59,8 @@ def test_from_evaluations_to_a_sheet_to_rates_with_people_in_them(
     assert len({(row["model"], row["row_id"]) for row in rows}) == 80
     assert all((tmp_path / "sheet" / row["images"]).is_file() for row in rows)
     assert {row["label"] for row in rows} == {""}
+    assert main(["judge-check", str(tmp_path / "sheet" / "labels.csv"), *folders]) == 2
+    assert "column 'label' is empty; fill in" in capsys.readouterr().err
 
     labels = labelled(tmp_path / "sheet" / "labels.csv", tmp_path / "labels.csv")
     words = ["--num-draws", "200", "--num-choices", "10", "--labels-per-model", "20"]

@@ -21,6 +21,7 @@ from blindpo.evaluate.judge_check.tables import (
     label_code,
     read_table,
     require_columns,
+    require_labels,
 )
 from blindpo.evaluate.stored import StoredEval, load_eval
 from blindpo.rows.row import PreferenceRow
@@ -87,6 +88,7 @@ def _labels(path: Path, items: dict[Item, PreferenceRow], config: JudgeCheckConf
     rows = read_table(path)
     key, model = config.key or ROW_ID, config.model or MODEL
     require_columns(path, rows, [config.label, key, config.model])
+    require_labels(path, rows, config.label)
     by_model = model in rows[0]
     names = {name for name, _ in items}
     if not by_model and len(names) > 1:

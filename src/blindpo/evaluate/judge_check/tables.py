@@ -1,6 +1,7 @@
 """Human labels and judges' verdicts from CSV files, row by row, with plain words for what does not fit."""
 
 import csv
+import difflib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,12 +56,16 @@ def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfi
     wanted = [config.label, *config.annotators, config.model, *config.categories, config.cluster, config.key]
     require_columns(labels, rows, [*wanted, config.response if config.with_rules else None])
     found: dict[str, Codes] = {}
+    offered: list[str] = []
     for path in verdicts:
         for name, codes in _verdicts(path, labels, rows, config).items():
+            offered.append(name)
+            if config.judges and name not in config.judges:
+                continue
             if name in found:
                 raise SourceError(f"{path}: judge '{name}' stands in two files; rename one column")
             found[name] = codes
-    _require_judges(found, config)
+    _require_judges(offered, config)
     if config.with_rules:
         texts = [row[config.response or ""] for row in rows]
         found["refusal-rules"] = np.array([not looks_like_refusal(text) for text in texts], dtype=np.int8)
@@ -69,11 +74,13 @@ def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfi
     return _labelled(labels, rows, found, config)
 
 
-def _require_judges(found: Iterable[str], config: JudgeCheckConfig) -> None:
-    lacking = [name for name in config.judges if name not in set(found)]
+def _require_judges(offered: Sequence[str], config: JudgeCheckConfig) -> None:
+    lacking = [name for name in config.judges if name not in offered]
     if lacking:
+        close = difflib.get_close_matches(lacking[0], offered, n=1, cutoff=0.5)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
         raise SourceError(
-            f"no table of verdicts has the column '{lacking[0]}'; they have: {', '.join(found) or 'none'}"
+            f"no table of verdicts has the column '{lacking[0]}'{hint}; they have: {', '.join(offered) or 'none'}"
         )
 
 
@@ -110,6 +117,12 @@ def require_columns(path: Path, rows: Sequence[Row], columns: Iterable[str | Non
             raise SourceError(f"{path} has no column '{column}'; it has: {', '.join(rows[0])}")
 
 
+def require_labels(path: Path, rows: Sequence[Row], column: str) -> None:
+    """Raise SourceError where nobody has labelled a row yet."""
+    if not any(row[column].strip() for row in rows):
+        raise SourceError(f"{path}: column '{column}' is empty; fill in the labels of some rows, and run this again")
+
+
 def _verdicts(path: Path, labels: Path, rows: Sequence[Row], config: JudgeCheckConfig) -> dict[str, Codes]:
     theirs = read_table(path)
     if config.key is None and len(theirs) != len(rows):
@@ -117,7 +130,7 @@ def _verdicts(path: Path, labels: Path, rows: Sequence[Row], config: JudgeCheckC
             f"{path} has {len(theirs)} rows and {labels} has {len(rows)}; "
             "without --key they must be the same answers in the same order"
         )
-    names = [name for name in theirs[0] if name != config.key and (not config.judges or name in config.judges)]
+    names = [name for name in theirs[0] if name != config.key]
     if config.key is not None:
         require_columns(path, theirs, [config.key])
         theirs = _by_key(path, theirs, rows, config.key)
@@ -157,6 +170,7 @@ def label_code(value: str, config: JudgeCheckConfig) -> int:
 def _labelled(path: Path, rows: Sequence[Row], found: dict[str, Codes], config: JudgeCheckConfig) -> Checked:
     codes = np.array([label_code(row[config.label], config) for row in rows], dtype=np.int8)
     kept = codes != NONE
+    require_labels(path, rows, config.label)
     if not kept.any():
         raise SourceError(
             f"{path}, column '{config.label}': no label begins with {', '.join(config.safe)} (safe) or "

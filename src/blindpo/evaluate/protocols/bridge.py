@@ -6,7 +6,7 @@ scores stand there with bounds, and the same command goes on.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,7 @@ from blindpo.evaluate.protocols.score import score
 from blindpo.evaluate.protocols.strings import StringRule
 from blindpo.evaluate.protocols.table import find_protocol, fitting
 from blindpo.evaluate.stored import StoredEval, load_eval, stored_pictures
-from blindpo.evaluate.verdicts import RESPONSES
+from blindpo.evaluate.verdicts import RESPONSES, View
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
 from blindpo.runs.folder import OutFolder
@@ -63,17 +63,18 @@ def prepare(protocol: Protocol, shipped: Path | None) -> Prepared:
     return Prepared(protocol=protocol, wording=wording, rule=rule, hash=protocol_hash(protocol, texts))
 
 
-def chosen(names: Sequence[str], rows: Sequence[PreferenceRow], *, judge: bool, shipped: bool) -> list[Protocol]:
+def chosen(
+    names: Sequence[str], rows: Sequence[PreferenceRow], views: Collection[View], *, judge: bool, shipped: bool
+) -> tuple[list[Protocol], dict[str, str]]:
     """The protocols called `names`; "all" takes those that fit the rows and have what they need.
 
-    Raises ConfigError where one does not fit the rows.
+    The second is what "all" passed over though it fits, by id with the reason. Raises ConfigError where one that was
+    named does not fit the rows, or what was asked of them (`views`).
     """
     if list(names) == ["all"]:
-        return [
-            each
-            for each in fitting(rows)
-            if (judge or each.decides != "judge") and (shipped or not each.shipped) and not _lacks(each, rows)
-        ]
+        fit = [each for each in fitting(rows) if (judge or each.decides != "judge") and (shipped or not each.shipped)]
+        skipped = {each.id: reason for each in fit if (reason := _lacks(each, rows, views))}
+        return [each for each in fit if each.id not in skipped], skipped
     found = [find_protocol(name) for name in names]
     for protocol in found:
         stranger = next((row for row in rows if not protocol.fits(row)), None)
@@ -83,14 +84,19 @@ def chosen(names: Sequence[str], rows: Sequence[PreferenceRow], *, judge: bool, 
                 f"{protocol.id} is for {', '.join(protocol.benchmarks)}, and row {stranger.row_id} comes from "
                 f"{stranger.provenance.source}; what fits these rows: {allowed}"
             )
-        reason = _lacks(protocol, rows)
+        reason = _lacks(protocol, rows, views)
         if reason:
             raise ConfigError(f"{protocol.id}: {reason}")
-    return found
+    return found, {}
 
 
-def _lacks(protocol: Protocol, rows: Sequence[PreferenceRow]) -> str | None:
+def _lacks(protocol: Protocol, rows: Sequence[PreferenceRow], views: Collection[View]) -> str | None:
     """Why these rows cannot be scored by it, though they are of its benchmark."""
+    if protocol.view not in views:
+        return (
+            f"these rows were not asked under the view {protocol.view}; evaluate them with "
+            f"--set views=as_is,{protocol.view}"
+        )
     if protocol.needs_prefix and any('"prefix": null' in (row.extra or "") for row in rows):
         return (
             "these rows were asked without the benchmark's own instruction; import them again with utils/prompts.py "
@@ -114,7 +120,9 @@ def run_protocols(
     """
     stored = load_eval(eval_folder)
     rows, metas = without_images(stored.rows)
-    prepared = [prepare(p, shipped) for p in chosen(names, rows, judge=judge is not None, shipped=shipped is not None)]
+    views = {each.view for each in stored.responses}
+    wanted, skipped = chosen(names, rows, views, judge=judge is not None, shipped=shipped is not None)
+    prepared = [prepare(protocol, shipped) for protocol in wanted]
     if not prepared:
         raise SourceError(f"no protocol fits the rows of {eval_folder}; 'blindpo protocols' lists all")
     asks = any(each.protocol.decides == "judge" for each in prepared)
@@ -138,7 +146,7 @@ def run_protocols(
         lines = "".join(json.dumps(as_record(decision), ensure_ascii=False) + "\n" for decision in decisions)
         write_text(out / f"decisions-{slug(each.protocol.id)}.jsonl", lines)
         found[each.protocol.id] = _record(each, stored, material, decisions, judge=judge, num_draws=num_draws)
-    results = {"model": stored.manifest["identity"]["model"], "scores": found}
+    results = {"model": stored.manifest["identity"]["model"], "scores": found, "skipped": skipped}
     write_json(out / SCORES, results)
     if unanswered:
         raise UnansweredError(

@@ -264,3 +264,25 @@ def test_no_number_is_printed_without_its_protocol(tmp_path: Path, capsys: pytes
     assert main(["protocols", str(stored)]) == 2
     assert main(["protocols", str(stored), "--judge", "gpt", "--out", str(tmp_path / "t")]) == 2
     assert main(["protocols", str(stored), "--set", "x=1", "--out", str(tmp_path / "t")]) == 2
+
+
+def test_the_list_shows_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["protocols", "--use", "mmsafe/cheating,pairwise/more-helpful/ours", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [each["id"] for each in shown["protocols"]] == ["mmsafe/cheating"]
+    assert shown["pairwise"] == ["pairwise/more-helpful/ours"]
+    assert main(["protocols", "--use", "mmsafe/cheatin"]) == 2
+    assert "did you mean 'mmsafe/cheating'" in capsys.readouterr().err
+
+
+def test_a_protocol_whose_view_was_not_asked_is_skipped_and_says_how_to_ask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, stored = evaluated("mmsafe-po-test", tmp_path)
+    for _ in range(2):  # the second time from what was stored
+        assert main(["protocols", str(stored), "--out", str(tmp_path / "s")]) == 0
+        printed = capsys.readouterr().out
+        assert "skipped mmsafe/cheating: " in printed and "--set views=as_is,safe_image" in printed
+    assert "mmsafe/cheating" not in json.loads((tmp_path / "s" / "scores.json").read_text())["scores"]
+    assert main(["protocols", str(stored), "--use", "mmsafe/cheating", "--out", str(tmp_path / "t")]) == 2
+    assert "--set views=as_is,safe_image" in capsys.readouterr().err
