@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from blindpo.train.checkpoints import drop_half_written, latest_complete, state_
 from blindpo.train.collator import Collator
 from blindpo.train.config import TrainConfig
 from blindpo.train.engine import Engine, require_engine, running
+from blindpo.train.examples import Example
 from blindpo.train.forecast import PlanWatch
 from blindpo.train.metrics import MetricsFile
 from blindpo.train.precision import cast_weights, weights_dtype
@@ -44,8 +46,8 @@ def fit(config: TrainConfig, settings: Any, start: Vlm, *, sets: Sets, collator:
         freeze_vision(model)
     if config.lora:
         model = add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
-    if settings.ddp_find_unused_parameters is None and config.freeze_vision:
-        settings.ddp_find_unused_parameters = False  # every micro-batch touches all that trains: see `steps.py`
+    if settings.ddp_find_unused_parameters is None:
+        settings.ddp_find_unused_parameters = not _touches_all(config, sets["train"])
     trainer = PreferenceTrainer(
         model, settings, config, train=sets["train"], evaluation=sets.get("eval"), collator=collator,
         metrics=MetricsFile(Path(settings.output_dir) / "metrics.jsonl"), reference_model=reference,
@@ -55,6 +57,15 @@ def fit(config: TrainConfig, settings: Any, start: Vlm, *, sets: Sets, collator:
     _add_watches(trainer, engine, config, start)
     _take_steps(trainer)
     return Fitted(trainer, engine)
+
+
+def _touches_all(config: TrainConfig, examples: Sequence[Example]) -> bool:
+    """Whether every micro-batch touches all that trains, so that DDP need not look for what it passed over.
+
+    The language model is in each. The projector is too, by a companion (`steps.py`), if any row has a picture; of a
+    vision tower that trains, a family may leave the last layers out.
+    """
+    return config.lora or (config.freeze_vision and any(example.image_key for example in examples))
 
 
 def _online_reference(model: Any, settings: Any) -> Any:
