@@ -53,6 +53,22 @@ def test_nothing_committed_is_large_private_or_secret() -> None:
                 assert not PRIVATE.search(text), f"{name(path)} names a private path, host or GPU"
 
 
+def links(page: Path) -> list[str]:
+    """The relative links of a Markdown page, fenced code apart, without their fragments."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"\]\(<?([^)\s>]+)>?(?:\s[^)]*)?\)", text)
+    return [link.partition("#")[0] for link in found if not re.match(r"[a-z]+:|#", link)]
+
+
+def test_every_relative_link_of_the_docs_and_every_page_that_is_named_exists() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    linked = [(page, page.parent / link) for page in pages for link in links(page)]
+    sources = [path for path in (ROOT / "src").rglob("*") if path.suffix in {".py", ".j2", ".yaml"}]
+    named = [(path, ROOT / page) for path in sources for page in re.findall(r"\bdocs/[\w./-]+\.md\b", path.read_text())]
+    assert len(linked) > 20 and named, "the search finds nothing any more"
+    assert not [f"{name(path)}: {name(target)}" for path, target in linked + named if not target.exists()]
+
+
 def config_classes() -> list[tuple[Path, str, list[str]]]:
     found = []
     for path in MODULES:

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if summary.lengths:
         sizes = sorted(summary.lengths.values())
         lines.append(f"tokens a row: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}; limit {summary.limit}")
+        lines.append(f"{len(summary.over_limit)} of {len(sizes)} rows are over the limit")
         lines += [f"over the limit: {row_id} ({summary.lengths[row_id]} tokens)" for row_id in summary.over_limit]
     emit(summary.to_json(), "\n".join(lines), as_json=args.json)
     failed = summary.sound == 0 or (args.strict and (summary.findings or summary.over_limit))

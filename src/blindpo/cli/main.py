@@ -44,11 +44,23 @@ COMMANDS: Final = {
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with its errors in one paragraph."""
+    """argparse with its errors in one paragraph, and the closest option for a mistyped one."""
+
+    words: Sequence[str] = ()
+    """What is parsed."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is; status 2."""
-        self.exit(2, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
+        """Say what is wrong, what may have been meant, and where help is; status 2."""
+        self.exit(2, f"{self.prog}: {message}{self._meant()}. See '{self.prog} --help'.\n")
+
+    def _meant(self) -> str:
+        shown = [name for name, option in self._option_string_actions.items() if option.help is not argparse.SUPPRESS]
+        for word in self.words:
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in self._option_string_actions:
+                for close in difflib.get_close_matches(name, shown, n=1, cutoff=0.75):
+                    return f" ({name}: did you mean {close}?)"
+        return ""
 
 
 def help_text() -> str:
@@ -96,6 +108,7 @@ def _run(name: str, words: Sequence[str]) -> int:
         parser = Parser(prog=f"blindpo {name}", description=module.__doc__, allow_abbrev=False,
                         formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
         module.add_arguments(parser)
+        parser.words = words
         args, unknown = parser.parse_known_args(words)
         # A command may take options by another library's names; it says what it makes of words that are not its own.
         args.extra, unknown = module.parse_extra(unknown) if hasattr(module, "parse_extra") else ({}, unknown)

@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     booleans = {"lora", "freeze_vision", "load_in_4bit"}
     for name, text in OWN.items():
         _add(parser, name, is_boolean=name in booleans, text=text)
-    group = parser.add_argument_group("options of transformers.TrainingArguments")
+    group = parser.add_argument_group(
+        "options of transformers.TrainingArguments",
+        "What each means: https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments",
+    )
     for name, is_boolean in argument_names().items():
         _add(group, name, is_boolean=is_boolean, text=argparse.SUPPRESS if name in FIXED else "")
     add_common(parser, strict=True)

@@ -8,6 +8,8 @@ import pytest
 from blindpo.cli import main as cli
 from blindpo.errors import NothingKeptError, UsageError
 
+TRAIN = ["train", "d", "--model", "m", "--out", "o"]
+
 
 def test_help_imports_nothing_heavy() -> None:
     code = """
@@ -47,6 +49,22 @@ def test_an_unknown_option_is_a_status_2_in_one_line(command: str, capsys: pytes
     assert cli.main([command, "--no-such-option"]) == 2
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ([*TRAIN, "--learning-rat", "1e-6"], "--learning-rat: did you mean --learning-rate?"),
+        ([*TRAIN, "--learning_rat=1e-6"], "--learning_rat: did you mean --learning_rate?"),
+        (["export", "llava", "d", "--ot", "o"], "--ot: did you mean --out?"),
+        (["export", "llava", "d", "--out", "o", "--zebra"], "unrecognized arguments: --zebra. See"),
+    ],
+)
+def test_a_mistyped_option_is_named_with_the_closest_one(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert meant in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def test_lengths_are_those_of_training(data: Path, model: Path, capsys: pytest.C
     words = ["check", str(data), "--model", str(model), "--max-length", str(limit)]
     assert main(words) == 0
     over = [row_id for row_id, length in expected.items() if length > limit]
-    assert f"over the limit: {over[0]} " in capsys.readouterr().out and len(over) == 1
+    told = capsys.readouterr().out
+    assert f"over the limit: {over[0]} " in told and len(over) == 1
+    assert "1 of 12 rows are over the limit" in told
     assert main([*words, "--strict"]) == 1
 
 
