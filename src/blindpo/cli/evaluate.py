@@ -158,6 +158,8 @@ SUITE_MEASURES = (
 
 def table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:
     """The measures for a person: value, interval, n; `no data` where there is none."""
+    from blindpo.rows.overlap import shared_words
+
     lines = [f"judge {results['judge']}{_weak(results)}, {results['rows']} rows"]
     lines += [f"  {name:<26}{_words(found)}" for name, found in results["measures"].items() if _told(name, found)]
     lines.append("safety_rate by label")
@@ -167,6 +169,8 @@ def table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:
             lines.append(f"{number} rows have no response to their view {view}: {reason}")
         if counts["cut"]:
             lines.append(f"{counts['cut']} responses to the view {view} were cut at max_new_tokens")
+    if said := shared_words(results.get("training_rows", 0), results["rows"]):
+        lines.append(f"WARNING: {said}")
     lines += [f"{number} without a verdict: {why}" for why, number in results.get("no_verdict_reasons", {}).items()]
     if results.get("not_asked"):
         lines.append(

@@ -6,7 +6,7 @@ same rows and responses and the verdicts of another judge.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,8 +32,9 @@ from blindpo.evaluate.stored import (
 from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, json_lines, read_responses
 from blindpo.evaluate.views import SAFE_IMAGES, Pictures, pictures_for
 from blindpo.models.source import ModelSource, fingerprint
+from blindpo.rows.overlap import num_trained_on, read_keys
 from blindpo.rows.row import PreferenceRow
-from blindpo.rows.shards import data_hash, read_rows
+from blindpo.rows.shards import count_rows, data_hash, read_rows
 from blindpo.runs.engine import IN_PROCESS, Engine
 from blindpo.runs.folder import OutFolder
 from blindpo.runs.manifest import read_json, write_json, write_text
@@ -98,8 +99,13 @@ def evaluate(
         prompts = Prompts(loaded.processor, scope, prompt_cache, pictures=pictures)
         return write_responses(loaded, config, data, folder.work, cache=prompts, part=part)
 
-    def who() -> dict[str, str]:
-        return {"name": name or _name(model), "fingerprint": vlm.fingerprint if vlm else fingerprint(model)}
+    def who() -> dict[str, str | int]:
+        found: dict[str, str | int] = {
+            "name": name or _name(model),
+            "fingerprint": vlm.fingerprint if vlm else fingerprint(model),
+        }
+        shared = _num_training_rows(model, data, rows_hash)
+        return {**found, "training_rows": shared} if shared else found
 
     return _answer(config, data, out, who=who, make=make, part=part)
 
@@ -147,7 +153,7 @@ def _answer(
     data: Path,
     out: Path,
     *,
-    who: Callable[[], dict[str, str]],
+    who: Callable[[], Mapping[str, str | int]],
     make: Callable[[OutFolder, Pictures], list[Path]],
     part: Part = WHOLE,
 ) -> EvalSummary:
@@ -163,7 +169,7 @@ def _answer(
         "config": settings,
         "judge": dict(judge.identity),
         "data": data_hash(data),
-        "model": who(),
+        "model": dict(who()),
     }
     folder = OutFolder(out, identity if part == WHOLE else {**identity, "part": list(part)})
     if folder.begin() == "done":
@@ -238,6 +244,17 @@ def _name(model: ModelSource) -> str:
     return model.path.resolve().name if model.path is not None else model.given
 
 
+def _num_training_rows(model: ModelSource, data: Path, rows_hash: str) -> int:
+    """How many rows of `data` the model was trained on, as far as its RUN folder (and that under it) tells."""
+    runs = [source.path for source in (model, model.base) if source is not None and source.path is not None]
+    keys = {key for run in runs for key in read_keys(run)}
+    if keys:
+        return num_trained_on(read_rows(data), keys)
+    manifests = [read_json(run / "manifest.json") for run in runs if (run / "run.json").is_file()
+                 and (run / "manifest.json").is_file()]  # fmt: skip
+    return count_rows(data) if any(each["identity"].get("data") == rows_hash for each in manifests) else 0
+
+
 def _require_rows(judge: Judge, rows: Iterable[PreferenceRow]) -> None:
     seen: set[str] = set()
     for row in rows:
@@ -260,6 +277,8 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
     cases = Cases(out / ROWS, responses, stored_pictures(out, responses))
     verdicts = judge_responses(judge, cases, folder.work)
     results = measure(judge, [row_meta(row) for row in read_rows(out / ROWS)], responses, verdicts, config=config)
+    if shared := folder.identity["model"].get("training_rows"):
+        results["training_rows"] = shared
     summary = EvalSummary(out=out, results=results, finished_before=False)
     if not summary.complete and not config.judge_allow_missing:
         return summary  # not finished: the same command asks only for what is missing

@@ -105,6 +105,8 @@ class Section:
     title: str
     models: Mapping[str, Mapping[str, Mapping[str, Any]]]
     comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know of these numbers, under the table."""
 
     @property
     def measures(self) -> list[str]:

@@ -14,6 +14,7 @@ from blindpo.errors import SourceError
 from blindpo.evaluate.stored import StoredEval, is_eval, load_eval
 from blindpo.evaluate.suite import SUITE
 from blindpo.report.extras import SCORES
+from blindpo.rows.overlap import shared_words
 from blindpo.runs.manifest import read_json
 
 METRICS: Final = "metrics.jsonl"
@@ -25,6 +26,8 @@ class Run:
 
     path: Path
     metrics: tuple[Mapping[str, float], ...]
+    shared: str = ""
+    """What is to be said of evaluation rows that were trained on."""
 
     @property
     def name(self) -> str:
@@ -48,7 +51,11 @@ def load_sources(paths: Sequence[Path]) -> Sources:
     kinds = [(path, _kind(path)) for path in once]
     return Sources(
         evaluations=tuple(load_eval(path) for path, kind in kinds if kind == "EVAL"),
-        runs=tuple(Run(path=path, metrics=_metrics(path / METRICS)) for path, kind in kinds if kind == "RUN"),
+        runs=tuple(
+            Run(path=path, metrics=_metrics(path / METRICS), shared=_shared(path))
+            for path, kind in kinds
+            if kind == "RUN"
+        ),
         scores=tuple(path for path, kind in kinds if kind == "SCORES"),
     )
 
@@ -88,6 +95,17 @@ def _metrics(path: Path) -> tuple[Mapping[str, float], ...]:
             raise SourceError(f"{path}, line {number}, is no JSON object; give a RUN folder of 'blindpo train'")
         steps.append({name: float(value) for name, value in record.items() if _is_number(value)})
     return tuple(steps)
+
+
+def _shared(run: Path) -> str:
+    """From the manifest: the count, or where an older one has none, whether both sets were the same."""
+    if not (run / "manifest.json").is_file():
+        return ""
+    manifest = read_json(run / "manifest.json")
+    counts, identity = manifest.get("counts", {}), manifest.get("identity", {})
+    total = counts.get("eval_kept", 0)
+    same = identity.get("data") is not None and identity.get("data") == identity.get("eval")
+    return shared_words(counts.get("eval_training_rows", total if same else 0), total)
 
 
 def _is_number(value: object) -> bool:

@@ -22,21 +22,18 @@ from blindpo.evaluate.stored import StoredEval
 from blindpo.evaluate.suite import SUITE
 from blindpo.report import compare
 from blindpo.report.compare import Section
+from blindpo.report.curves import CONDITIONS, TrainingPart, condition_title, ending, training_parts
 from blindpo.report.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.report.gallery import Example, examples
-from blindpo.report.load import Run, Sources, load_results, load_sources
-from blindpo.report.plots import safety_figure, scatter_points, training_figures
+from blindpo.report.load import Sources, load_results, load_sources
+from blindpo.report.plots import safety_figure, scatter_points
 from blindpo.report.tables import joint_frontier
+from blindpo.rows.overlap import shared_words
 from blindpo.runs.manifest import write_text
 
 MARK: Final = '<meta name="generator" content="blindpo report">'
 """Stands near the top of every page, so that a page is overwritten and another file never is."""
 MARK_BYTES: Final = 2000
-CONDITIONS: Final = {
-    "paper_like_offpolicy": "Paper-like pairs, off-policy",
-    "paper_like_onpolicy": "Paper-like pairs, on-policy",
-    "benign_twins": "Pairs with benign twins",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +77,7 @@ def write_report(
         headline=headline,
         sections=sections,
         galleries={title: found for title, found in galleries.items() if found},
-        curves=_curves(loaded.runs, found["conditions"] if found is not None else ()),
+        curves=training_parts(loaded.runs, found["conditions"] if found is not None else ()),
         seeds=found.get("seeds") if found is not None else None,
         evaluations=loaded.evaluations,
         scores=score_tables(loaded.scores),
@@ -110,14 +107,15 @@ def _from_results(results: Mapping[str, Any], loaded: Sources) -> list[_Part]:
     conditions = results["conditions"]
     for condition in sorted(conditions, key=lambda name: [*CONDITIONS, name].index(name)):
         found = conditions[condition]
+        here = [stored for stored in loaded.evaluations if condition in stored.path.resolve().parts]
+        named = compare.in_order(_named(stored for stored in here if _data(stored) == _data(here[0])))
         section = Section(
-            title=_title(condition),
+            title=condition_title(condition),
             models=compare.in_order(found["models"]),
             comparisons=tuple(compare.comparison(each) for each in found["comparisons"]),
+            notes=_notes(named),
         )
-        here = [stored for stored in loaded.evaluations if condition in stored.path.resolve().parts]
-        first = [stored for stored in here if _data(stored) == _data(here[0])]
-        parts.append(_Part(section=section, evaluations=compare.in_order(_named(first))))
+        parts.append(_Part(section=section, evaluations=named))
     return parts
 
 
@@ -133,9 +131,19 @@ def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
             title="Evaluation" if len(groups) == 1 else _rows_title(data, group),
             models={name: _measures(stored) for name, stored in named.items()},
             comparisons=compare.compare_evaluations(named),
+            notes=_notes(named),
         )
         parts.append(_Part(section=section, evaluations=named))
     return parts
+
+
+def _notes(named: Mapping[str, StoredEval]) -> tuple[str, ...]:
+    """Of each model that was trained on rows of its evaluation, that."""
+    said = {
+        name: shared_words(stored.results.get("training_rows", 0), stored.results.get("rows", 0))
+        for name, stored in named.items()
+    }
+    return tuple(f"{compare.shown_name(name)}: {words}." for name, words in said.items() if words)
 
 
 def _rows_title(data: str, group: Sequence[StoredEval]) -> str:
@@ -164,33 +172,9 @@ def _named(evaluations: Iterable[StoredEval]) -> dict[str, StoredEval]:
     group = list(evaluations)
     names = [_model(stored) for stored in group]
     return {
-        name if names.count(name) == 1 else f"{name} ({_ending(stored.path, [each.path for each in group])})": stored
+        name if names.count(name) == 1 else f"{name} ({ending(stored.path, [each.path for each in group])})": stored
         for name, stored in zip(names, group, strict=True)
     }
-
-
-def _ending(path: Path, among: Sequence[Path]) -> str:
-    parts = path.resolve().parts
-    for length in range(1, len(parts)):
-        if sum(other.resolve().parts[-length:] == parts[-length:] for other in among) == 1:
-            return "/".join(parts[-length:])
-    return path.name
-
-
-def _curves(runs: Sequence[Run], conditions: Iterable[str]) -> dict[str, list[Markup]]:
-    """Panels by title: the runs of one model in one condition (its seeds) together, without conditions each alone."""
-    groups: dict[str, list[Run]] = {}
-    paths = [run.path for run in runs]
-    for run in runs:
-        here = next((condition for condition in conditions if condition in run.path.resolve().parts), None)
-        name = compare.shown_name(run.name)
-        alone = name if sum(path.name == run.name for path in paths) == 1 else _ending(run.path, paths)
-        groups.setdefault(alone if here is None else f"{_title(here)}: {name}", []).append(run)
-    return {title: figures for title, group in groups.items() if (figures := training_figures(group))}
-
-
-def _title(condition: str) -> str:
-    return CONDITIONS.get(condition, condition.replace("_", " ").capitalize())
 
 
 def _render(
@@ -198,7 +182,7 @@ def _render(
     headline: str,
     sections: Sequence[Section],
     galleries: Mapping[str, Sequence[Example]],
-    curves: Mapping[str, Sequence[Markup]],
+    curves: Mapping[str, TrainingPart],
     seeds: Sequence[int] | None,
     evaluations: Sequence[StoredEval],
     scores: Mapping[str, tuple[Sequence[str], Sequence[RateRow]]],

@@ -101,7 +101,7 @@ def training_figures(runs: Sequence[Run]) -> list[Markup]:
             for name, metric in metrics.items()
             for curve in (
                 Curve(name, PANEL_COLOURS[name], False, _points(run, metric)),
-                Curve(f"{name}, held out", PANEL_COLOURS[name], True, _points(run, f"eval_{metric}")),
+                Curve(f"{name}, evaluation rows", PANEL_COLOURS[name], True, _points(run, f"eval_{metric}")),
             )
             if curve.points
         ]

@@ -14,6 +14,7 @@ from blindpo.errors import ModelError, NothingKeptError
 from blindpo.models.padding import set_image_padding
 from blindpo.models.source import ModelSource
 from blindpo.models.vlm import Vlm, load_vlm
+from blindpo.rows.overlap import num_trained_on, row_key
 from blindpo.rows.shards import read_rows
 from blindpo.runs.folder import OutFolder
 from blindpo.runs.local import Reject
@@ -133,7 +134,7 @@ def _require_any(kept: Sequence[Example], dropped: Sequence[Reject], path: Path 
 
 
 def count_rows(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) -> dict[str, int]:
-    """Rows read, kept, rejected and without a blind response, of each set."""
+    """Rows read, kept, rejected and without a blind response, of each set; evaluation rows that are trained on."""
     found: dict[str, int] = {}
     for stage, kept in sets.items():
         prefix = prefix_of(stage)
@@ -143,6 +144,9 @@ def count_rows(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) ->
             f"{prefix}rejected": sum(reject.stage == stage for reject in rejects),
             f"{prefix}without_blind": sum(not example.row.blind for example in kept),
         }
+    if "eval" in sets:
+        trained = {row_key(example.row) for example in sets["train"]}
+        found["eval_training_rows"] = num_trained_on((example.row for example in sets["eval"]), trained)
     return found
 
 

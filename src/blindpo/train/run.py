@@ -3,9 +3,9 @@
     rows -> examples (or rejects, with the reason) -> reference log-probabilities (cached) -> steps -> RUN -> read back
 
 RUN holds the weights or the adapter, processor, chat template, run.json (base, method, options), metrics.jsonl,
-probes.jsonl where it was probed, rejects.jsonl, a model card, checkpoints, timings.json, and manifest.json, which is
-written last. The same command goes on after a
-kill and ends with the same bytes, and on a finished run says so.
+probes.jsonl where it was probed, rejects.jsonl, trained_on.jsonl (hashes of the rows), a model card, checkpoints,
+timings.json, and manifest.json, which is written last. The same command goes on after a kill and ends with the same
+bytes, and on a finished run says so.
 """
 
 import os
@@ -19,9 +19,10 @@ from typing import Any, Final
 from blindpo.models.adapters import lora_modules
 from blindpo.models.source import ModelSource, fingerprint
 from blindpo.models.vlm import Vlm
+from blindpo.rows.overlap import TRAINED_ON, keys_text, shared_words
 from blindpo.rows.shards import data_hash
 from blindpo.runs.folder import OutFolder
-from blindpo.runs.manifest import read_json
+from blindpo.runs.manifest import read_json, write_text
 from blindpo.train.arguments import DEFAULTS, WITHOUT_EFFECT, make_arguments
 from blindpo.train.collator import Collator
 from blindpo.train.config import TrainConfig
@@ -61,7 +62,8 @@ class TrainSummary:
     state: str
     steps: int
     counts: dict[str, int]
-    """Rows read, kept, rejected, without a blind response; of the evaluation rows with `eval_` before."""
+    """Rows read, kept, rejected, without a blind response; of the evaluation rows with `eval_` before.
+    `eval_training_rows`: how many evaluation rows are trained on."""
     final: dict[str, float]
     """The last value of each metric."""
     packed: bool
@@ -156,6 +158,9 @@ def _prepare(
     counts = count_rows(sets, [*rejects, *longer], counts)
     if settings.process_index == 0:
         write_rejects(folder.path, [*rejects, *longer])
+        write_text(folder.path / TRAINED_ON, keys_text(example.row for example in sets["train"]))
+    if said := _shared(counts):
+        teller(settings)(f"WARNING: {said}")
     if config.method == "bpo" and counts["without_blind"] == counts["kept"]:
         teller(settings)(NO_BLIND)
     clock["examples"] = time.perf_counter()
@@ -176,7 +181,7 @@ def _manifest(out: Path, ready: _Ready, trained: PreferenceTrainer) -> dict[str,
         "steps": steps,
         "final": _final_metrics(out),
         "before": ready.before,
-        "warnings": _warnings(out),
+        "warnings": [*filter(None, [_shared(ready.counts)]), *_warnings(out)],
         "packed": ready.path.family is not None,
         "padding_share": trained.train_plan().padding_share(steps),
     }
@@ -202,6 +207,10 @@ def _identity(
     keys = {key: value for key, value in asdict(config).items() if key != "reference_cache"}
     hashes = {"data": data_hash(data), "eval": None if eval_data is None else data_hash(eval_data)}
     return {"command": "train", **keys, **options, **hashes}
+
+
+def _shared(counts: Mapping[str, int]) -> str:
+    return shared_words(counts.get("eval_training_rows", 0), counts.get("eval_kept", 0))
 
 
 def _final_metrics(out: Path) -> dict[str, float]:

@@ -42,11 +42,26 @@ def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     words += ["--recipe", str(recipe), "--set", "max_steps=1", "--use_cpu", "--bf16", "false", "--strict", "--json"]
     capsys.readouterr()
     assert main(words) == 1  # --strict: one row is no pair
-    printed = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    printed = json.loads(said.out)
+    shared = "2 of 2 evaluation rows are training rows"
+    assert f"WARNING: {shared}" in said.err and printed["counts"]["eval_training_rows"] == 2
+    assert printed["warnings"][0].startswith(shared) and shared in (tmp_path / "run/README.md").read_text()
     assert (printed["state"], printed["steps"], printed["counts"]["rejected"]) == ("new", 1, 1)
     assert printed["final"]["learning_rate"] < 1e-4 and "eval_rewards/blind_accuracies" in printed["final"]
     assert main([*words[:-2]]) == 0
     assert "was finished before; nothing was done" in capsys.readouterr().out
+    rows = write_rows(tmp_path / "rows", [row(0, row_id="other", chosen=None), row(7)])
+    words = ["evaluate", str(rows), "--model", str(tmp_path / "run"), "--judge", "refusal-rules"]
+    assert main([*words, "--out", str(tmp_path / "eval"), "--set", "max_new_tokens=4"]) == 0
+    shared = "1 of 2 evaluation rows are training rows"
+    assert f"WARNING: {shared}" in capsys.readouterr().out
+    again = ["evaluate", str(tmp_path / "eval"), "--rejudge", "--judge", "refusal-rules", "--json"]
+    assert main([*again, "--out", str(tmp_path / "again")]) == 0
+    assert json.loads(capsys.readouterr().out)["training_rows"] == 1
+    page = tmp_path / "page.html"
+    assert main(["report", str(tmp_path / "eval"), str(tmp_path / "run"), "--out", str(page)]) == 0
+    assert f"run: {shared}" in page.read_text() and "2 of 2 evaluation rows are training rows" in page.read_text()
     assert main(["train", str(data), "--model", str(base / "none"), "--out", "x"]) == 2
 
 
