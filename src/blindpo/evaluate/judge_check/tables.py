@@ -77,7 +77,7 @@ def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfi
 def _require_judges(offered: Sequence[str], config: JudgeCheckConfig) -> None:
     lacking = [name for name in config.judges if name not in offered]
     if lacking:
-        close = difflib.get_close_matches(lacking[0], offered, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(lacking[0], offered, n=1, cutoff=0.4)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise SourceError(
             f"no table of verdicts has the column '{lacking[0]}'{hint}; they have: {', '.join(offered) or 'none'}"
