@@ -37,8 +37,8 @@ def read_json(path: Path) -> Any:
         raise SourceError(f"{path} cannot be read ({error.strerror}); give a file that can be") from error
     except (ValueError, RecursionError) as error:
         raise SourceError(
-            f"{path} is not JSON ({error}), so it is damaged; if a command of blindpo wrote it, delete {path.parent} and "
-            "run that command again"
+            f"{path} is not JSON ({error}), so it is damaged; if a command of blindpo wrote it, delete {path.parent} "
+            "and run that command again"
         ) from error
 
 
