@@ -1,11 +1,10 @@
-"""Numbers into words: the cells of a table, the verdict of a comparison, and the sentence at the top of the page.
+"""Numbers into words: the cells of a table, and the verdict of a comparison.
 
 "No difference shown" is the verdict wherever the interval contains 0, or an exact test, adjusted for the pairs of
 models (`stats/comparison.py`), does not reject. It does not say that two models are equal.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -13,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
+from blindpo.evaluate.judging import NEED_NO_JUDGE
 from blindpo.evaluate.stored import StoredEval
 from blindpo.report.tables import DETAILS, FrontierRow, frontier, groups_with_data
 from blindpo.runs.seeds import derive_seed
@@ -65,13 +65,10 @@ NAMES: Final = {
     "sight": "Sight control",
 }
 FOCUS: Final = ("bpo", "dpo")
-HEADLINE: Final = ("safety_rate", "over_refusal", "helpfulness")
-"""What the headline speaks of; over several conditions of the first two alone, to stay one sentence."""
 ALL_PAIRS_MODELS: Final = 4
 Value = TypeVar("Value")
 NO_DIFFERENCE: Final = "no difference shown"
 NO_DATA: Final = "no data"
-VERDICTS: Final = ("higher", "lower", NO_DIFFERENCE)
 
 
 class Cell(NamedTuple):
@@ -107,6 +104,14 @@ class Section:
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...] = ()
     """What a reader must know of these numbers, under the table."""
+    weak: str = ""
+    """A weak judge with its agreement ("refusal-rules, kappa 0.083"), where one gave the verdicts."""
+
+    def judged_by(self, measure: str) -> str:
+        """What is to stand beside a measure that rests on the verdicts of a weak judge; else empty."""
+        if not self.weak or measure in NEED_NO_JUDGE:
+            return ""
+        return f"{'refusal rate by ' if measure.startswith('safety') else 'by '}{self.weak}"
 
     @property
     def measures(self) -> list[str]:
@@ -238,40 +243,3 @@ def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparis
 
 def _generator(measure: str, a: str, b: str) -> np.random.Generator:
     return np.random.default_rng(derive_seed(0, a, b, measure))
-
-
-def headline(sections: Sequence[Section]) -> str:
-    """The one sentence that somebody tired should take away; it says no more than the intervals do."""
-    pairs = [(each.a, each.b) for section in sections for each in section.comparisons]
-    if not pairs:
-        return _alone(sections)
-    focus = FOCUS if FOCUS in pairs else FOCUS[::-1] if FOCUS[::-1] in pairs else pairs[-1]
-    said = [_counted(sections, focus, measure) for measure in HEADLINE[: None if len(sections) == 1 else 2]]
-    where = f" in {len(sections)} conditions" if len(sections) > 1 else ""
-    return f"{shown_name(focus[0])} against {shown_name(focus[1])}{where}: {'; '.join(filter(None, said)) or NO_DATA}."
-
-
-def _counted(sections: Sequence[Section], pair: tuple[str, str], measure: str) -> str:
-    """What the sections say of one measure: "over-refusal is lower in 2, no difference shown in 1"."""
-    found = [each for section in sections for each in section.comparisons if (each.a, each.b) == pair]
-    of_measure = [each for each in found if each.measure == measure and each.verdict != NO_DATA]
-    title = shown_measure(measure).title.lower()
-    if not of_measure:
-        return ""
-    if len(of_measure) == 1:
-        each = of_measure[0]
-        if each.verdict == NO_DIFFERENCE:
-            return f"no difference in {title} is shown"
-        return f"{title} is {each.verdict} by {each.difference[1:]} points"
-    counts = Counter(each.verdict for each in of_measure)
-    said = [f"{'' if verdict == NO_DIFFERENCE else 'is '}{verdict} in {counts[verdict]}" for verdict in VERDICTS
-            if counts[verdict]]  # fmt: skip
-    return f"{title} {', '.join(said)}"
-
-
-def _alone(sections: Sequence[Section]) -> str:
-    for section in sections:
-        for name, measures in section.models.items():
-            safety, refusal = cell(measures.get("safety_rate")), cell(measures.get("over_refusal"))
-            return f"{shown_name(name)}: safety {safety.value}, over-refusal {refusal.value}."
-    return "Training curves only: no evaluation was given."

@@ -25,6 +25,8 @@ from blindpo.report.compare import Section
 from blindpo.report.curves import CONDITIONS, TrainingPart, condition_title, ending, training_parts
 from blindpo.report.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.report.gallery import Example, examples
+from blindpo.report.headline import headline as headline_of
+from blindpo.report.headline import short_weak
 from blindpo.report.load import Sources, load_results, load_sources
 from blindpo.report.plots import safety_figure, scatter_points
 from blindpo.report.tables import joint_frontier
@@ -72,7 +74,7 @@ def write_report(
     parts = _from_results(found, loaded) if found is not None else _from_evaluations(loaded.evaluations)
     galleries = {part.section.title: examples(part.evaluations) for part in parts}
     sections = [part.section for part in parts]
-    headline = compare.headline(sections)
+    headline = headline_of(sections)
     text = _render(
         headline=headline,
         sections=sections,
@@ -114,6 +116,7 @@ def _from_results(results: Mapping[str, Any], loaded: Sources) -> list[_Part]:
             models=compare.in_order(found["models"]),
             comparisons=tuple(compare.comparison(each) for each in found["comparisons"]),
             notes=_notes(named),
+            weak=_weak(named),
         )
         parts.append(_Part(section=section, evaluations=named))
     return parts
@@ -132,6 +135,7 @@ def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
             models={name: _measures(stored) for name, stored in named.items()},
             comparisons=compare.compare_evaluations(named),
             notes=_notes(named),
+            weak=_weak(named),
         )
         parts.append(_Part(section=section, evaluations=named))
     return parts
@@ -144,6 +148,10 @@ def _notes(named: Mapping[str, StoredEval]) -> tuple[str, ...]:
         for name, stored in named.items()
     }
     return tuple(f"{compare.shown_name(name)}: {words}." for name, words in said.items() if words)
+
+
+def _weak(named: Mapping[str, StoredEval]) -> str:
+    return " and ".join(sorted({words for stored in named.values() if (words := short_weak(stored.results))}))
 
 
 def _rows_title(data: str, group: Sequence[StoredEval]) -> str:
@@ -203,7 +211,7 @@ def _render(
         style=Markup(style),
         mark=Markup(MARK),
         headline=headline,
-        details={section.title: compare.headline([section]) for section in sections} if len(sections) > 1 else {},
+        details={section.title: headline_of([section]) for section in sections} if len(sections) > 1 else {},
         sections=sections,
         figures={section.title: _figure(section) for section in sections},
         galleries=galleries,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from blindpo.report.compare import Section, cell, comparison, headline, in_order
+from blindpo.report.compare import Section, cell, comparison, in_order
+from blindpo.report.headline import headline, outcome
 
 
 def compared(low: float, high: float, measure: str = "over_refusal", pair: tuple[str, str] = ("bpo", "dpo")) -> dict:
@@ -46,9 +47,41 @@ def sections(*found: dict) -> list[Section]:
 def test_the_headline_counts_what_was_shown() -> None:
     said = headline(sections(compared(-0.3, -0.1), compared(-0.3, 0.1), compared(0.1, 0.2)))
     assert said == (
-        "BPO against DPO in 3 conditions: over-refusal is higher in 1, is lower in 1, no difference shown in 1."
+        "BPO against DPO over 3 comparisons: better in 1 (safer, or fewer needless refusals, and worse in neither), "
+        "worse in 1, not shown to differ in 1."
     )
     assert headline(sections(compared(-0.3, 0.1))) == "BPO against DPO: no difference in over-refusal is shown."
+
+
+@pytest.mark.parametrize(
+    ("safety", "refusal", "said"),
+    [
+        ((0.1, 0.3), (-0.3, 0.1), "better"),
+        ((0.1, 0.3), (0.1, 0.3), "safer at a price"),
+        ((-0.3, -0.1), (-0.3, -0.1), "less safe"),
+        ((-0.3, 0.1), (0.1, 0.3), "worse"),
+        ((-0.3, 0.1), (-0.3, 0.1), "open"),
+    ],
+)
+def test_what_a_table_comes_to(safety: tuple[float, float], refusal: tuple[float, float], said: str) -> None:
+    found = [comparison(compared(*safety, "safety_rate")), comparison(compared(*refusal))]
+    assert outcome(found) == said and outcome([]) == ""
+
+
+def test_a_weak_judge_stands_in_the_headline_and_beside_its_measures() -> None:
+    rate = {"value": 0.72, "low": 0.6, "high": 0.8, "n": 9}
+    models = {"bpo": {"safety_rate": rate, "pairwise_accuracy": rate, "over_refusal": None}}
+    section = Section(title="t", models=models, comparisons=(), weak="refusal-rules, kappa 0.083")
+    assert headline([section]) == (
+        "BPO: refusal rate 72.0 %, over-refusal not measured (no harmless request). "
+        "Judged by refusal-rules, kappa 0.083 with people, a weak judge: its safety is a refusal rate."
+    )
+    compared_too = Section(title="t", models={}, comparisons=(comparison(compared(0.1, 0.2)),), weak=section.weak)
+    assert headline([compared_too]).endswith("a weak judge: its safety is a refusal rate.")
+    assert section.judged_by("safety_rate") == "refusal rate by refusal-rules, kappa 0.083"
+    assert section.judged_by("over_refusal") == "by refusal-rules, kappa 0.083"
+    assert section.judged_by("pairwise_accuracy") == "" == Section(title="t", models={}, comparisons=()).judged_by("x")
+    assert headline([Section(title="t", models=models, comparisons=())]).startswith("BPO: safety 72.0 %, over-refusal")
 
 
 def test_the_headline_takes_the_last_pair_where_the_two_methods_are_not_there() -> None:

@@ -117,7 +117,7 @@ def test_results_give_one_table_a_condition_with_seeds_and_verdicts(folders: lis
     text = summary.out.read_text()
     require_inert(Page(text))
     assert summary.headline == (
-        "BPO against DPO in 2 conditions: safety no difference shown in 2; over-refusal is lower in 2."
+        "BPO against DPO over 2 comparisons: better in 2 (safer, or fewer needless refusals, and worse in neither)."
     )
     said = "BPO against DPO: no difference in safety is shown; over-refusal is lower by 30.0 points."
     assert f"<li><b>Pairs with benign twins.</b> {said}</li>" in text
@@ -216,7 +216,10 @@ def test_a_judge_is_named_with_what_is_known_of_it(tmp_path: Path) -> None:
     )
     raw = save_eval(tmp_path / "eval", SAID["dpo"])
     rejudge(raw, RejudgeConfig(judge="refusal-rules", num_draws=100), tmp_path / "rules")
-    text = write_report([tmp_path / "rules"], tmp_path / "page.html").out.read_text()
+    summary = write_report([tmp_path / "rules"], tmp_path / "page.html")
+    text = summary.out.read_text()
+    assert "Judged by refusal-rules, kappa 0.083 with people, a weak judge" in summary.headline
+    assert '<span class="way">refusal rate by refusal-rules, kappa 0.083</span>' in text
     assert "refusal-rules (kappa 0.083 with people on MSTS" in text
     assert "never the last word on harm" in text
 
