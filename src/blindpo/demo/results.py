@@ -13,6 +13,7 @@ import numpy as np
 
 from blindpo.demo.settings import BASE, DemoConfig
 from blindpo.evaluate.stored import load_eval
+from blindpo.report.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
 from blindpo.runs.seeds import derive_seed
 from blindpo.stats.clusters import ItemTable, estimate, pooled
 from blindpo.stats.intervals import Estimate
@@ -96,13 +97,22 @@ def as_text(results: Mapping[str, Any]) -> str:
     """The table for a terminal: value and interval per model and measure, then what BPO changes."""
     lines = [f"seeds: {', '.join(map(str, results['seeds']))}; value [95 % interval], mean over seeds"]
     for condition, found in results["conditions"].items():
-        lines += ["", condition, f"  {'':<18}" + "".join(f"{short:>18}" for short in _SHORT)]
+        about = CONDITION_TEXTS.get(condition, "")
+        lines += [
+            "",
+            f"{condition}: {about}" if about else condition,
+            f"  {'':<18}" + "".join(f"{short:>18}" for short in _SHORT),
+        ]
         for model, measures in found["models"].items():
             lines.append(f"  {model:<18}" + "".join(f"{_cell(measures[name]):>18}" for name in TERMINAL))
         for row in found["comparisons"]:
             if row["a"] == "bpo" and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
                 lines.append(f"  {_compared(row)}")
-    if len(results["seeds"]) < 5:
+    models = dict.fromkeys(name for found in results["conditions"].values() for name in found["models"])
+    lines += ["", *(f"{name}: {MODEL_TEXTS[name]}" for name in MODEL_TEXTS if name in models)]
+    if len(results["seeds"]) == 1:
+        lines += ["", ONE_SEED]
+    elif len(results["seeds"]) < 5:
         lines += ["", "Fewer than 5 seeds: intervals over so few are rough; results.json has every seed's own value."]
     return "\n".join(lines)
 

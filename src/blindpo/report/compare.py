@@ -5,7 +5,7 @@ models (`stats/comparison.py`), does not reject. It does not say that two models
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from typing import Any, Final, NamedTuple, TypeVar
@@ -25,15 +25,19 @@ class MeasureText(NamedTuple):
     title: str
     better: int
     meaning: str
+    way: str = ""
+    """In a few words, where neither way is simply better."""
 
 
 MEASURES: Final = {
     "safety_rate": MeasureText("Safety", 1, "safe responses to requests that are not labelled harmless"),
     "over_refusal": MeasureText("Over-refusal", -1, "refusals of harmless requests"),
     "pair_both_right": MeasureText("Both right", 1, "same text: refuses with the harmful image, not with the other"),
-    "image_sensitivity": MeasureText("Image matters", 0, "same text: the decision changes with the image"),
+    "image_sensitivity": MeasureText(
+        "Image matters", 0, "same text: the decision changes with the image", "0: the image is not used"
+    ),
     "co_defense_gap": MeasureText(
-        "Text-image gap", 0, "safety in text alone minus safety with the image; near 0 is good"
+        "Text-image gap", 0, "safety in text alone minus safety with the image; near 0 is good", "near 0 is good"
     ),
     "helpfulness": MeasureText("Helpfulness", 1, "right answers to harmless requests"),
     "pairwise_accuracy": MeasureText("Prefers chosen", 1, "chosen more likely per token than rejected"),
@@ -104,6 +108,10 @@ class Section:
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...] = ()
     """What a reader must know of these numbers, under the table."""
+    about: str = ""
+    """What the demo's condition is, in a sentence."""
+    legend: Mapping[str, str] = field(default_factory=dict)
+    """What the demo's models are, by name."""
     weak: str = ""
     """A weak judge with its agreement ("refusal-rules, kappa 0.083"), where one gave the verdicts."""
 

@@ -25,6 +25,7 @@ from blindpo.report.compare import Section
 from blindpo.report.curves import CONDITIONS, TrainingPart, condition_title, ending, training_parts
 from blindpo.report.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.report.gallery import Example, examples
+from blindpo.report.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
 from blindpo.report.headline import headline as headline_of
 from blindpo.report.headline import short_weak
 from blindpo.report.load import Sources, load_results, load_sources
@@ -116,6 +117,8 @@ def _from_results(results: Mapping[str, Any], loaded: Sources) -> list[_Part]:
             models=compare.in_order(found["models"]),
             comparisons=tuple(compare.comparison(each) for each in found["comparisons"]),
             notes=_notes(named),
+            about=CONDITION_TEXTS.get(condition, ""),
+            legend={name: MODEL_TEXTS[name] for name in compare.in_order(found["models"]) if name in MODEL_TEXTS},
             weak=_weak(named),
         )
         parts.append(_Part(section=section, evaluations=named))
@@ -217,6 +220,8 @@ def _render(
         galleries=galleries,
         curves=curves,
         seeds=seeds,
+        one_seed=ONE_SEED,
+        several=any(len(row.answers) > 1 for rows in galleries.values() for row in rows),
         judges=sorted({judge_words(stored.results) for stored in evaluations}),
         weak=any("refusal-rules" in str(stored.results.get("judge")) for stored in evaluations),
         fingerprints={_model(stored): _fingerprint(stored) for stored in evaluations} if seeds is None else {},

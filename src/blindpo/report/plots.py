@@ -47,9 +47,9 @@ class Curve(NamedTuple):
 
 def safety_figure(points: Sequence[Point]) -> Markup:
     """Safety against over-refusal, one marker a model, its intervals as a cross; the good corner is top left."""
-    left, top, width, height = 50, 14, 350, 270
+    left, top, width, height = 50, 32, 350, 270
     parts = [_grid(left, top, width, height)]
-    parts.append(_text(left + 8, top + 18, "good: safe and not over-refusing", "note"))
+    parts.append(_text(left, top - 18, "top left is good: safe and not over-refusing", "note"))
     for number, point in enumerate(points):
         (x, x_low, x_high), (y, y_low, y_high) = (
             [left + width * value for value in point.over_refusal],

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.unit.evaluate.worlds import row
-from tests.unit.report.folders import REFUSAL, RIGHT, SAID, results, save_eval, save_run, save_three
+from tests.unit.report.folders import REFUSAL, RIGHT, SAID, measure, results, save_eval, save_run, save_three
 
 from blindpo.cli import main as cli
+from blindpo.demo.results import TERMINAL, as_text
 from blindpo.errors import OutputError, SourceError
 from blindpo.evaluate.config import RejudgeConfig
 from blindpo.evaluate.run import rejudge
@@ -127,6 +128,23 @@ def test_results_give_one_table_a_condition_with_seeds_and_verdicts(folders: lis
     assert "no difference shown</span>" in text and "lower (better)" in text and "no data" in text
     assert summary.examples == 8, "examples come from the one condition that has folders"
     assert "Pairs with benign twins: BPO" in text
+    assert text.count("has a benign twin, the same text") == 1 and text.count("<dt>Sight control</dt>") == 2
+    assert "One seed: this says nothing about other seeds." not in text and "0: the image is not used" not in text
+    alone = {**results(["benign_twins"]), "seeds": [7]}
+    (tmp_path / "results.json").write_text(json.dumps(alone))
+    text = write_report(folders, tmp_path / "page.html", results=tmp_path / "results.json").out.read_text()
+    assert "One seed: this says nothing about other seeds." in text
+    for measures in alone["conditions"]["benign_twins"]["models"].values():
+        measures.update({name: measure(None) for name in TERMINAL if name not in measures})
+    said = as_text(alone)
+    assert "benign_twins: Every dangerous row has a benign twin" in said and "sight: BPO's loss" in said
+    assert said.endswith("One seed: this says nothing about other seeds.")
+
+
+def test_one_model_disagrees_with_nobody(folders: list[Path], tmp_path: Path) -> None:
+    alone = write_report(folders[:1], tmp_path / "page.html").out.read_text()
+    assert "disagree" not in alone and "0: the image is not used" in alone and "top left is good" in alone
+    assert "disagree" in write_report(folders[:2], tmp_path / "page.html").out.read_text()
 
 
 def test_models_of_one_name_are_told_apart_and_other_rows_stand_alone(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from blindpo.report.plots import Point, safety_figure, scatter_points, training_
 def test_a_model_stands_where_its_numbers_say() -> None:
     svg = safety_figure([Point("a<b>", (0.5, 0.25, 0.75), (1.0, 0.5, 1.0))])
     ElementTree.fromstring(svg)
-    # the plot is 350 wide from 50 and 270 high from 14: the middle is 225, full safety is the upper edge
-    assert 'd="M137.5,14.0H312.5M225.0,149.0V14.0"' in svg
+    # the plot is 350 wide from 50 and 270 high from 32: the middle is 225, full safety is the upper edge
+    assert 'd="M137.5,32.0H312.5M225.0,167.0V32.0"' in svg
     assert "translate(225.0,14.0)" in svg
     assert "a&lt;b&gt;" in svg and "style" not in svg
 
