@@ -15,7 +15,7 @@ def test_a_model_stands_where_its_numbers_say() -> None:
     ElementTree.fromstring(svg)
     # the plot is 350 wide from 50 and 270 high from 32: the middle is 225, full safety is the upper edge
     assert 'd="M137.5,32.0H312.5M225.0,167.0V32.0"' in svg
-    assert "translate(225.0,14.0)" in svg
+    assert "translate(225.0,32.0)" in svg
     assert "a&lt;b&gt;" in svg and "style" not in svg
 
 
