@@ -1,8 +1,8 @@
 """Random-weight models of real size, and rows for them whose ids are made by hand: nothing is downloaded.
 
 Sizes are those of the released configurations of llava-hf/llava-1.5-7b-hf and Qwen/Qwen2.5-VL-7B-Instruct; `tiny` keeps
-their shape at a size that any CPU takes. Whole processors of the Qwen family need torchvision, so no processor is used:
-a picture is random pixels, as many image tokens stand in the prompt as the tower makes features.
+their shape at a size that any CPU takes. Our trainer is given tensors: a picture is random pixels, as many image tokens
+stand in the prompt as the tower makes features. TRL's is given the same rows as text, for which a kind has a processor.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,13 @@ from typing import Any
 
 import torch
 import transformers as hf
+from processors import IMAGE_ID, VIDEO_ID, VISION_END, VISION_START, llava_processor, qwen_processor
 from torch import Tensor
 
 from blindpo.models.prompt import PromptInputs
 from blindpo.rows.row import PreferenceRow, Provenance
 from blindpo.train.examples import Example, ImageTensors
 
-IMAGE_ID = 90
-VISION_START = 91
 TEXT_TOKENS = 150
 RESPONSES = (60, 64, 56)
 
@@ -29,6 +28,9 @@ class Kind:
 
     config: Callable[[], Any]
     picture: Callable[[], tuple[dict[str, Tensor], int]]
+    processor: Callable[[int], Any]
+    """Made for pictures of so many pixels a side."""
+    side: int
     around: tuple[int, ...] = ()
     token_types: bool = False
 
@@ -65,7 +67,8 @@ def _qwen(tiny: bool) -> Any:
     return hf.Qwen2_5_VLConfig(
         text_config={**text, "rope_parameters": rope, "pad_token_id": 0},
         vision_config={**tower, "patch_size": 14, "spatial_merge_size": 2},
-        image_token_id=IMAGE_ID, video_token_id=89, vision_start_token_id=VISION_START, vision_end_token_id=92,
+        image_token_id=IMAGE_ID, video_token_id=VIDEO_ID, vision_start_token_id=VISION_START,
+        vision_end_token_id=VISION_END,
     )  # fmt: skip
 
 
@@ -83,11 +86,15 @@ def _qwen_picture(tiny: bool) -> tuple[dict[str, Tensor], int]:
 def kinds(*, tiny: bool) -> dict[str, Kind]:
     """The models by name."""
     return {
-        "LLaVA-1.5-7B": Kind(config=lambda: _llava(tiny), picture=lambda: _llava_picture(tiny)),
-        "Qwen2.5-VL-7B": Kind(
-            config=lambda: _qwen(tiny), picture=lambda: _qwen_picture(tiny), around=(VISION_START,), token_types=True
+        "LLaVA-1.5-7B": Kind(
+            config=lambda: _llava(tiny), picture=lambda: _llava_picture(tiny), processor=llava_processor,
+            side=56 if tiny else 336,
         ),
-    }
+        "Qwen2.5-VL-7B": Kind(
+            config=lambda: _qwen(tiny), picture=lambda: _qwen_picture(tiny), processor=qwen_processor,
+            side=56 if tiny else 672, around=(VISION_START,), token_types=True,
+        ),
+    }  # fmt: skip
 
 
 class Pictures(ImageTensors):

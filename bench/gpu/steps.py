@@ -1,7 +1,8 @@
-"""Training steps of models of real size on one GPU: tokens/s, rows/s, share of peak FLOPs, peak memory.
+"""Training steps of models of real size on one GPU, ours and TRL's: tokens/s, rows/s, share of peak FLOPs, peak memory.
 
 Weights are random, so nothing is downloaded; a case is a process of its own. Results are kept in results.json beside
 this file by device, and RESULTS.md is one table of them in which what nobody has run yet is listed as unmeasured.
+A checkout and `pip install '.[vision]' trl` are all that is needed; where several GPUs are visible, it stops.
 
     python bench/gpu/steps.py                              all cases on this GPU, then the table
     python bench/gpu/steps.py --case NAME                  one of them (--list names them)
@@ -10,6 +11,7 @@ this file by device, and RESULTS.md is one table of them in which what nobody ha
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from against_trl import trl_trainer, trl_work
 from flops import packed_pairs, separate_pairs
 from models import RESPONSES, Pictures, examples, kinds
 from table import FAILED, RESULTS, write_table
@@ -37,6 +40,8 @@ from blindpo.train.metrics import MetricsFile
 from blindpo.train.trainer import PreferenceTrainer
 
 WARM_UP, STEPS, ROWS = 2, 5, 4
+VARIANTS = ("packed", "separate", "trl")
+NO_MEMORY = ("OutOfMemory", "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +51,14 @@ class GpuCase:
     model: str
     lora: bool
     checkpointing: bool
-    packed: bool
+    variant: str
+    """Of `VARIANTS`."""
 
     @property
     def name(self) -> str:
         """As `--case` takes it."""
         words = ("LoRA" if self.lora else "full", "checkpointing" if self.checkpointing else "no-checkpointing")
-        return "/".join((self.model, *words, "packed" if self.packed else "separate"))
+        return "/".join((self.model, *words, self.variant))
 
 
 CASES = {
@@ -60,8 +66,8 @@ CASES = {
     for model in kinds(tiny=True)
     for lora in (True, False)
     for checkpointing in (True, False)
-    for packed in (True, False)
-    for case in [GpuCase(model=model, lora=lora, checkpointing=checkpointing, packed=packed)]
+    for variant in VARIANTS
+    for case in [GpuCase(model=model, lora=lora, checkpointing=checkpointing, variant=variant)]
 }
 
 
@@ -69,19 +75,29 @@ class StepClock(TrainerCallback):
     """Seconds of the steps after the warm-up."""
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self.device = device
         self.seconds = 0.0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Starts after the warm-up, and is read at every later step."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         if state.global_step == WARM_UP:
-            if self._device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(self._device)
+            if self.device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(self.device)
             self._start = time.perf_counter()
         elif state.global_step > WARM_UP:
             self.seconds = time.perf_counter() - self._start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the counted steps compute: tokens that the policy reads, and its pairs of a query and a key."""
+
+    tokens: int
+    pairs: float
+    reference: bool = False
+    """Whether a reference reads the same at every step."""
 
 
 def run_case(case: GpuCase, *, device: str, tiny: bool) -> dict[str, Any]:
@@ -91,52 +107,66 @@ def run_case(case: GpuCase, *, device: str, tiny: bool) -> dict[str, Any]:
     with torch.device(device):
         model = AutoModelForImageTextToText.from_config(kind.config(), dtype=dtype, attn_implementation="sdpa")
     freeze_vision(model)
-    if case.packed:
+    if case.variant == "packed":
         use_attention(model, SPLIT)  # what the trainer's check at the start chooses for these models
     pictures = Pictures()
     rows = examples(kind, ROWS, pictures)
-    collator = Collator(pictures, pad_id=0, family=family_of(model) if case.packed else None)
+    collator = Collator(pictures, pad_id=0, family=family_of(model) if case.variant == "packed" else None)
     config = TrainConfig(lora=case.lora)
     if case.lora:
         model = add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
     clock = StepClock(torch.device(device))
     with tempfile.TemporaryDirectory() as scratch:
-        settings = TrainingArguments(
-            output_dir=scratch, max_steps=WARM_UP + STEPS, per_device_train_batch_size=1,
-            gradient_accumulation_steps=ROWS, bf16=True, gradient_checkpointing=case.checkpointing, learning_rate=1e-6,
-            use_cpu=device == "cpu", report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
-            remove_unused_columns=False,
-        )  # fmt: skip
-        trainer = PreferenceTrainer(
-            model, settings, config, train=rows, evaluation=None, collator=collator,
-            metrics=MetricsFile(Path(scratch) / "metrics.jsonl"),
-        )  # fmt: skip
-        trainer.add_callback(clock)
-        trainer.train()
-    return measures(case, trainer, clock.seconds, torch.device(device))
+        options: dict[str, Any] = {
+            "output_dir": scratch, "max_steps": WARM_UP + STEPS, "gradient_accumulation_steps": ROWS, "bf16": True,
+            "gradient_checkpointing": case.checkpointing, "learning_rate": 1e-6, "use_cpu": device == "cpu",
+            "report_to": "none", "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True,
+        }  # fmt: skip
+        if case.variant == "trl":
+            trl_trainer(model, kind, rows, options, watch=clock).train()
+            tokens, pairs = trl_work(rows)
+            work = Work(tokens=STEPS * tokens, pairs=STEPS * pairs, reference=True)
+        else:
+            settings = TrainingArguments(**options, per_device_train_batch_size=1, remove_unused_columns=False)
+            trainer = PreferenceTrainer(
+                model, settings, config, train=rows, evaluation=None, collator=collator,
+                metrics=MetricsFile(Path(scratch) / "metrics.jsonl"),
+            )  # fmt: skip
+            trainer.add_callback(clock)
+            trainer.train()
+            work = our_work(trainer, packed=case.variant == "packed")
+    return measures(case, model, work, clock)
 
 
-def measures(case: GpuCase, trainer: Any, seconds: float, device: torch.device) -> dict[str, Any]:
-    """Rates over the counted steps. FLOPs are the model's own: 2 a weight and token forward, 4 backward (2 where the
-    weights do not train), and in attention 4 h a pair of query and key forward and 8 h backward, which has no weights
-    and so costs the same under LoRA; what checkpointing computes again does not count."""
-    plan = trainer.train_plan()
-    tokens = STEPS * sum(size.real for size in plan.sizes)
-    text = trainer.model.config.get_text_config()
-    linear = sum(p.numel() for name, p in trainer.model.named_parameters() if "layers" in name and "vis" not in name)
-    prompts = [size.width - (sum(RESPONSES) if case.packed else max(RESPONSES)) for size in plan.sizes]
-    pairs = STEPS * sum(
-        packed_pairs(prompt, RESPONSES, split=True) if case.packed else separate_pairs(prompt, RESPONSES)
+def our_work(trainer: Any, *, packed: bool) -> Work:
+    """Of our trainer's counted steps, from the sizes that its plan has."""
+    sizes = trainer.train_plan().sizes
+    prompts = [size.width - (sum(RESPONSES) if packed else max(RESPONSES)) for size in sizes]
+    pairs = sum(
+        packed_pairs(prompt, RESPONSES, split=True) if packed else separate_pairs(prompt, RESPONSES)
         for prompt in prompts
     )
-    flops = own_flops(linear * tokens, pairs * text.hidden_size * text.num_hidden_layers, trains_weights=not case.lora)
-    peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
+    return Work(tokens=STEPS * sum(size.real for size in sizes), pairs=STEPS * pairs)
+
+
+def measures(case: GpuCase, model: Any, work: Work, clock: StepClock) -> dict[str, Any]:
+    """Rates over the counted steps. FLOPs are the model's own: 2 a weight and token forward, 4 backward (2 where the
+    weights do not train), and in attention 4 h a pair of query and key forward and 8 h backward, which has no weights
+    and so costs the same under LoRA; what checkpointing computes again does not count. A reference in the step is a
+    pass forward, whose tokens count once more."""
+    text = model.config.get_text_config()
+    linear = sum(p.numel() for name, p in model.named_parameters() if "layers" in name and "vis" not in name)
+    weights, width = linear * work.tokens, work.pairs * text.hidden_size * text.num_hidden_layers
+    flops = own_flops(weights, width, trains_weights=not case.lora)
+    if work.reference:
+        flops += 2 * weights + 4 * width
+    device = clock.device
     return {
         "case": case.name,
-        "tokens_per_second": tokens / seconds,
-        "rows_per_second": STEPS * ROWS / seconds,
-        "flops_per_second": flops / seconds,
-        "peak_gib": peak,
+        "tokens_per_second": work.tokens * (2 if work.reference else 1) / clock.seconds,
+        "rows_per_second": STEPS * ROWS / clock.seconds,
+        "flops_per_second": flops / clock.seconds,
+        "peak_gib": torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None,
     }
 
 
@@ -153,23 +183,35 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="names of cases")
     parser.add_argument("--table", action="store_true", help="write RESULTS.md from results.json, run nothing")
     parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     given = parser.parse_args()
     if given.list:
         sys.stdout.write("\n".join(CASES) + "\n")
     elif given.table:
         write_table(list(CASES))
+    elif reason := why_not(given.device):
+        raise SystemExit(reason)
     elif given.case:
         sys.stdout.write(json.dumps(run_case(CASES[given.case], device=given.device, tiny=given.tiny)) + "\n")
     else:
         run_all(given.device, tiny=given.tiny)
 
 
+def why_not(device: str) -> str:
+    """Why nothing can be measured on `device`; empty where it can.
+
+    With several GPUs visible transformers would spread a batch over them, and all figures would be of another step.
+    """
+    if device != "cpu" and not torch.cuda.is_available():
+        return "there is no CUDA device here; try the code with --tiny --device cpu"
+    if device != "cpu" and torch.cuda.device_count() > 1:
+        return f"{torch.cuda.device_count()} GPUs are visible: let this process see one of them, and start again"
+    return ""
+
+
 def run_all(device: str, *, tiny: bool) -> None:
     """Every case; one that fails (for memory, say) is a line of the table too."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("there is no CUDA device here; try the code with --tiny --device cpu")
-    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    name = "CPU" if device == "cpu" else device_name()
     for case in CASES:
         words = [sys.executable, __file__, "--case", case, "--device", device, *(["--tiny"] if tiny else [])]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -182,10 +224,21 @@ def run_all(device: str, *, tiny: bool) -> None:
             write_table(list(CASES))
 
 
+def device_name() -> str:
+    """The GPU's, asked by a process that ends: a context kept here would take memory from the cases."""
+    words = [sys.executable, "-c", "import torch; print(torch.cuda.get_device_name())"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def why(done: subprocess.CompletedProcess[str]) -> str:
-    """The last words of a process that failed, in short."""
-    words = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit status {done.returncode}"
-    return "out of memory" if "OutOfMemory" in done.stderr else words[:100]
+    """Why a process failed, in short: its error's line, without what would break a table or name a folder."""
+    if any(words in done.stderr for words in NO_MEMORY):
+        return "out of memory"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"no processor: |[\w.]+(Error|Exception)\b", line)]
+    if done.returncode < 0 or not lines:
+        return f"ended by signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
+    return re.sub(r"(/[\w.@+-]+){2,}", "PATH", (errors or lines)[-1]).replace("|", "/")[:120]
 
 
 if __name__ == "__main__":
