@@ -109,13 +109,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         return {"sizes": sizes_of(examples, packed=packed), "companion": extra}
 
     def _loader(self, rows: StepRows, plan: StepPlan, *, steps_done: Callable[[], int]) -> Any:
+        # before 5.16 transformers has not all of these options
         return step_loader(
             rows, plan, process=self.args.process_index, steps_done=steps_done,
             num_workers=self.args.dataloader_num_workers, pin_memory=self.args.dataloader_pin_memory,
             prefetch_factor=self.args.dataloader_prefetch_factor,
             persistent_workers=self.args.dataloader_persistent_workers,
-            multiprocessing_context=self.args.dataloader_multiprocessing_context,
-            in_order=self.args.dataloader_in_order,
+            multiprocessing_context=getattr(self.args, "dataloader_multiprocessing_context", None),
+            in_order=getattr(self.args, "dataloader_in_order", True),
         )  # fmt: skip
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> Any:
