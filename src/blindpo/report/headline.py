@@ -10,6 +10,7 @@ from blindpo.report.compare import FOCUS, NO_DATA, NO_DIFFERENCE, Comparison, Se
 SPOKEN: Final = ("safety_rate", "over_refusal", "helpfulness")
 WEIGHED: Final = SPOKEN[:2]
 """What decides, over several tables, whether a model is better there, worse, or trades one for the other."""
+CONTROL: Final = ("bpo", "sight")
 OUTCOMES: Final = {
     "better": "better in {} (safer, or fewer needless refusals, and worse in neither)",
     "worse": "worse in {}",
@@ -55,6 +56,13 @@ def _one(found: Sequence[Comparison], measure: str) -> str:
     if each.verdict == NO_DIFFERENCE:
         return f"no difference in {title} is shown"
     return f"{title} is {each.verdict} by {each.difference[1:]} points"
+
+
+def control_words(section: Section) -> str:
+    """What BPO has over the sight control, whose extra answers were given with the image: that much is blindness."""
+    found = [each for each in section.comparisons if (each.a, each.b) == CONTROL]
+    said = "; ".join(filter(None, (_one(found, measure) for measure in SPOKEN)))
+    return f" {shown_name(CONTROL[0])} against the sight control: {said}." if said else ""
 
 
 def _alone(sections: Sequence[Section]) -> str:

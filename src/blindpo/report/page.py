@@ -26,8 +26,8 @@ from blindpo.report.curves import CONDITIONS, TrainingPart, condition_title, end
 from blindpo.report.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.report.gallery import Example, examples
 from blindpo.report.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
+from blindpo.report.headline import control_words, short_weak
 from blindpo.report.headline import headline as headline_of
-from blindpo.report.headline import short_weak
 from blindpo.report.load import Sources, load_results, load_sources
 from blindpo.report.plots import safety_figure, scatter_points
 from blindpo.report.tables import joint_frontier
@@ -214,7 +214,9 @@ def _render(
         style=Markup(style),
         mark=Markup(MARK),
         headline=headline,
-        details={section.title: headline_of([section]) for section in sections} if len(sections) > 1 else {},
+        details={section.title: headline_of([section]) + control_words(section) for section in sections}
+        if len(sections) > 1
+        else {},
         sections=sections,
         figures={section.title: _figure(section) for section in sections},
         galleries=galleries,

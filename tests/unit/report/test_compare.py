@@ -3,7 +3,7 @@
 import pytest
 
 from blindpo.report.compare import Section, cell, comparison, in_order
-from blindpo.report.headline import headline, outcome
+from blindpo.report.headline import control_words, headline, outcome
 
 
 def compared(low: float, high: float, measure: str = "over_refusal", pair: tuple[str, str] = ("bpo", "dpo")) -> dict:
@@ -90,6 +90,12 @@ def test_the_headline_takes_the_last_pair_where_the_two_methods_are_not_there() 
     )
     nothing = {"a": "mine", "b": "base", "measure": "safety_rate", "difference": None, "low": None, "high": None}
     assert headline(sections(nothing)) == "mine against Base: no data."
+
+
+def test_the_control_is_spoken_of_where_it_is_there() -> None:
+    (section,) = sections(compared(-0.1, 0.2, "safety_rate", ("bpo", "sight")))
+    assert control_words(section) == " BPO against the sight control: no difference in safety is shown."
+    assert control_words(*sections(compared(0.1, 0.2))) == ""
 
 
 def test_known_models_stand_in_the_order_of_the_story() -> None:
