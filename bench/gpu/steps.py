@@ -4,7 +4,9 @@ Weights are random, so nothing is downloaded; a case is a process of its own. Re
 this file by device, and RESULTS.md is one table of them in which what nobody has run yet is listed as unmeasured.
 A checkout and `pip install '.[vision]' trl` are all that is needed; where several GPUs are visible, it stops.
 
-    python bench/gpu/steps.py                              all cases on this GPU, then the table
+    python bench/gpu/steps.py                              all cases on this GPU, and the table after each; ended
+                                                           early, it goes on with those that it has no result of
+    python bench/gpu/steps.py --again                      all cases anew, after a change of the code
     python bench/gpu/steps.py --case NAME                  one of them (--list names them)
     python bench/gpu/steps.py --tiny --device cpu          the same code at a size that any CPU takes; writes no table
 """
@@ -34,6 +36,7 @@ from transformers import AutoModelForImageTextToText, TrainerCallback, TrainingA
 from blindpo.models.adapters import add_lora, freeze_vision
 from blindpo.models.attention import SPLIT, use_attention
 from blindpo.models.families import family_of
+from blindpo.runs.manifest import write_json
 from blindpo.train.collator import Collator
 from blindpo.train.config import TrainConfig
 from blindpo.train.metrics import MetricsFile
@@ -182,6 +185,7 @@ def main() -> None:
     parser.add_argument("--case", choices=CASES, metavar="NAME")
     parser.add_argument("--list", action="store_true", help="names of cases")
     parser.add_argument("--table", action="store_true", help="write RESULTS.md from results.json, run nothing")
+    parser.add_argument("--again", action="store_true", help="measure anew what has a result")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     given = parser.parse_args()
@@ -194,7 +198,7 @@ def main() -> None:
     elif given.case:
         sys.stdout.write(json.dumps(run_case(CASES[given.case], device=given.device, tiny=given.tiny)) + "\n")
     else:
-        run_all(given.device, tiny=given.tiny)
+        run_all(given.device, tiny=given.tiny, again=given.again)
 
 
 def why_not(device: str) -> str:
@@ -209,10 +213,15 @@ def why_not(device: str) -> str:
     return ""
 
 
-def run_all(device: str, *, tiny: bool) -> None:
-    """Every case; one that fails (for memory, say) is a line of the table too."""
+def run_all(device: str, *, tiny: bool, again: bool) -> None:
+    """Every case; one that fails (for memory, say) is a line of the table too, and is tried at every start."""
     name = "CPU" if device == "cpu" else device_name()
+    known = [] if tiny or not RESULTS.is_file() else json.loads(RESULTS.read_text())
+    done_before = {each["case"] for each in known if each["device"] == name and FAILED not in each}
     for case in CASES:
+        if case in done_before and not again:
+            sys.stdout.write(f"{case}: has a result on {name}; --again measures it anew\n")
+            continue
         words = [sys.executable, __file__, "--case", case, "--device", device, *(["--tiny"] if tiny else [])]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"case": case, FAILED: why(done)}
@@ -220,7 +229,7 @@ def run_all(device: str, *, tiny: bool) -> None:
         if not tiny:
             kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
             kept = [each for each in kept if (each["case"], each["device"]) != (case, name)]
-            RESULTS.write_text(json.dumps([*kept, {**found, "device": name}], indent=2) + "\n")
+            write_json(RESULTS, [*kept, {**found, "device": name}])
             write_table(list(CASES))
 
 

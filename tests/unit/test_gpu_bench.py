@@ -1,6 +1,7 @@
 """The GPU bench at a size that any CPU takes, and its table, in which what nobody ran is listed as unmeasured."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -76,6 +77,43 @@ def test_qwen_has_the_same_tokens_or_the_reason_why_not(bench: Bench) -> None:
     prompt = example.prompt.input_ids.tolist()
     assert batch["input_ids"][0, : len(prompt)].tolist() == prompt
     assert torch.equal(batch["image_grid_thw"], kind.picture()[0]["image_grid_thw"].repeat(4, 1))
+
+
+def test_a_run_that_ended_early_goes_on_with_what_has_no_result(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    steps, table, _ = bench
+    for module in (steps, table):
+        monkeypatch.setattr(module, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(table, "TABLE", tmp_path / "RESULTS.md")
+    first, second, third = list(steps.CASES)[:3]
+    monkeypatch.setattr(steps, "CASES", {name: steps.CASES[name] for name in (first, second, third)})
+    asked: list[str] = []
+    broken: set[str] = set()
+
+    def run(words: list[str], **_: Any) -> CompletedProcess[str]:
+        case = words[words.index("--case") + 1]
+        asked.append(case)
+        if case == third and third in broken:
+            raise KeyboardInterrupt
+        if case in broken:
+            return CompletedProcess(words, 1, "", "torch.OutOfMemoryError: CUDA out of memory")
+        rates = dict.fromkeys(("tokens_per_second", "rows_per_second", "flops_per_second"), 2.0)
+        return CompletedProcess(words, 0, "a log line\n" + json.dumps({"case": case, **rates, "peak_gib": None}), "")
+
+    monkeypatch.setattr(steps.subprocess, "run", run)
+    broken |= {second, third}
+    with pytest.raises(KeyboardInterrupt):
+        steps.run_all("cpu", tiny=False, again=False)
+    assert f"| {second} | CPU | out of memory |" in table.TABLE.read_text()
+    broken.clear()
+    asked.clear()
+    steps.run_all("cpu", tiny=False, again=False)
+    assert asked == [second, third]
+    assert f"| {first} | CPU | 2.00 | 1.00 | 2 |" in table.TABLE.read_text()
+    steps.run_all("cpu", tiny=False, again=True)
+    assert asked == [second, third, first, second, third]
+    assert len(json.loads(table.RESULTS.read_text())) == 3
 
 
 def test_it_stops_without_a_gpu_and_where_several_are_visible(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
