@@ -88,12 +88,14 @@ def judging(folder: Path) -> dict[str, float]:
     judged = cpu_seconds(lambda: rejudge(evals[0], config, folder / "judged-0"))
     rejudge(evals[1], config, folder / "judged-1")
     items = [load_eval(folder / f"judged-{seed}").items() for seed in (0, 1)]
-    generator = np.random.default_rng(0)
+
+    def fresh(a: str, b: str) -> np.random.Generator:
+        return np.random.default_rng(0)
 
     def comparing() -> None:
         for name in items[0]:
             tables = {"a": items[0][name], "b": items[1][name]}
-            compare(tables, generator=generator, num_draws=NUM_DRAWS)
+            compare(tables, generator=fresh, num_draws=NUM_DRAWS)
 
     labels, verdicts = invented(folder, per_model=NUM_RESPONSES // 3)
     check = JudgeCheckConfig(
