@@ -43,8 +43,9 @@ def pair(each: Any, rejected: str) -> dict[str, Any]:
 
 
 def test_gradients_are_trls_on_the_two_pair_data_sets(base: Path, tmp_path: Path) -> None:
-    trl = pytest.importorskip("trl")
-    datasets = pytest.importorskip("datasets")
+    import datasets
+    import trl
+
     rows = [row(n) for n in range(2)]
     pairs = [pair(each, each.rejected) for each in rows] + [pair(each, each.blind[0].text) for each in rows]
     vlm = load_vlm(resolve_model(base), device="cpu")
@@ -73,7 +74,9 @@ STEPS, ROWS_PER_STEP, LEARNING_RATE = 20, 2, 0.02
 
 def trl_losses(base: Path, pairs: list[dict[str, Any]], out: Path) -> list[float]:
     """The loss of each of TRL's own training steps, in float64, SGD, times two."""
-    trl, datasets = pytest.importorskip("trl"), pytest.importorskip("datasets")
+    import datasets
+    import trl
+
     vlm = load_vlm(resolve_model(base), device="cpu")
     freeze_vision(vlm.model)
     arguments = trl.DPOConfig(

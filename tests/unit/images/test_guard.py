@@ -50,6 +50,9 @@ def test_hosts_stand_for_what_is_below_them_and_a_base_for_itself() -> None:
     guard = Guard(hosts=("example.org",), bases=("https://wiki.test/api.php",))
     for url in ("https://example.org/a", "https://a.b.EXAMPLE.org:443/a", "https://wiki.test/images/a.png"):
         guard.require_allowed(url)
+    for url in ("https://notexample.org/a", "https://example.org.evil.net/a", "https://a.wiki.test/a"):
+        with pytest.raises(AnswerError, match="allow-list"):
+            guard.require_allowed(url)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,9 @@ def test_options_that_agree_pass() -> None:
                     gradient_accumulation_steps=2))  # fmt: skip
     require_options({"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "auto"}, settings(gradient_accumulation_steps=2))
     require_options({}, settings(bf16=True))
+    with pytest.raises(ConfigError):  # the same words with one that does not agree
+        require_options({**environ, "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "3"}, settings(bf16=True,
+                        gradient_accumulation_steps=2))  # fmt: skip
 
 
 def test_fsdp_or_deepspeed_that_becomes_something_else_is_refused() -> None:
