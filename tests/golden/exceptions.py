@@ -1,0 +1,15 @@
+"""Every difference that may be, with its reason. An entry that explains nothing is an error (see `compare.py`).
+
+VOLATILE differs when the same program runs twice. CHANGED is what HEAD does otherwise on purpose: each entry stands in
+CHANGELOG as well. RENAMED are files that HEAD calls otherwise.
+"""
+
+from typing import Final
+
+from tests.golden.compare import Allowed, Renamed
+
+VOLATILE: Final = (Allowed(reason="clock times, which stand in this file alone", files="*timings.json"),)
+
+CHANGED: Final[tuple[Allowed, ...]] = ()
+
+RENAMED: Final[tuple[Renamed, ...]] = ()
