@@ -2,7 +2,7 @@
 
   make golden                                              in a checkout; or, with its options:
   .venv/bin/python -m tests.golden [--base REV] [--head FOLDER] [--keep FOLDER] [--base-from FOLDER] \
-      [--demo] [--rows FOLDER] [--steps GLOB]
+      [--demo] [--rows FOLDER] [--steps GLOBS]
 
 Prints a line for every file (same, excepted with the reason, DIFFERENT), then counts; exit status 1 where a difference
 is not explained, an explanation was not needed, or a step failed. Both sides read the same sources and the same base
@@ -41,6 +41,7 @@ OFFLINE: Final = {
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "CUDA_VISIBLE_DEVICES": "",
+    "PYTHONHASHSEED": "0",  # PEFT writes an adapter's target modules as a set, in the order of their hashes
     "COLUMNS": "100",
 }
 STORY_OF_BASE: Final = "base.json"
@@ -89,14 +90,19 @@ class Side:
             if done.returncode != step.status:
                 last = "\n    ".join(done.stderr.strip().split("\n")[-MOST_LINES:])
                 self.failed.append(f"{self.name}: {step.name} ended with {done.returncode}: blindpo {line}\n    {last}")
-            _say(f"{time.monotonic() - start:6.0f} s  {self.name}  {step.name}")
+            state = "" if done.returncode == step.status else "  FAILED"
+            _say(f"{time.monotonic() - start:6.0f} s  {self.name}  {step.name}{state}")
         self.seconds = time.monotonic() - start
 
 
 def main() -> int:
     """The whole comparison."""
     args = _arguments()
-    story = [step for step in steps(rows=args.rows is not None, demo=args.demo) if fnmatchcase(step.name, args.steps)]
+    story = [
+        step
+        for step in steps(rows=args.rows is not None, demo=args.demo)
+        if any(fnmatchcase(step.name, each) for each in args.steps.split(","))
+    ]
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch) if args.keep is None else args.keep.resolve()
         work.mkdir(exist_ok=True, parents=True)
@@ -148,7 +154,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=Path, metavar="FOLDER", help="also the released MMSafe-PO rows: test.json, images/"
     )
-    parser.add_argument("--steps", default="*", metavar="GLOB", help="only these steps, for a look at the first ones")
+    parser.add_argument("--steps", default="*", metavar="GLOBS", help="only the steps of these names, by commas")
     args = parser.parse_args()
     if args.keep is not None and args.keep.exists():
         parser.error(f"--keep {args.keep} is there already; give a new folder")

@@ -38,6 +38,8 @@ class Allowed:
     """Of text files: a regular expression; what it matches is cut out of both sides."""
     only: Literal["", "base", "head"] = ""
     """The file lies on this side alone."""
+    is_chance: bool = False
+    """Whether two runs may well agree there: such an entry need not be used."""
 
     @property
     def is_whole(self) -> bool:
@@ -83,10 +85,9 @@ class Comparison:
         return outcomes
 
     def unused(self) -> list[str]:
-        """The reasons of entries that explained nothing."""
-        return [
-            f"{each.reason} ({_where(each)})" for each in (*self._allowed, *self._renamed) if each not in self._used
-        ]
+        """The reasons of entries that explained nothing and should have."""
+        due = [*(each for each in self._allowed if not each.is_chance), *self._renamed]
+        return [f"{each.reason} ({_where(each)})" for each in due if each not in self._used]
 
     def _new_name(self, name: str) -> str:
         for each in self._renamed:

@@ -8,7 +8,20 @@ from typing import Final
 
 from tests.golden.compare import Allowed, Renamed
 
-VOLATILE: Final = (Allowed(reason="clock times, which stand in this file alone", files="*timings.json"),)
+VOLATILE: Final = (
+    Allowed(reason="clock times, which stand in this file alone", files="*timings.json"),
+    Allowed(
+        reason="the share of the loop's time that went to waiting for data",
+        files="printed/train_*.json",
+        keys=("data_share",),
+    ),
+    Allowed(
+        reason="the packing check of the base draws an adapter's first matrices unseeded; the difference is rounding",
+        files="out/*lora/run.json",
+        keys=("packing.largest_difference_nats.*",),
+        is_chance=True,
+    ),
+)
 
 CHANGED: Final[tuple[Allowed, ...]] = ()
 

@@ -112,7 +112,7 @@ def write_inputs(folder: Path) -> None:
     for number in range(3):
         (folder / "safe" / f"meadow_{number}.png").write_bytes(sign(f"meadow {number}"))
     suite = {"data": {"signs": "out/rows", "sample": "out/mmsafe"}, "judge": "refusal-rules", "guard_rows": 8,
-             "pairwise": ["signs"], "evaluate": {"max_new_tokens": 24, "views": ["as_is", "text"]}}  # fmt: skip
+             "pairwise": ["signs"], "evaluate": {"max_new_tokens": 40, "views": ["as_is", "text"]}}  # fmt: skip
     (folder / "suite.yaml").write_text(json.dumps(suite))  # JSON is YAML
 
 

@@ -25,7 +25,7 @@ class Step:
     """Whether it takes --json, so that what it prints is compared."""
 
 
-WORDS: Final = "--set max_new_tokens=24 --set batch_size=8 --set num_draws=200"
+WORDS: Final = "--set max_new_tokens=40 --set batch_size=8 --set num_draws=200"
 VIEWS: Final = "--set views=as_is,text,removed,blank,swapped,safe_image"
 TRAINED: Final = (
     "--max_steps 6 --per_device_train_batch_size 6 --learning_rate 2e-3 --logging_steps 1 --report_to none --use_cpu "
@@ -69,7 +69,7 @@ BUILD: Final = (
     Step("stats_built", "stats out/built"),
 )  # fmt: skip
 
-_SAMPLED: Final = "--draws 2 --max-new-tokens 24 --batch-size 8 --seed 5 --set shard_rows=7"
+_SAMPLED: Final = "--draws 2 --max-new-tokens 40 --batch-size 8 --seed 5 --set shard_rows=7"
 BLIND: Final = (
     Step("blind", f"blind out/pairs --model in/tiny --out out/blind {_SAMPLED}"),
     Step("blind_blank", f"blind out/pairs --model in/tiny --out out/blind_blank --mode blank {_SAMPLED}"),

@@ -111,3 +111,4 @@ def test_what_explains_nothing_is_named(sides: tuple[Path, Path]) -> None:
     comparison.folders(*sides)
     assert comparison.unused() == ["idle (a.json y)", "gone (^b)"]
     assert Comparison(idle).folders(*sides)[0].why == "later"
+    assert Comparison([Allowed(reason="chance", files="a.json", is_chance=True)]).unused() == []
