@@ -40,6 +40,8 @@ class Scene:
 
     ask: str
     thing: str
+    number: int
+    """Every scene has a sign of its own."""
 
     @property
     def refused(self) -> bool:
@@ -64,12 +66,12 @@ class Scene:
     @property
     def image(self) -> bytes:
         """The sign."""
-        return sign(self.thing)
+        return sign(self.thing, number=self.number)
 
 
-def sign(name: str, *, side: int = 48, form: str = "PNG") -> bytes:
-    """Red for what is refused, green for what is helped with, another colour for any other name; its bars by `name`."""
-    seed = zlib.crc32(name.encode())
+def sign(name: str, *, number: int = 0, side: int = 48, form: str = "PNG") -> bytes:
+    """Red for what is refused, green for what is helped with, else another colour; its bars by `number`."""
+    seed = zlib.crc32(f"{name} {number}".encode())
     other = (40 + seed % 100, 60 + seed // 7 % 120, 90 + seed // 49 % 150)
     colour = (200, 30, 30) if name in REFUSED else (30, 170, 60) if name in HELPED else other
     image = Image.new("RGB", (side, side - seed % 5), (235, 235, 225))
@@ -87,14 +89,15 @@ def pair_scenes() -> list[Scene]:
     """What the preference rows are about: each request with signs of both kinds."""
     things = [*REFUSED, *HELPED]
     asks = list(ACTS)
-    return [Scene(asks[n % len(asks)], things[n // len(asks) % len(things)]) for n in range(NUM_PAIRS)]
+    return [Scene(asks[n % len(asks)], things[n // len(asks) % len(things)], n) for n in range(NUM_PAIRS)]
 
 
 def twin_scenes() -> list[tuple[Scene, Scene]]:
     """What the evaluation rows are about: the same request with a sign to refuse and one to help with."""
     asks = list(ACTS)
     return [
-        (Scene(asks[n % 4], REFUSED[n % 3]), Scene(asks[n % 4], HELPED[(n + n // 3) % 3])) for n in range(NUM_TWINS)
+        (Scene(asks[n % 4], REFUSED[n % 3], n), Scene(asks[n % 4], HELPED[(n + n // 3) % 3], n))
+        for n in range(NUM_TWINS)
     ]
 
 
@@ -157,7 +160,7 @@ def _record(name: str, scene: Scene, *, pair_id: str | None, split: str, long: b
     }
     return {
         "row_id": name,
-        "images": [{"bytes": scene.image, "path": f"{scene.thing}.png"}],
+        "images": [{"bytes": scene.image, "path": f"{scene.thing}_{scene.number}.png"}],
         "prompt": shown,
         "chosen": [{"role": "assistant", "content": [{"type": "text", "text": better}]}],
         "rejected": [{"role": "assistant", "content": [{"type": "text", "text": worse}]}],

@@ -28,7 +28,7 @@ class Step:
 WORDS: Final = "--set max_new_tokens=40 --set batch_size=8 --set num_draws=200"
 VIEWS: Final = "--set views=as_is,text,removed,blank,swapped,safe_image"
 TRAINED: Final = (
-    "--max_steps 6 --per_device_train_batch_size 6 --learning_rate 2e-3 --logging_steps 1 --report_to none --use_cpu "
+    "--max_steps 6 --per_device_train_batch_size 6 --learning_rate 5e-4 --logging_steps 1 --report_to none --use_cpu "
     "true --disable_tqdm true --seed 7"
 )
 """Of every training run: some updates at a rate that changes answers."""
@@ -103,8 +103,10 @@ EVALUATE: Final = (
          f"--set temperature=1.0 --set top_k=20 --set likelihoods=false --workers 2 --set shard_rows=6 {WORDS}"),
     Step("evaluate_panel", "evaluate out/rows --responses in/recorded.jsonl --judge panel:oracle+refusal-rules "
          "--out out/eval_recorded --set views=as_is,text --set num_draws=200"),
-    Step("evaluate_part_1", f"evaluate out/rows --model in/tiny --part 1/2 --out out/part_1 {VIEWS} {WORDS}"),
-    Step("evaluate_part_2", f"evaluate out/rows --model in/tiny --part 2/2 --out out/part_2 {VIEWS} {WORDS}"),
+    Step("evaluate_part_1", f"evaluate out/rows --model in/tiny --judge oracle --part 1/2 --out out/part_1 {VIEWS} "
+         f"{WORDS}"),
+    Step("evaluate_part_2", f"evaluate out/rows --model in/tiny --judge oracle --part 2/2 --out out/part_2 {VIEWS} "
+         f"{WORDS}"),
     Step("merge", "evaluate out/part_1 out/part_2 --merge --judge oracle --out out/eval_merged --set num_draws=200"),
     Step("rejudge", "evaluate out/eval_tiny --rejudge --judge refusal-rules --out out/eval_rejudged "
          "--set num_draws=200"),
