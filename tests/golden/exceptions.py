@@ -23,6 +23,56 @@ VOLATILE: Final = (
     ),
 )
 
-CHANGED: Final[tuple[Allowed, ...]] = ()
+CHANGED: Final[tuple[Allowed, ...]] = (
+    Allowed(
+        reason="an import says which keys it did not use",
+        files="out/*/manifest.json",
+        keys=("not_used", "not_used.*"),
+    ),
+    Allowed(
+        reason="an import says which keys it did not use",
+        files="printed/import_*.json",
+        keys=("not_used", "not_used.*"),
+    ),
+    Allowed(
+        reason="a benchmark's import counts its rows as every import does",
+        files="out/[mx]st*/manifest.json",
+        keys=("read", "kept"),
+    ),
+    Allowed(
+        reason="a benchmark's import counts its rows as every import does",
+        files="printed/import_[mx]st*.json",
+        keys=("read", "kept"),
+    ),
+    Allowed(
+        reason="blind counts thoughts, and rows that have no response",
+        files="out/blind*/manifest.json",
+        keys=("summary.thoughts", "summary.missing", "summary.missing.*"),
+    ),
+    Allowed(
+        reason="blind counts thoughts, and rows that have no response",
+        files="printed/blind*.json",
+        keys=("thoughts", "missing", "missing.*"),
+    ),
+    Allowed(
+        reason="PIL is asked of the image processor alone, so a saved tokenizer no longer says it",
+        files="out/*/tokenizer_config.json",
+        keys=("backend",),
+        becomes={"pil": "tokenizers"},
+    ),
+    Allowed(
+        reason="the fingerprint of a trained model follows its tokenizer_config.json",
+        files="out/*eval_*/manifest.json",
+        keys=("identity.model.fingerprint",),
+    ),
+    Allowed(
+        reason="an image is called image",
+        files="out/built*/manifest.json",
+        keys=("identity.config.twin_pictures", "identity.config.twin_images"),
+    ),
+    Allowed(reason="an image is called image", files="out/built*/recipe.yaml", words="twin_(pictures|images)"),
+    Allowed(reason="an image is called image", files="out/built*/README.md", words=r"\b([Pp]icture|[Ii]mage)s?\b"),
+    Allowed(reason="an image is called image", files="printed/benchmarks.json", keys=("benchmarks.*.fetch",)),
+)
 
 RENAMED: Final[tuple[Renamed, ...]] = ()
