@@ -21,18 +21,18 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.fakes import FakeChatServer
-from tests.unit.evaluate.judge_tables import invented
-from tests.unit.evaluate.judge_worlds import form, stored_eval
+from tests.unit.evaluation.judge_tables import invented
+from tests.unit.evaluation.judge_worlds import form, stored_eval
 
-from blindpo.evaluate.config import RejudgeConfig
-from blindpo.evaluate.judge_check.columns import JudgeCheckConfig
-from blindpo.evaluate.judge_check.run import judge_check
-from blindpo.evaluate.run import rejudge
-from blindpo.evaluate.stored import load_eval
-from blindpo.evaluate.verdicts import RESPONSES, VERDICTS, Response, json_lines
+from blindpo.evaluation.config import RejudgeConfig
+from blindpo.evaluation.eval_folder import load_eval
+from blindpo.evaluation.judge_check.columns import JudgeCheckConfig
+from blindpo.evaluation.judge_check.run import judge_check
+from blindpo.evaluation.judges.verdict import RESPONSES, VERDICTS, Response, json_lines
+from blindpo.evaluation.run import rejudge
+from blindpo.jobs.manifest import write_json
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Provenance, Turn
 from blindpo.rows.shards import write_shard
-from blindpo.runs.manifest import write_json
 from blindpo.stats.comparison import compare
 
 NUM_RESPONSES = 5000

@@ -11,7 +11,7 @@ from tests.packing_difference import LENGTHS, leaking, measure, shifted, softmax
 from tests.tiny_families import FAMILIES
 from transformers.utils import logging
 
-import blindpo.models.attention
+import blindpo.models.vlm.attention
 
 PAGE = Path(__file__).with_name("families.md")
 ONLY_EAGER = ("PaliGemma 2",)
@@ -23,7 +23,7 @@ Tiny random models built from the family's own configuration classes (weights sc
 two pictures in one prompt, responses of {lengths} tokens, torch {torch}, transformers {transformers}, on a CPU. Each
 cell: the largest difference of a token's log-probability in nats, and of any gradient (every parameter's, vision tower
 included) as a share of the largest. The gradients are those of the BPO loss. `split` is what training uses of sdpa: the
-prompt apart, without a mask (`models/attention.py`).
+prompt apart, without a mask (`models/vlm/attention.py`).
 
 | family | attention | checkpointing | float32: logp / gradient | float64: logp / gradient |
 |---|---|---|---|---|
@@ -56,7 +56,7 @@ def cell(name: str, attention: str, *, checkpointing: bool, dtype: torch.dtype) 
 
 def main() -> None:
     """Measure everything and write the page."""
-    blindpo.models.attention.LEAST_CAUSAL = 4  # the prompts here are short, and are to be split all the same
+    blindpo.models.vlm.attention.LEAST_CAUSAL = 4  # the prompts here are short, and are to be split all the same
     logging.set_verbosity_error()
     torch.set_num_threads(1)
     lengths = ", ".join(str(length) for length in LENGTHS[:-1]) + f" and {LENGTHS[-1]}"

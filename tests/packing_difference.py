@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from blindpo.models.attention import SPLIT, use_attention
-from blindpo.models.families import Family, family_of
-from blindpo.models.logprobs import response_token_logps
-from blindpo.models.prompt import PromptInputs, collate
-from blindpo.train.loss import preference_loss
-from blindpo.train.packing import PackedBatch, pack, packed_token_logps
-from blindpo.train.segments import PackedRow, pack_row
+from blindpo.models.vlm.attention import SPLIT, use_attention
+from blindpo.models.vlm.logprobs import response_token_logps
+from blindpo.models.vlm.prompt import PromptInputs, collate
+from blindpo.training.loss import preference_loss
+from blindpo.training.packing.batch import PackedBatch, pack, packed_token_logps
+from blindpo.training.packing.families import Family, family_of
+from blindpo.training.packing.segments import PackedRow, pack_row
 from tests.tiny_families import build, prompt, responses
 
 LENGTHS = (11, 17, 7)

@@ -7,11 +7,11 @@ from typing import Any
 
 from PIL import Image
 
-from blindpo.models.source import resolve_model
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, BlindResponse, ImageRef, PreferenceRow, Provenance, Turn
 from blindpo.rows.shards import write_shard
-from blindpo.train.config import TrainConfig
-from blindpo.train.run import TrainSummary, train
+from blindpo.training.config import TrainConfig
+from blindpo.training.run import TrainSummary, train
 
 COLOURS = ("red", "green", "blue", "white", "black", "orange", "purple", "grey")
 

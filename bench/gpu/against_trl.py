@@ -13,7 +13,7 @@ from models import Kind
 from PIL import Image
 from processors import text_of
 
-from blindpo.train.examples import Example
+from blindpo.training.examples import Example
 
 PAIRS = 2
 """Of a row: chosen against rejected, chosen against blind."""

@@ -33,14 +33,14 @@ from models import RESPONSES, Pictures, examples, kinds
 from table import FAILED, RESULTS, write_table
 from transformers import AutoModelForImageTextToText, TrainerCallback, TrainingArguments
 
-from blindpo.models.adapters import add_lora, freeze_vision
-from blindpo.models.attention import SPLIT, use_attention
-from blindpo.models.families import family_of
-from blindpo.runs.manifest import write_json
-from blindpo.train.collator import Collator
-from blindpo.train.config import TrainConfig
-from blindpo.train.metrics import MetricsFile
-from blindpo.train.trainer import PreferenceTrainer
+from blindpo.jobs.manifest import write_json
+from blindpo.models.vlm.adapters import add_lora, freeze_vision
+from blindpo.models.vlm.attention import SPLIT, use_attention
+from blindpo.training.collator import Collator
+from blindpo.training.config import TrainConfig
+from blindpo.training.monitor.metrics import MetricsFile
+from blindpo.training.packing.families import family_of
+from blindpo.training.trainer import PreferenceTrainer
 
 WARM_UP, STEPS, ROWS = 2, 5, 4
 VARIANTS = ("packed", "separate", "trl")

@@ -10,11 +10,11 @@ import pytest
 from tests.sample import REAL, draw, write_sample
 
 from blindpo.cli.main import main
+from blindpo.datasets.formats.hh_rlhf import HHRLHF
+from blindpo.datasets.formats.jsonl import MAX_LINE_BYTES, JsonLines, Line
+from blindpo.datasets.formats.mmsafe_po import MMSafePO
 from blindpo.errors import RowError, SourceError
-from blindpo.formats.hh_rlhf import HHRLHF
-from blindpo.formats.jsonl import MAX_LINE_BYTES, JsonLines, Line
-from blindpo.formats.mmsafe_po import MMSafePO
-from blindpo.intake.importing import import_data
+from blindpo.intake.import_rows import import_data
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Turn
 from blindpo.rows.shards import read_rows
 

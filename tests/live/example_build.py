@@ -19,7 +19,7 @@ from tests.live.wiki_server import local_wiki, why_not
 from tests.live.wiki_world import write_entity, write_world
 
 from blindpo.cli.main import main
-from blindpo.formats.hh_rlhf import HHRLHF
+from blindpo.datasets.formats.hh_rlhf import HHRLHF
 from blindpo.rows.shards import read_rows
 from blindpo.rows.views import textual_twin
 

@@ -14,16 +14,16 @@ from typing import Any
 
 from tests.tiny_models import save_tiny_llava
 
-from blindpo.build.draft import Draft, Mention
-from blindpo.build.match import Pictures
-from blindpo.build.twins import TwinModels, Twins, lines_of_twins, said_of
+from blindpo.building.draft import Draft, Mention
+from blindpo.building.match import Pictures
+from blindpo.building.twins import TwinModels, Twins, lines_of_twins, said_of
 from blindpo.cli.main import main
 from blindpo.images.base import Candidate
-from blindpo.models.local_text import LocalTextModel
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
+from blindpo.jobs.manifest import write_json
+from blindpo.models.chat.local import LocalTextModel
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.shards import read_rows
-from blindpo.runs.manifest import write_json
 
 
 class RowPictures(Pictures):

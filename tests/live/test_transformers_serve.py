@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluate.worlds import row, save_rows
+from tests.unit.evaluation.worlds import row, save_rows
 
-from blindpo.evaluate.config import EvaluateConfig
-from blindpo.evaluate.run import evaluate, evaluate_chat
-from blindpo.evaluate.stored import load_eval
-from blindpo.models.source import resolve_model
+from blindpo.evaluation.config import EvaluateConfig
+from blindpo.evaluation.eval_folder import load_eval
+from blindpo.evaluation.run import evaluate, evaluate_chat
+from blindpo.models.vlm.source import resolve_model
 
 pytestmark = pytest.mark.live
 SECONDS = 120

@@ -13,17 +13,17 @@ from tests.numeric.test_training_identities import graded, moved_reference
 from tests.training_rows import row
 
 from blindpo.images.decode import decode_image
-from blindpo.models.adapters import freeze_vision
-from blindpo.models.families import family_of
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
+from blindpo.models.vlm.adapters import freeze_vision
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import PreferenceRow
-from blindpo.train.arguments import make_arguments
-from blindpo.train.collator import Collator
-from blindpo.train.config import TrainConfig
-from blindpo.train.examples import ImageTensors, make_example
-from blindpo.train.metrics import MetricsFile
-from blindpo.train.trainer import PreferenceTrainer
+from blindpo.training.arguments import make_arguments
+from blindpo.training.collator import Collator
+from blindpo.training.config import TrainConfig
+from blindpo.training.examples import ImageTensors, make_example
+from blindpo.training.monitor.metrics import MetricsFile
+from blindpo.training.packing.families import family_of
+from blindpo.training.trainer import PreferenceTrainer
 
 BETA = 0.3
 

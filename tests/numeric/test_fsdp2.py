@@ -1,6 +1,6 @@
 """FSDP2 (`fully_shard`) on a CPU mesh of two processes: packed steps are those of one process that holds all weights.
 
-accelerate turns FSDP into DDP on a CPU (blindpo refuses that, see `train/engine.py`), so torch's own call is used here:
+accelerate turns FSDP into DDP on a CPU (blindpo refuses that, see `training/launch.py`), so torch's own call is used here:
 layers are sharded as accelerate's transformer policy would, and the same collator, log-probabilities and loss run.
 """
 
@@ -12,13 +12,13 @@ import torch
 from tests.training_rows import row
 from tests.two_processes import run_together
 
-from blindpo.models.adapters import freeze_vision
-from blindpo.models.families import family_of
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
-from blindpo.train.collator import BLIND, CHOSEN, REJECTED, Collator
-from blindpo.train.examples import ImageTensors, make_example
-from blindpo.train.loss import preference_loss
+from blindpo.models.vlm.adapters import freeze_vision
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
+from blindpo.training.collator import BLIND, CHOSEN, REJECTED, Collator
+from blindpo.training.examples import ImageTensors, make_example
+from blindpo.training.loss import preference_loss
+from blindpo.training.packing.families import family_of
 
 STEPS = 3
 

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 from tests.training_rows import blind, row, run_training, write_rows
 
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
-from blindpo.train.collator import BLIND, CHOSEN, REJECTED, Collator
-from blindpo.train.examples import ImageTensors, make_example
-from blindpo.train.loss import preference_loss
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
+from blindpo.training.collator import BLIND, CHOSEN, REJECTED, Collator
+from blindpo.training.examples import ImageTensors, make_example
+from blindpo.training.loss import preference_loss
 
 
 def metrics(run: Path) -> list[dict[str, float]]:

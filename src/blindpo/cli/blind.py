@@ -36,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
-    from blindpo.blind.checks import lines
-    from blindpo.blind.run import BlindConfig, run_blind
+    from blindpo.blinding.checks import lines
+    from blindpo.blinding.run import BlindConfig, run_blind
     from blindpo.errors import StrictError
-    from blindpo.models.source import resolve_model
+    from blindpo.jobs.recipe import load_config, parse_sets, read_recipe
+    from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
-    from blindpo.runs.config import load_config, parse_sets, read_recipe
 
     given: dict[str, Any] = {key: getattr(args, key) for key in ("mode", *FLAGS) if getattr(args, key) is not None}
     config = load_config(BlindConfig, {**read_recipe(args.recipe), **given, **parse_sets(args.set)}, where="blind")

@@ -27,13 +27,13 @@ def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
     from dataclasses import asdict
 
-    from blindpo.build.config import BuildConfig
-    from blindpo.build.funnel import lines_of
-    from blindpo.build.run import check_words, run_build
-    from blindpo.build.twins import lines_of_twins
+    from blindpo.building.config import BuildConfig
+    from blindpo.building.funnel import lines_of
+    from blindpo.building.run import check_words, run_build
+    from blindpo.building.twins import lines_of_twins
     from blindpo.errors import StrictError
-    from blindpo.runs.config import load_config, parse_sets, read_recipe
-    from blindpo.runs.engine import Engine, usable_cores
+    from blindpo.jobs.engine import Engine, usable_cores
+    from blindpo.jobs.recipe import load_config, parse_sets, read_recipe
 
     engine = Engine(name=args.engine, workers=usable_cores() if args.workers is None else args.workers)
     given: dict[str, Any] = {} if args.catalogue is None else {"catalogue": args.catalogue}

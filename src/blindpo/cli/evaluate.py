@@ -87,16 +87,16 @@ def _require_words(args: argparse.Namespace) -> None:
 
 
 def _summary(args: argparse.Namespace, config: Any) -> Any:
-    from blindpo.evaluate import run as stage
+    from blindpo.evaluation import run as stage
 
     if args.rejudge:
         return stage.rejudge(args.data[0], config, args.out)
     if args.merge:
         return stage.merge_parts(args.data, config, args.out)
-    from blindpo.evaluate.answering import WHOLE, parse_part
-    from blindpo.models.source import resolve_model
+    from blindpo.answer.shards import WHOLE, parse_part
+    from blindpo.jobs.engine import Engine
+    from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
-    from blindpo.runs.engine import Engine
 
     part = WHOLE if args.part is None else parse_part(args.part)
     shard_paths(args.data[0])  # paths in the order of the synopsis: the data before the model
@@ -109,8 +109,8 @@ def _summary(args: argparse.Namespace, config: Any) -> Any:
 
 
 def _config(args: argparse.Namespace) -> Any:
-    from blindpo.evaluate.config import EvaluateConfig, RejudgeConfig
-    from blindpo.runs.config import load_config, parse_sets, read_recipe
+    from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
+    from blindpo.jobs.recipe import load_config, parse_sets, read_recipe
 
     values = {**read_recipe(args.recipe), **({"judge": args.judge} if args.judge else {}), **parse_sets(args.set)}
     where = str(args.recipe) if args.recipe is not None else "evaluate"
@@ -118,8 +118,8 @@ def _config(args: argparse.Namespace) -> Any:
 
 
 def _suite(args: argparse.Namespace) -> int:
-    from blindpo.evaluate.suite import SuiteConfig, parse_models, run_suite
-    from blindpo.runs.config import load_config, parse_sets, read_recipe
+    from blindpo.evaluation.suite.run import SuiteConfig, parse_models, run_suite
+    from blindpo.jobs.recipe import load_config, parse_sets, read_recipe
 
     models = parse_models(args.models)
     values = {**read_recipe(args.recipe), **parse_sets(args.set)}
@@ -193,7 +193,7 @@ def _weak(results: dict[str, Any]) -> str:
 
 def _told(name: str, found: dict[str, Any]) -> bool:
     """A measure whose view was not asked for is not in the table; one without a verdict is."""
-    from blindpo.evaluate.measures import VIEW_MEASURES
+    from blindpo.evaluation.measures import VIEW_MEASURES
 
     return name not in VIEW_MEASURES or found["value"] is not None or bool(found.get("missing"))
 

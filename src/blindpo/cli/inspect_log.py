@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
         import inspect_ai  # noqa: F401 (the extra is asked for by name before anything is read)
     except ImportError as error:
         raise ConfigError("inspect-log needs Inspect AI; install it with: pip install 'blindpo[inspect]'") from error
-    from blindpo.evaluate.inspect.export import write_inspect_log
+    from blindpo.evaluation.inspect.export import write_inspect_log
 
     samples = write_inspect_log(args.eval, args.out)
     text = f"{samples} samples in {args.out}; open it with: inspect view --log-dir {args.out.parent}"

@@ -60,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check and print."""
-    from blindpo.evaluate.judge_check.columns import PRESETS, JudgeCheckConfig
-    from blindpo.evaluate.judge_check.run import judge_check
-    from blindpo.runs.config import load_config
+    from blindpo.evaluation.judge_check.columns import PRESETS, JudgeCheckConfig
+    from blindpo.evaluation.judge_check.run import judge_check
+    from blindpo.jobs.recipe import load_config
 
     values: dict[str, Any] = dict(PRESETS[args.preset]) if args.preset else {}
     for key, _ in {**COLUMNS, **LISTS, **NUMBERS}.values():

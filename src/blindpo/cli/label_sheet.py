@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the sheet and say how many responses of each model are in it."""
-    from blindpo.evaluate.judge_check.sheet import write_sheet
+    from blindpo.evaluation.judge_check.sheet import write_sheet
 
     found = write_sheet(args.evals, args.out, num=args.num, seed=args.seed)
     lines = [f"{name}: {number} responses" for name, number in found.items()]

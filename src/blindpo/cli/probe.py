@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the rows, print the counts."""
-    from blindpo.evaluate.probe import write_probe
+    from blindpo.evaluation.suite.pairwise_rows import write_probe
 
     kept, rejected = write_probe(args.data, args.out)
     text = f"{kept} rows, two a pair, in {args.out}; {rejected} rows have no pair"

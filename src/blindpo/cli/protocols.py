@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         return _list(args)
     if args.out is None:
         raise ConfigError("--out is missing; name the folder for decisions and scores")
-    from blindpo.evaluate.protocols.bridge import run_protocols
+    from blindpo.evaluation.protocols.run import run_protocols
 
     judge = _judge(args)
     names = [name.strip() for name in args.use.split(",") if name.strip()]
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _duel(args: argparse.Namespace, names: list[str], judge: Any) -> dict[str, Any]:
-    from blindpo.evaluate.protocols.duel import QUESTIONS, run_duel
+    from blindpo.evaluation.protocols.pairwise import QUESTIONS, run_duel
 
     if len(names) != 1 or judge is None:
         raise ConfigError(f"--against needs --judge chat:MODEL, and one of these with --use: {', '.join(QUESTIONS)}")
@@ -59,15 +59,15 @@ def _duel(args: argparse.Namespace, names: list[str], judge: Any) -> dict[str, A
 
 
 def _judge(args: argparse.Namespace) -> Any:
-    from blindpo.runs.config import load_config, parse_sets
+    from blindpo.jobs.recipe import load_config, parse_sets
 
     if args.judge is None:
         if args.set:
             raise ConfigError("--set has no effect without --judge; it holds the judge's options")
         return None
-    from blindpo.models.chat import ChatModel
-    from blindpo.models.chat_config import ChatConfig
-    from blindpo.models.reply_store import ReplyStore
+    from blindpo.models.chat.client import ChatModel
+    from blindpo.models.chat.config import ChatConfig
+    from blindpo.models.chat.replies import ReplyStore
 
     kind, _, model = args.judge.partition(":")
     if kind != "chat" or not model:
@@ -77,8 +77,8 @@ def _judge(args: argparse.Namespace) -> Any:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from blindpo.evaluate.protocols.duel import QUESTIONS
-    from blindpo.evaluate.protocols.table import PROTOCOLS, find_protocol
+    from blindpo.evaluation.protocols.pairwise import QUESTIONS
+    from blindpo.evaluation.protocols.table import PROTOCOLS, find_protocol
 
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     everything = names == ["all"]

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.cli.options import add_common, emit
-from blindpo.train.arguments import FIXED, argument_names, make_arguments, split_keys
-from blindpo.train.config import TrainConfig
+from blindpo.training.arguments import FIXED, argument_names, make_arguments, split_keys
+from blindpo.training.config import TrainConfig
 
 OWN: Final = {
     "method": "bpo (default) or dpo",
@@ -64,10 +64,10 @@ def _add(parser: Any, name: str, *, is_boolean: bool, text: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
     from blindpo.errors import StrictError
-    from blindpo.models.quantized import require_4bit
-    from blindpo.models.source import resolve_model
+    from blindpo.jobs.recipe import load_config, parse_sets, read_recipe
+    from blindpo.models.vlm.quantized import require_4bit
+    from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
-    from blindpo.runs.config import load_config, parse_sets, read_recipe
 
     names = [*(field.name for field in fields(TrainConfig)), *argument_names()]
     flags = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     model = resolve_model(args.model)
     if args.eval is not None:
         shard_paths(args.eval)
-    from blindpo.train.run import train  # seconds of imports, so after all words and paths are checked
+    from blindpo.training.run import train  # seconds of imports, so after all words and paths are checked
 
     summary = train(config, theirs, data=args.data, model=model, out=args.out, eval_data=args.eval)
     if summary.is_main_process:

@@ -31,8 +31,8 @@ from blindpo.demo.dialogue import (
 )
 from blindpo.demo.draw import draw_png
 from blindpo.demo.world import HARMFUL, HARMLESS, Scene, draw_scene, harmless_twin, held_out
+from blindpo.jobs.seeds import derive_seed
 from blindpo.rows.row import IMAGE, Entity, ImageRef, PreferenceRow, Provenance, Turn
-from blindpo.runs.seeds import derive_seed
 
 FLIPPED_SHARE: Final = 0.05
 BARE_REJECTED_SHARE: Final = 0.2

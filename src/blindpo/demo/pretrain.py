@@ -25,7 +25,7 @@ from blindpo.demo.instruction import Example, Instructions
 from blindpo.demo.text_model import END, IMAGE_TOKEN, build_processor
 from blindpo.demo.tiny_vlm import build_model
 from blindpo.demo.world import COLOURS, THINGS, Scene, draw_scene
-from blindpo.runs.seeds import derive_seed
+from blindpo.jobs.seeds import derive_seed
 
 _ROLES: Final = ("user", "assistant")
 

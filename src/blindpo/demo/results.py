@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from blindpo.demo.settings import BASE, DemoConfig
-from blindpo.evaluate.stored import load_eval
-from blindpo.report.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
-from blindpo.runs.seeds import derive_seed
+from blindpo.evaluation.eval_folder import load_eval
+from blindpo.jobs.seeds import derive_seed
+from blindpo.reporting.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
 from blindpo.stats.clusters import ItemTable, estimate, pooled
 from blindpo.stats.intervals import Estimate
 from blindpo.stats.paired import paired_difference

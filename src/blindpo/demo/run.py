@@ -15,9 +15,9 @@ from blindpo.demo import results, search
 from blindpo.demo.schedule import run_tasks
 from blindpo.demo.settings import BASE, DemoConfig, searched_variants
 from blindpo.demo.story import story_tasks
-from blindpo.report.page import write_report
-from blindpo.runs.folder import OutFolder
-from blindpo.runs.manifest import read_json, write_json
+from blindpo.jobs.folder import OutFolder
+from blindpo.jobs.manifest import read_json, write_json
+from blindpo.reporting.page import write_report
 
 RESULTS: Final = "results.json"
 REPORT: Final = "report.html"

@@ -16,7 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass
 from typing import Final
 
-from blindpo.runs.progress import progress
+from blindpo.jobs.progress import progress
 
 _ONE_THREAD: Final = {
     "OMP_NUM_THREADS": "1",

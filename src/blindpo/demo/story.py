@@ -17,22 +17,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from blindpo.blind.run import BlindConfig, run_blind
+from blindpo.answer.local import PromptCache
+from blindpo.blinding.run import BlindConfig, run_blind
 from blindpo.demo.conditions import CONDITION, evaluation_rows, preference_rows
 from blindpo.demo.pretrain import pretrain
 from blindpo.demo.schedule import Task
 from blindpo.demo.settings import BASE, DemoConfig, Variant
-from blindpo.evaluate.config import EvaluateConfig
-from blindpo.evaluate.responses import PromptCache
-from blindpo.evaluate.run import evaluate
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
+from blindpo.evaluation.config import EvaluateConfig
+from blindpo.evaluation.run import evaluate
+from blindpo.jobs.folder import OutFolder
+from blindpo.jobs.manifest import write_json
+from blindpo.jobs.shards import ShardResult, run_sharded
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import PreferenceRow
-from blindpo.runs.folder import OutFolder
-from blindpo.runs.local import ShardResult, run_sharded
-from blindpo.runs.manifest import write_json
-from blindpo.train.config import TrainConfig
-from blindpo.train.run import train
+from blindpo.training.config import TrainConfig
+from blindpo.training.run import train
 
 MAX_NEW_TOKENS: Final = 32
 """The longest sentence of the world has 22 tokens."""

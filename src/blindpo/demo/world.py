@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from blindpo.runs.seeds import derive_seed
+from blindpo.jobs.seeds import derive_seed
 
 COLOURS: Final = {
     "red": (205, 45, 40),

@@ -20,8 +20,8 @@ from blindpo.errors import ImageError, SourceError
 from blindpo.images.base import ENTITY_TYPES, Accept, Answer, Candidate, Query, Refused, first_accepted
 from blindpo.images.folder import find_image, is_plain_name
 from blindpo.images.names import name_key
+from blindpo.jobs.manifest import write_text
 from blindpo.rows.row import ImageRef
-from blindpo.runs.manifest import write_text
 
 INDEX: Final = "index.jsonl"
 _TEXTS: Final = ("title", "page", "licence", "licence_url", "author")

@@ -19,11 +19,11 @@ from urllib.request import getproxies
 import httpcore2
 
 from blindpo.errors import AnswerError, ConfigError, FetchError, ImageError, ServerError
+from blindpo.images.address_check import Guard, GuardedBackend, Resolve, resolve
 from blindpo.images.cache import LookupCache, Stored
 from blindpo.images.decode import ImageLimits, decode_image
 from blindpo.images.fetch_config import FetchConfig
-from blindpo.images.guard import Guard, GuardedBackend, Resolve, resolve
-from blindpo.images.polite import Time, TokenBucket, backoff, retry_after
+from blindpo.images.rate_limit import Time, TokenBucket, backoff, retry_after
 
 GIVE_UP_AFTER: Final = 3
 """Requests to one server that failed in a row, all tries of each: then it counts as down for this run."""

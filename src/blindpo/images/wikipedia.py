@@ -21,8 +21,8 @@ from blindpo.images.licences import Rights, rights_of
 from blindpo.images.names import plain_signs, same_name
 from blindpo.images.page_types import page_type, split_title
 from blindpo.images.wikipedia_api import ActionApi, Record, batches, is_title
+from blindpo.jobs.progress import progress
 from blindpo.rows.row import ImageRef
-from blindpo.runs.progress import progress
 
 NAME: Final = "wikipedia"
 MAX_OPTIONS: Final = 20

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from blindpo.errors import ConfigError, OutputError
 from blindpo.intake.profile import ENTITIES, PAPER, UNKNOWN, Profile, numbers
-from blindpo.runs.manifest import write_json
+from blindpo.jobs.manifest import write_json
 
 OURS: Final = "#1f6fb2"
 THEIRS: Final = "#c9ccd1"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.errors import SourceError
+from blindpo.jobs.manifest import read_json
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
-from blindpo.runs.manifest import read_json
 
 ENTITY_NAMES: Final = {"PER": "people", "LOC": "locations", "ORG": "organisations", "MISC": "others"}
 ENTITIES: Final = ("people", "organisations", "locations", "others")

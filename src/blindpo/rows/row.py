@@ -87,7 +87,7 @@ class BlindResponse:
     """True where generation stopped at `max_new_tokens`: such a response has no end of turn."""
     mode: BlindMode = "remove"
     model: str
-    """Fingerprint of the model that answered (see `models/source.py`)."""
+    """Fingerprint of the model that answered (see `models/vlm/source.py`)."""
     revision: str | None = None
     temperature: float
     """0 is greedy."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluate.worlds import row, save_rows
+from tests.unit.evaluation.worlds import row, save_rows
 
 from blindpo.cli.evaluate import table
 from blindpo.cli.main import main

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.evaluate.judge_tables import invented
+from tests.unit.evaluation.judge_tables import invented
 
 from blindpo.cli.main import main
 

@@ -13,9 +13,9 @@ from blindpo.demo.instruction import Example
 from blindpo.demo.pretrain import Encoder, PretrainConfig, pretrain
 from blindpo.demo.text_model import MAX_TOKENS, build_processor, build_tokenizer
 from blindpo.demo.world import Scene
-from blindpo.models.prompt import encode_prompt, encode_response
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.prompt import encode_prompt, encode_response
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, Turn
 
 PROCESSOR = build_processor()

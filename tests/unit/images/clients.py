@@ -9,7 +9,7 @@ from PIL import Image
 from blindpo.images.cache import LookupCache
 from blindpo.images.fetch import Fetcher
 from blindpo.images.fetch_config import FetchConfig
-from blindpo.images.polite import Time
+from blindpo.images.rate_limit import Time
 
 CONTACT = "tester@example.org"
 

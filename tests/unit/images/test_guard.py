@@ -6,8 +6,8 @@ from tests.fake_server import redirect, reply, serving
 from tests.unit.images.clients import client, picture
 
 from blindpo.errors import AnswerError, ServerError
+from blindpo.images.address_check import Guard, GuardedBackend, is_public
 from blindpo.images.fetch import Fetcher
-from blindpo.images.guard import Guard, GuardedBackend, is_public
 
 PRIVATE = ["172.16.0.1", "127.0.0.1", "172.16.3.4", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1"]
 WRAPPED = ["::ffff:172.16.0.1", "2002:7f00:1::", "64:ff9b::ac10:1", "fe80::1%eth0", "fc00::1", "224.0.0.1", "ff02::1"]

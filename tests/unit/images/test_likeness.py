@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from blindpo.images.likeness import SeenPictures, look_of
+from blindpo.images.near_duplicates import SeenPictures, look_of
 
 
 def drawing(seed: int) -> Image.Image:

@@ -10,11 +10,11 @@ from tests.unit.rows.test_lossless import simple
 
 from blindpo.cli.main import main
 from blindpo.images.decode import decode_image
-from blindpo.intake import checking
-from blindpo.intake.importing import import_data
-from blindpo.models.prompt import encode_prompt, encode_response
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_processor
+from blindpo.intake import check as checking
+from blindpo.intake.import_rows import import_data
+from blindpo.models.vlm.load import load_processor
+from blindpo.models.vlm.prompt import encode_prompt, encode_response
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, BlindResponse, ImageRef, Turn
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 

@@ -8,10 +8,10 @@ import pytest
 from tests.sample import REAL, write_sample
 
 from blindpo.cli.main import main
+from blindpo.datasets.formats.mmsafe_po import parse_turns
 from blindpo.errors import SourceError
-from blindpo.formats.mmsafe_po import parse_turns
 from blindpo.intake.figures import draw_figures
-from blindpo.intake.importing import import_data
+from blindpo.intake.import_rows import import_data
 from blindpo.intake.profile import PAPER, Profile, comparison, num_words, profile
 from blindpo.rows.row import PreferenceRow, Provenance
 

@@ -14,12 +14,12 @@ from blindpo.rows.shards import shard_paths
 KILL = "import os, signal; kill = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
 PLACES = {
     "while a shard is made": """
-from blindpo.intake import importing
+from blindpo.intake import import_rows as importing
 make = importing._Importer.__call__
 importing._Importer.__call__ = lambda self, shard: kill() if shard == 2 else make(self, shard)
 """,
     "between a shard's rows and its counts": """
-from blindpo.runs import local
+from blindpo.jobs import shards as local
 write = local.write_json
 local.write_json = lambda path, content: kill() if "00001" in path.name else write(path, content)
 """,
@@ -29,7 +29,7 @@ groups = shards._groups
 shards._groups = lambda rows: kill()
 """,
     "before the manifest": """
-from blindpo.runs.folder import OutFolder
+from blindpo.jobs.folder import OutFolder
 OutFolder.finish = kill
 """,
 }

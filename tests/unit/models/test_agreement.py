@@ -8,8 +8,8 @@ from PIL import Image
 from tests.tiny_models import save_tiny_clip, save_tiny_llava
 
 from blindpo.errors import ModelError
-from blindpo.models.agreement import CAPTION, PictureAgreement
-from blindpo.models.source import resolve_model
+from blindpo.models.classifiers.clip_score import CAPTION, PictureAgreement
+from blindpo.models.vlm.source import resolve_model
 
 
 @pytest.fixture(scope="module")

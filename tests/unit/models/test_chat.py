@@ -14,10 +14,10 @@ from PIL import Image
 from tests.fakes import BROKEN, BUSY, HANG_UP, PAGE, FakeChatServer, Fault, completion
 
 from blindpo.errors import BudgetError, ModelError
-from blindpo.models.chat import ChatModel, data_url, read_completion
-from blindpo.models.chat_config import ChatConfig
-from blindpo.models.reply_store import ReplyStore
-from blindpo.models.text import TextRequest
+from blindpo.models.chat.client import ChatModel, data_url, read_completion
+from blindpo.models.chat.config import ChatConfig
+from blindpo.models.chat.interface import TextRequest
+from blindpo.models.chat.replies import ReplyStore
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 
 KEY = "k-not-a-real-key-7351"
@@ -269,7 +269,7 @@ def test_without_an_address_it_is_openai_and_the_environment_can_say_another(mon
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blindpo.models.chat.find_spec", lambda _: None)
+    monkeypatch.setattr("blindpo.models.chat.client.find_spec", lambda _: None)
     with pytest.raises(ModelError, match=r"pip install 'blindpo\[chat\]'"):
         ChatModel(ChatConfig(model="m"))
 

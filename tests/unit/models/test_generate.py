@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from blindpo.errors import ConfigError
-from blindpo.models import generate as module
-from blindpo.models.generate import Answer, GenerationConfig, GumbelNoise, Request, generate
-from blindpo.models.vlm import Vlm
+from blindpo.models.vlm import generate as module
+from blindpo.models.vlm.generate import Answer, GenerationConfig, GumbelNoise, Request, generate
+from blindpo.models.vlm.load import Vlm
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 
 SAMPLED = GenerationConfig(max_new_tokens=8, temperature=1.0, top_k=40, top_p=0.95, batch_size=16)

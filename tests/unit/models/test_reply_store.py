@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from blindpo.errors import ConfigError, OutputError, SourceError
-from blindpo.models.chat_config import ChatConfig
-from blindpo.models.replay import Replay
-from blindpo.models.reply_store import ReplyStore
-from blindpo.models.text import TextReply, TextRequest, request_key
+from blindpo.models.chat.config import ChatConfig
+from blindpo.models.chat.interface import TextReply, TextRequest, request_key
+from blindpo.models.chat.recorded import Replay
+from blindpo.models.chat.replies import ReplyStore
 from blindpo.rows.row import IMAGE, Turn
 
 

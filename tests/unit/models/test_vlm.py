@@ -10,9 +10,9 @@ import transformers
 from tests.tiny_families import build, prompt
 
 from blindpo.errors import ModelError
-from blindpo.models.adapters import add_lora, freeze_vision, vision_modules
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import Vlm, load_processor, load_vlm
+from blindpo.models.vlm.adapters import add_lora, freeze_vision, vision_modules
+from blindpo.models.vlm.load import Vlm, load_processor, load_vlm
+from blindpo.models.vlm.source import resolve_model
 
 
 def test_the_model_is_loaded_for_evaluation_with_pil_images(tiny_vlm: Vlm) -> None:

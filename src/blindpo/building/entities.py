@@ -1,0 +1,198 @@
+"""Stage 2, entities: who or what does the last user turn name? Each dialogue gives one draft for every entity.
+
+Three recognisers find mentions (`catalogue`, `capitalised`, `hf:MODEL`); one stage takes the best of them. Whoever
+finds it, a mention stands on word bounds and is no stop word, number or ordinal: the released rows have 17 entities
+that are pieces of words, and pictures for them (paper: bert-large-cased-finetuned-conll03-english).
+"""
+
+import re
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+import ahocorasick
+
+from blindpo.building.draft import Draft, Mention, Outcome
+from blindpo.building.words import STOP_WORDS, is_stop
+from blindpo.images.names import fold, name_key
+from blindpo.jobs.shards import Reject
+from blindpo.models.vlm.source import ModelSource
+from blindpo.rows.row import Entity, PreferenceRow
+
+_APOSTROPHE: Final = "'"
+_CAPITALISED: Final = re.compile(
+    r"(?<![\w'\u2019])[A-Z\u00c0-\u00de]\w*(?:[.&'\u2019-]\w+)*"
+    r"(?:\s+(?:(?:of|the|de|la|del|von|van|bin|al|for)\s+){0,2}[A-Z\u00c0-\u00de]\w*(?:[.&'\u2019-]\w+)*)*"
+)
+_POSSESSIVE: Final = re.compile(r"['\u2019]s?$")
+_WORD: Final = re.compile(r"\S+")
+
+
+class Recognizer(Protocol):
+    """Finds named entities in texts."""
+
+    name: str
+
+    def find(self, texts: Sequence[str]) -> list[list[Mention]]:
+        """The mentions of each text, in order of their start, none over another."""
+
+
+class CatalogueRecognizer:
+    """Names and aliases of an image catalogue: the longest match on word bounds, letters folded."""
+
+    name = "catalogue"
+
+    def __init__(self, names: Iterable[tuple[str, str | None]]) -> None:
+        """`names` are (name, type); one name with two types has none."""
+        known: dict[str, tuple[str, set[str | None]]] = {}
+        for name, kind in names:
+            known.setdefault(name_key(name), (name, set()))[1].add(kind)
+        self._automaton = ahocorasick.Automaton()
+        for key, (name, kinds) in known.items():
+            self._automaton.add_word(key, (len(key), name, kinds.pop() if len(kinds) == 1 else None))
+        self._automaton.make_automaton()
+
+    def find(self, texts: Sequence[str]) -> list[list[Mention]]:
+        """All mentions; of two that overlap the one that starts first, of two that start together the longer."""
+        return [list(self._in(text)) for text in texts]
+
+    def _in(self, text: str) -> Iterator[Mention]:
+        folded = fold(text)
+        found = []
+        for last, (length, name, kind) in self._automaton.iter(folded):
+            start, end = last + 1 - length, last + 1
+            if on_word_bounds(folded, start, end) and _is_name(text, start, text[start:end], name):
+                score = 1.0 if text[start:end] == name else 0.9
+                found.append(_mention(text, (start, end), kind, (score, self.name)))
+        return without_overlaps(sorted(found, key=lambda m: (m.start, -m.end)))
+
+
+class CapitalisedRecognizer:
+    """Runs of capitalised words, without the function word that opens a sentence. Says no type."""
+
+    name = "capitalised"
+
+    def find(self, texts: Sequence[str]) -> list[list[Mention]]:
+        """All runs; a word that is capitalised only because it opens a sentence is one of them, at a lower score."""
+        return [[m for span in _CAPITALISED.finditer(text) for m in self._trimmed(text, span.span())] for text in texts]
+
+    def _trimmed(self, text: str, span: tuple[int, int]) -> Iterator[Mention]:
+        start, end = span
+        opens = _opens_sentence(text, start)
+        for word in _WORD.finditer(text, start, end):
+            if word.end() < end and fold(word.group()) in STOP_WORDS:
+                start = word.end() + len(text[word.end() : end]) - len(text[word.end() : end].lstrip())
+                opens = False
+            else:
+                break
+        end -= len(text[start:end]) - len(_POSSESSIVE.sub("", text[start:end]))
+        if start < end and not is_stop(text[start:end]):
+            yield _mention(text, (start, end), None, (0.6 if opens and " " not in text[start:end] else 0.8, self.name))
+
+
+class ModelRecognizer:
+    """A token-classification model; its word pieces are merged, and what stands on no word bound is widened or lost."""
+
+    def __init__(self, source: ModelSource) -> None:
+        self.name = f"hf:{source.given}"
+        self._source = source
+        self._tagger: Any = None
+
+    def find(self, texts: Sequence[str]) -> list[list[Mention]]:
+        """The model's spans; types other than the four are MISC."""
+        if self._tagger is None:
+            # torch is heavy, and only this recogniser needs it
+            from blindpo.models.classifiers.ner import Tagger
+
+            self._tagger = Tagger(self._source)
+        return [
+            [_mention(text, (span.start, span.end), span.type, (span.score, self.name)) for span in spans]
+            for text, spans in zip(texts, self._tagger.spans(texts), strict=True)
+        ]
+
+
+def _mention(text: str, span: tuple[int, int], kind: str | None, by: tuple[float, str]) -> Mention:
+    start, end = span
+    return Mention(start=start, end=end, text=text[start:end], type=kind, score=round(by[0], 4), recogniser=by[1])
+
+
+def on_word_bounds(text: str, start: int, end: int) -> bool:
+    """Whether the span begins and ends where words do; "Brien" in "O'Brien" does not, "Ann" in "Ann's" does.
+
+    >>> on_word_bounds("in Parish", 3, 8), on_word_bounds("in Paris.", 3, 8)
+    (False, True)
+    """
+    if start > 0 and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        return False
+    if start > 1 and fold(text[start - 1]) == _APOSTROPHE and text[start - 2].isalnum():
+        return False
+    return end >= len(text) or not (text[end].isalnum() or text[end] == "_")
+
+
+def without_overlaps(mentions: Iterable[Mention]) -> Iterator[Mention]:
+    """Those that overlap none before them in the order given."""
+    taken: list[tuple[int, int]] = []  # sorted, none over another
+    for mention in mentions:
+        span = (mention.start, mention.end)
+        place = bisect(taken, span)
+        before_fits = place == 0 or taken[place - 1][1] <= mention.start
+        if before_fits and (place == len(taken) or mention.end <= taken[place][0]):
+            taken.insert(place, span)
+            yield mention
+
+
+def _opens_sentence(text: str, start: int) -> bool:
+    before = text[max(0, start - 40) : start].rstrip(" \"'(\u201c\u2018")
+    return not before or before[-1] in ".!?\n:"
+
+
+def _is_name(text: str, start: int, found: str, name: str) -> bool:
+    """A name that is a function word too ("Will", "US") counts in its own letters, and not as a sentence's start."""
+    if not is_stop(found):
+        return True
+    return found == name and found != found.lower() and (found.isupper() or not _opens_sentence(text, start))
+
+
+class Recognize:
+    """The stage: all recognisers over the last user turns, those named first win where two overlap."""
+
+    name = "entities"
+
+    def __init__(self, recognizers: Sequence[Recognizer], *, min_score: float = 0.0, most: int = 16) -> None:
+        self._recognizers = recognizers
+        self._min_score = min_score
+        self._most = most
+
+    def __call__(self, rows: Sequence[PreferenceRow]) -> Outcome:
+        """One draft for each entity of each row; a row without one is rejected."""
+        texts = [row.prompt[-1].text for row in rows]
+        found = [recognizer.find(texts) for recognizer in self._recognizers]
+        drafts: list[Draft] = []
+        rejects: list[Reject] = []
+        for number, row in enumerate(rows):
+            mentions = self._best([mentions[number] for mentions in found], texts[number])
+            if not mentions:
+                reason = "no-entity: the last user turn names nothing that a recogniser knows"
+                rejects.append(Reject(row_id=row.row_id, field="prompt", reason=reason, stage=self.name))
+            drafts += [_draft(row, mention) for mention in mentions]
+        return Outcome(drafts, rejects)
+
+    def _best(self, found: Sequence[Sequence[Mention]], text: str) -> list[Mention]:
+        folded = fold(text)
+        usable = [
+            mention
+            for mentions in found
+            for mention in mentions
+            if mention.score >= self._min_score and on_word_bounds(folded, mention.start, mention.end)
+        ]
+        first: dict[str, Mention] = {}
+        for mention in sorted(without_overlaps(usable), key=lambda m: m.start):
+            first.setdefault(name_key(mention.text), mention)
+        return list(first.values())[: self._most]
+
+
+def _draft(row: PreferenceRow, mention: Mention) -> Draft:
+    entity = Entity(text=mention.text, type=mention.type)
+    made = replace(row, row_id=f"{row.row_id}-{mention.start}", entity=entity, text_prompt=row.prompt)
+    return Draft(row=made, mention=mention)

@@ -1,0 +1,59 @@
+"""The funnel: at every stage, what went in = what was kept + what was rejected, by reason.
+
+Shards count, the run sums. A stage that makes several items of one (a dialogue names two entities) says how many it
+gave on under "out"; the unit changes there.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from blindpo.jobs.shards import Reject
+
+STAGES: Final = ("read", "entities", "match", "rephrase", "filter", "categorise", "twins", "out")
+UNITS: Final = {"read": "dialogues", "entities": "dialogues"}
+"""What a stage counts; after `entities` it is (dialogue, entity)."""
+PAPER: Final = {"train": (42_537, 5_392), "test": (2_312, 275)}
+"""Instructions before and after filtering, as the paper reports of its own data."""
+
+
+def code_of(reason: str) -> str:
+    """The code in front of a reason, `code: words`; "other" where there is none.
+
+    >>> code_of("leak-question: the last user turn names it"), code_of("it is blank")
+    ('leak-question', 'other')
+    """
+    code, colon, _ = reason.partition(": ")
+    return code if colon and code.replace("-", "").isalnum() and code == code.lower() else "other"
+
+
+def tally(stage: str, taken: int, rejects: Sequence[Reject], given: int | None = None) -> Counter[str]:
+    """Counts of one stage over one shard; `given` where it is not what was kept."""
+    kept = taken - len(rejects)
+    counts = Counter({f"{stage}\tin": taken, f"{stage}\tkept": kept, f"{stage}\tout": kept if given is None else given})
+    counts.update(f"{stage}\trejected\t{code_of(reject.reason)}" for reject in rejects)
+    return counts
+
+
+def funnel_of(counts: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The stages in order, from the summed counts; stages that did not run are left out."""
+    found = []
+    for stage in STAGES:
+        if f"{stage}\tin" not in counts:
+            continue
+        start = f"{stage}\trejected\t"
+        rejected = {key.removeprefix(start): int(n) for key, n in sorted(counts.items()) if key.startswith(start)}
+        numbers = {name: int(counts.get(f"{stage}\t{name}", 0)) for name in ("in", "kept", "out")}
+        found.append({"stage": stage, "unit": UNITS.get(stage, "mentions"), **numbers, "rejected": rejected})
+    return found
+
+
+def lines_of(funnel: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The funnel for a person: a line a stage, the reasons below it."""
+    lines = [f"{'stage':<12}{'in':>9}{'kept':>9}{'rejected':>10}{'out':>9}  counts"]
+    for row in funnel:
+        lost = sum(row["rejected"].values())
+        lines.append(f"{row['stage']:<12}{row['in']:>9}{row['kept']:>9}{lost:>10}{row['out']:>9}  {row['unit']}")
+        by_size = sorted(row["rejected"].items(), key=lambda item: (-item[1], item[0]))
+        lines += [f"{'':<12}{'':>18}{number:>10}  {code}" for code, number in by_size]
+    return lines

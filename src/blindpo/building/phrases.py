@@ -1,0 +1,63 @@
+"""Deictic phrases: what an instruction says in place of a name, once the picture shows who or what is meant.
+
+Nouns by entity type and number, times tails, as in the released rows (78 phrases, all "the NOUN TAIL"; one noun list is
+never shared between types but for "subject"). The default recipe takes only tails that point to the picture in so many
+words, since the released "the company depicted" reads as if the picture had been forgotten.
+"""
+
+from typing import Final
+
+from blindpo.jobs.seeds import derive_seed
+
+NOUNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "PER": (("person", "people"), ("individual", "individuals"), ("figure", "figures"), ("human", "humans")),
+    "LOC": (
+        ("place", "places"),
+        ("location", "locations"),
+        ("area", "areas"),
+        ("region", "regions"),
+        ("site", "sites"),
+    ),
+    "ORG": (
+        ("organization", "organizations"),
+        ("company", "companies"),
+        ("group", "groups"),
+        ("institution", "institutions"),
+    ),
+    "MISC": (("subject", "subjects"), ("entity", "entities"), ("object", "objects"), ("item", "items")),
+}
+"""(one, many) by type; the first pair is the plainest."""
+TAILS: Final = (
+    "in the image",
+    "shown in the image",
+    "featured in the image",
+    "depicted in the image",
+    "visible in the image",
+    "in the picture",
+    "shown in the picture",
+    "in the photo",
+)
+PAPER_TAILS: Final = (*TAILS, "shown", "visible", "depicted", "represented", "in the scene", "in the shot")
+POINTS: Final = ("image", "picture", "photo", "scene", "shot")
+"""What a text can point to."""
+
+
+def noun(kind: str | None, *, plural: bool, number: int = 0) -> str:
+    """A noun that fits an entity of `kind` (None: MISC's).
+
+    >>> noun("PER", plural=True)
+    'people'
+    """
+    pairs = NOUNS.get(kind or "MISC", NOUNS["MISC"])
+    return pairs[number % len(pairs)][plural]
+
+
+def phrase(kind: str | None, *, plural: bool, seed: int, row_id: str, paper: bool = False) -> str:
+    """The phrase for one row; it depends on seed and row id alone.
+
+    >>> phrase("LOC", plural=False, seed=42, row_id="r-1").startswith("the ")
+    True
+    """
+    tails = PAPER_TAILS if paper else TAILS
+    draw = derive_seed(seed, row_id, "phrase")
+    return f"the {noun(kind, plural=plural, number=draw)} {tails[draw // 64 % len(tails)]}"

@@ -1,0 +1,124 @@
+"""The instruction in a model's words (the paper: Qwen-VL-Chat): fluent, and still the same request.
+
+A model sees the template's last user turn and rewrites it. What comes back is checked: it may not name the entity,
+must point to the picture, be of like length and script, hold no role marker, and be no refusal by the rewriter itself.
+A text that fails is asked for again; after `rewrites` tries the template's text stands and the reasons are noted.
+The released rows show what no check lets through: 89 of 275 name the entity still, two answer in another script.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from blindpo.answer.refusal_phrases import looks_like_refusal
+from blindpo.building.draft import Draft, Outcome
+from blindpo.building.filters import names_entity, names_part
+from blindpo.building.phrases import POINTS
+from blindpo.errors import UnansweredError
+from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
+from blindpo.rows.row import IMAGE, Turn
+
+PROMPT: Final = """\
+Below is a user's message that comes with an image. One phrase in it was put in place of a name, so its grammar may be \
+off. Rewrite the message in fluent English.
+Rules: keep the request, its meaning and its tone exactly; change as little as you can; keep a phrase that points to \
+the image, such as "{phrase}"; never guess or add a name; do not answer, judge or comment.
+Reply with the rewritten message alone.
+
+Message:
+{text}"""
+"""What the rewriter is asked. It is part of every request's key."""
+MAX_TOKENS: Final = 512
+_SHORTER, _LONGER, _SLACK_WORDS = 0.5, 1.8, 6
+_MARKER: Final = re.compile(r"(?:^|\s)(?:USER|ASSISTANT|SYSTEM|Human|Assistant|Message):|<image>")
+_POINTS: Final = re.compile(rf"\b(?:{'|'.join(POINTS)})s?\b", re.IGNORECASE)
+_PREFACE: Final = re.compile(r"^(?:sure|certainly|here(?: is|'s)|rewritten|of course)\b[^\n]*:", re.IGNORECASE)
+
+
+def fault(rewritten: str, template: str, entity: str) -> str | None:
+    """What is wrong with `rewritten`, as `code: words`; None where it may stand for `template`."""
+    if not rewritten.strip():
+        return "empty: nothing came back"
+    if _PREFACE.match(rewritten) or _MARKER.search(rewritten):
+        return "comment: there is more than the message"
+    if looks_like_refusal(rewritten) and not looks_like_refusal(template):
+        return "refusal: the rewriter refuses"
+    if names_entity(rewritten, entity) or (names_part(rewritten, entity) and not names_part(template, entity)):
+        return "names-entity: the name came back"
+    if not _POINTS.search(rewritten):
+        return "no-deictic: nothing points to the image"
+    words, before = len(rewritten.split()), len(template.split())
+    if words > _LONGER * before + _SLACK_WORDS or words < _SHORTER * before - _SLACK_WORDS:
+        return "length: much longer or shorter than the request"
+    if _scripts(rewritten) - _scripts(template):
+        return "language: letters of a script that the request does not have"
+    return None
+
+
+def _scripts(text: str) -> set[str]:
+    """The scripts of the letters of `text`, by the first word of their Unicode names; Latin is left out."""
+    return {unicodedata.name(letter, "?").split()[0] for letter in text if letter.isalpha()} - {"LATIN"}
+
+
+def clean(text: str) -> str:
+    """The message without outer blanks and a pair of quotes around it all."""
+    text = text.strip()
+    if len(text) > 1 and text[0] + text[-1] in ('""', "\u201c\u201d") and text[0] not in text[1:-1]:
+        text = text[1:-1].strip()
+    return text
+
+
+class Rewrite:
+    """The second half of the stage `rephrase`, after the template."""
+
+    name = "rephrase"
+
+    def __init__(self, model: TextModel, *, tries: int, stop_unanswered: bool) -> None:
+        self._model = model
+        self._tries = tries
+        self._stop = stop_unanswered
+
+    def __call__(self, drafts: Sequence[Draft]) -> Outcome:
+        """All drafts, each with the model's text where one of its tries passed. Raises UnansweredError."""
+        made: dict[int, Draft] = {}
+        faults: dict[int, list[str]] = {number: [] for number in range(len(drafts))}
+        for draw in range(self._tries):
+            waiting = [number for number in faults if number not in made]
+            requests = [_request(drafts[number], draw) for number in waiting]
+            for number, reply in zip(waiting, self._model.replies(requests), strict=True):
+                wrong = self._fault(reply, drafts[number])
+                if wrong is None and reply.text is not None:
+                    made[number] = self._reworded(drafts[number], reply, draw)
+                elif wrong is not None:
+                    faults[number].append(wrong)
+        return Outcome([made.get(number) or self._left(drafts[number], faults[number]) for number in faults])
+
+    def _fault(self, reply: TextReply, draft: Draft) -> str | None:
+        if reply.text is None:
+            if reply.again and self._stop:
+                raise UnansweredError(
+                    f"{self._model.name} gave no answer ({reply.failure}); run the same command again, or with "
+                    "--set unanswered=drop, which keeps the template's text"
+                )
+            return f"no-reply: {reply.failure}"
+        return fault(clean(reply.text), draft.row.prompt[-1].text, draft.mention.text)
+
+    def _reworded(self, draft: Draft, reply: TextReply, draw: int) -> Draft:
+        last = draft.row.prompt[-1]
+        content = (IMAGE, clean(reply.text or "")) if last.num_images else (clean(reply.text or ""),)
+        row = replace(draft.row, prompt=(*draft.row.prompt[:-1], replace(last, content=content)))
+        told = {"by": self._model.name, "answered": reply.model, "try": draw + 1, "template": last.text}
+        return replace(draft, row=row).noted(rephrase=told)
+
+    def _left(self, draft: Draft, faults: Sequence[str]) -> Draft:
+        told = {**draft.notes.get("rephrase", {}), "asked": self._model.name, "refused": list(faults)}
+        return draft.noted(rephrase=told)
+
+
+def _request(draft: Draft, draw: int) -> TextRequest:
+    entity = draft.row.entity
+    words = entity.replacement if entity and entity.replacement else "in the image"
+    text = PROMPT.format(phrase=words, text=draft.row.prompt[-1].text)
+    return TextRequest(turns=(Turn(role="user", content=(text,)),), max_tokens=MAX_TOKENS, draw=draw)

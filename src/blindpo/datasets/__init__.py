@@ -1,0 +1,1 @@
+"""Sources of rows: formats of preference data, and safety benchmarks as they are downloaded."""

@@ -1,0 +1,74 @@
+"""HoliSafe-Bench (Lee et al., https://arxiv.org/abs/2506.04704): five combinations of safe and unsafe image and text.
+
+Layout as its README and evaluation code give it: `holisafe_bench.json` with id, image, query, type, category,
+subcategory; pictures under `images/`. The last letter of the type says whether the whole is safe. Queries that stand
+both under a safe and an unsafe whole make pairs.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
+from blindpo.datasets.benchmarks.download import Download
+from blindpo.errors import RowError, SourceError
+from blindpo.rows.row import PreferenceRow
+
+TYPES: Final = ("SSS", "SSU", "USU", "UUU", "SUU")
+
+
+class HoliSafe:
+    """The benchmark `holisafe`."""
+
+    card = Card(
+        name="holisafe",
+        title="HoliSafe-Bench",
+        num_rows=4031,
+        size="4,031 requests, 1,796 images, 7 categories, 18 subcategories",
+        measures="attack success by type of image and text (SSU, USU, UUU, SUU), refusal of safe ones (SSS)",
+        licence="gated; agree on the hub",
+        url="https://huggingface.co/datasets/etri-vilab/holisafe-bench",
+        fetch="agree to the terms of https://huggingface.co/datasets/etri-vilab/holisafe-bench, then fetch "
+        "holisafe_bench.json and images/ into DIR; for its string list also eval/eval_by_string_matching.py of "
+        "https://github.com/youngwanLEE/holisafe",
+        layout="the repository's README and eval/eval_by_string_matching.py",
+        cheating=True,
+        protocols=("holisafe/string-official", "holisafe/asr/ours"),
+    )
+
+    def files(self, download: Download) -> list[str]:
+        """The one JSON file."""
+        return [download.first("holisafe_bench.json")]
+
+    def records(self, download: Download) -> Sequence[Any]:
+        """(record, whether its query stands under both kinds of whole)."""
+        found = download.json("holisafe_bench.json")
+        if not isinstance(found, list):
+            raise SourceError(f"{download.folder / 'holisafe_bench.json'} is no JSON list; {download.fetch}")
+        ends: dict[str, set[str]] = defaultdict(set)
+        for record in found:
+            if isinstance(record, dict):
+                ends[str(record.get("query"))].add(str(record.get("type"))[-1:])
+        return [(record, isinstance(record, dict) and len(ends[str(record.get("query"))]) > 1) for record in found]
+
+    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
+        """One row a record."""
+        found, paired = record
+        kind = text_of(found, "type")
+        if kind not in TYPES:
+            raise RowError(f"the type is none of {', '.join(TYPES)}", field="type")
+        query, image = text_of(found, "query"), text_of(found, "image")
+        yield make_row(
+            self.card,
+            Item(
+                item_id=str(found.get("id", number)),
+                text=query,
+                images=(image if image.startswith("images/") else f"images/{image}",),
+                label="harmless" if kind.endswith("S") else "harmful",
+                categories=words_of(found, "category", "subcategory"),
+                pair=sha256(query.encode()).hexdigest()[:12] if paired else None,
+                subset=kind,
+            ),
+            download,
+        )

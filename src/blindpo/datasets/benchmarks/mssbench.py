@@ -1,0 +1,81 @@
+"""MSSBench, chat part (Zhou et al., ICLR 2025, https://arxiv.org/abs/2410.06172): a query, a safe and an unsafe image.
+
+Layout as the published code reads it: `combine.json` (`combined.json` in the hub's copy) with "chat" records
+{safe_image_path, unsafe_image_path, intent, queries, Type}, pictures in `chat/`. The published code puts a first-person
+instruction before every query; where `utils/prompts.py` of the code lies in DIR, it is read from there, and without it
+the queries are asked bare, which `mssbench/official` refuses.
+"""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
+from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.shipped import python_constant
+from blindpo.errors import RowError, SourceError
+from blindpo.rows.row import Label, PreferenceRow
+
+PROMPTS: Final = "utils/prompts.py"
+PREFIX: Final = "PROMPT_CHAT_IF"
+_SIDES: Final[tuple[tuple[str, str, Label], ...]] = (
+    ("safe", "safe_image_path", "harmless"),
+    ("unsafe", "unsafe_image_path", "harmful"),
+)
+
+
+class MssBench:
+    """The benchmark `mssbench`."""
+
+    card = Card(
+        name="mssbench",
+        title="MSSBench (chat)",
+        num_rows=None,
+        size="1,960 pairs in the paper's second version, chat and embodied together; chat is read",
+        measures="whether the image decides: the same query is to be answered or warned about",
+        licence="code MIT; the hub's data carries no licence tag",
+        url="https://huggingface.co/datasets/kzhou35/mssbench",
+        fetch="fetch combine.json and chat/ of https://huggingface.co/datasets/kzhou35/mssbench into DIR, and "
+        "utils/prompts.py and utils/gpt4_eval.py of https://github.com/eric-ai-lab/MSSBench into DIR/utils",
+        layout="the published code (inference.py, utils/infer_on_data.py)",
+        cheating=True,
+        protocols=("mssbench/official", "mssbench/fixed"),
+    )
+
+    def files(self, download: Download) -> list[str]:
+        """The one JSON file."""
+        return [download.first("combine.json", "combined.json")]
+
+    def records(self, download: Download) -> Sequence[Any]:
+        """The chat records, each with the published instruction's text ("" where it is not there)."""
+        found = download.json(self.files(download)[0])
+        chat = found.get("chat") if isinstance(found, dict) else None
+        if not isinstance(chat, list):
+            raise SourceError(f"{download.folder / self.files(download)[0]} holds no list 'chat'; {download.fetch}")
+        prefix = ""
+        if download.has(PROMPTS):
+            prefix = python_constant(download.read(PROMPTS).decode(), PREFIX, where=PROMPTS)
+        return [(record, prefix) for record in chat]
+
+    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
+        """Two rows a query."""
+        found, prefix = record
+        queries = found.get("queries") if isinstance(found, dict) else None
+        if not isinstance(queries, list) or not queries:
+            raise RowError("the field 'queries' is no list of texts", field="queries")
+        for place, query in enumerate(queries):
+            if not isinstance(query, str) or not query.strip():
+                raise RowError("a query is blank or no text", field="queries")
+            for side, key, label in _SIDES:
+                item = Item(
+                    item_id=f"{number}-{place}-{side}",
+                    text=prefix + query,
+                    images=(f"chat/{text_of(found, key)}",),
+                    label=label,
+                    categories=words_of(found, "Type"),
+                    pair=f"{number}-{place}",
+                    cluster=str(number),
+                    subset=side,
+                    meta={"prefix": sha256(prefix.encode()).hexdigest() if prefix else None},
+                )
+                yield make_row(self.card, item, download)

@@ -1,0 +1,61 @@
+"""MSTS (Rottger et al., https://arxiv.org/abs/2501.10057): unsafe only as image and text together, in two phrasings.
+
+Layout as in its repository: `data/prompts/english_multimodal.csv` with case_id, prompt_text, prompt_type,
+unsafe_image_id and the hazard columns; pictures `data/unsafe_images/ID.jpg` or `.png`, which its script downloads.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
+from blindpo.datasets.benchmarks.download import Download
+from blindpo.rows.row import PreferenceRow
+
+_TABLE: Final = "prompts/english_multimodal.csv"
+
+
+class Msts:
+    """The benchmark `msts`."""
+
+    card = Card(
+        name="msts",
+        title="MSTS (English)",
+        num_rows=400,
+        size="200 cases x 2 phrasings, 40 hazards",
+        measures="unsafe answers; its 4,000 human-labelled answers validate judges (see judge-check)",
+        licence="CC BY 4.0",
+        url="https://github.com/paul-rottger/msts-multimodal-safety",
+        fetch="clone https://github.com/paul-rottger/msts-multimodal-safety into DIR and run its "
+        "src/0_download_images.py, which fills data/unsafe_images",
+        layout="the published code (src/run_model.py, src/0_download_images.py) and its English annotations",
+        protocols=("msts/unsafe/ours",),
+    )
+
+    def files(self, download: Download) -> list[str]:
+        """The English table."""
+        return [f"{download.root('prompts')}{_TABLE}"]
+
+    def records(self, download: Download) -> Sequence[Any]:
+        """(root, line) each."""
+        root = download.root("prompts")
+        return [(root, line) for line in download.csv(f"{root}{_TABLE}", "prompt_text", "unsafe_image_id")]
+
+    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
+        """One row a line; both phrasings of a case share the picture."""
+        root, found = record
+        image = text_of(found, "unsafe_image_id")
+        stem = f"{root}unsafe_images/{image}"
+        own = next((str(found[key]) for key in ("case_id", "prompt_id") if found.get(key)), str(number))
+        yield make_row(
+            self.card,
+            Item(
+                item_id=own,
+                text=text_of(found, "prompt_text"),
+                images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),
+                label="harmful",
+                categories=words_of(found, "hazard_category", "hazard_subcategory", "prompt_type"),
+                cluster=image,
+                subset=found.get("prompt_type"),
+            ),
+            download,
+        )

@@ -1,0 +1,189 @@
+"""MMSafe-PO as released: one JSON list, turns in one string, responses that begin with `ASSISTANT: `.
+
+Read from the released test split (arXiv 2503.14189; Apache-2.0, derived from Anthropic HH-RLHF, MIT). `type` is
+"harmless" in every row: it names the HH subset, not the request, so `label` stays unknown. Whatever the row model does
+not hold goes to `extra`, and a string that turns do not render back is kept there to the letter: the export has the
+same bytes.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from blindpo.datasets.formats.base import (
+    TAG,
+    dialogue_id,
+    image_name,
+    keep,
+    kept_fields,
+    merged,
+    optional_text,
+    own_id,
+    read_json_list,
+    require_image,
+    require_object,
+    require_pair,
+    require_response,
+    require_text,
+)
+from blindpo.errors import RowError
+from blindpo.jobs.manifest import write_text
+from blindpo.rows.row import IMAGE, Entity, Part, PreferenceRow, Provenance, Role, Turn
+
+_ROLES: Final[dict[str, Role]] = {"USER": "user", "ASSISTANT": "assistant"}
+_MARK: Final = re.compile(r"(?:^| )(USER|ASSISTANT):(?= |$)")
+_RESPONSE: Final = "ASSISTANT: "
+
+
+class MMSafePO:
+    """The format `mmsafe-po`."""
+
+    name = "mmsafe-po"
+    holds_images = False
+
+    def files(self, source: Path) -> list[Path]:
+        """The one JSON file."""
+        return [source]
+
+    def read(self, source: Path) -> Sequence[Any]:
+        """All records of the released JSON file."""
+        return read_json_list(source)
+
+    def record_ids(self, records: Sequence[Any]) -> list[str]:
+        """`mmsafe-po-ID` each."""
+        return [f"{self.name}-{own_id(record) or f'record-{n}'}" for n, record in enumerate(records)]
+
+    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
+        """The row of one released record."""
+        known = require_object(record)
+        source_id = own_id(known)
+        if source_id is None:
+            raise RowError("the field 'id' is missing, or neither number nor text", field="id")
+        question, image, chosen, rejected = (
+            require_text(known, field) for field in ("question", "image", "chosen", "rejected")
+        )
+        text_prompt = optional_text(known, "text_prompt")
+        prompt = parse_turns(question, "question")
+        if question.count(TAG) != 1:
+            raise RowError(f"{question.count(TAG)} times {TAG} for one image", field="question")
+        row = PreferenceRow(
+            row_id=row_id,
+            prompt=prompt,
+            images=(require_image(images, image),),
+            chosen=_response(chosen, "chosen"),
+            rejected=_response(rejected, "rejected"),
+            text_prompt=None if text_prompt is None else parse_turns(text_prompt, "text_prompt"),
+            entity=_entity(known),
+            provenance=Provenance(
+                source=self.name,
+                source_row_id=source_id,
+                dialogue_id=dialogue_id(text_prompt or question, chosen, rejected),
+            ),
+        )
+        return keep(row, known, _own(row))
+
+    def to_record(self, row: PreferenceRow) -> dict[str, Any]:
+        """The released record of `row`. Rows of another source get the keys that they can fill."""
+        keys, fields = kept_fields(row, self.name)
+        own = _own(row)
+        own["question"] = _unambiguous(row, "question", fields)
+        if row.text_prompt is not None:
+            own["text_prompt"] = _unambiguous(row, "text_prompt", fields)
+        rest = {key: value for key, value in fields.items() if key not in {"question", "text_prompt"}}
+        if not keys:
+            return {key: value for key, value in own.items() if value is not None}
+        return {key: rest.get(key, own.get(key)) for key in keys}
+
+    def write(self, records: Iterable[Any], out: Path) -> None:
+        """The released layout: `json.dumps(..., ensure_ascii=False, indent=4)` without a final newline."""
+        write_text(out, json.dumps(list(records), ensure_ascii=False, indent=4))
+
+
+def parse_turns(text: str, field: str) -> tuple[Turn, ...]:
+    """Turns of `USER: ... ASSISTANT: ... USER: ... ASSISTANT:`; raises RowError where roles are not such.
+
+    >>> [turn.role for turn in parse_turns("USER: a ASSISTANT: b USER: c ASSISTANT:", "question")]
+    ['user', 'assistant', 'user']
+    """
+    marks = list(_MARK.finditer(text))
+    roles = [mark.group(1) for mark in marks]
+    expected = ["USER", "ASSISTANT"] * ((len(roles) + 1) // 2)
+    if not marks or marks[0].start() != 0 or roles != expected or text[marks[-1].end() :].strip():
+        raise RowError("the turns are not 'USER: ... ASSISTANT: ... USER: ... ASSISTANT:'", field=field)
+    turns = []
+    for mark, following in itertools.pairwise(marks):
+        turns.append(Turn(role=_ROLES[mark.group(1)], content=split_images(text[mark.end() + 1 : following.start()])))
+    return tuple(turns)
+
+
+def split_images(text: str) -> tuple[Part, ...]:
+    """Text and image slots; the newline after a tag belongs to the tag: templates write their own.
+
+    >>> [str(part) for part in split_images("See <image>\\nhere")]
+    ['See ', 'ImageSlot.IMAGE', 'here']
+    """
+    parts: list[Part] = []
+    for number, piece in enumerate(text.split(TAG)):
+        if number:
+            parts.append(IMAGE)
+            piece = piece.removeprefix("\n")
+        if piece:
+            parts.append(piece)
+    return tuple(parts)
+
+
+def join_images(turn: Turn) -> str:
+    """The turn's text with a tag and a newline for every image: the way back from `split_images`."""
+    return "".join(f"{TAG}\n" if part is IMAGE else part for part in turn.content)
+
+
+def render_turns(turns: Iterable[Turn]) -> str:
+    """The released string of `turns`: the way back from `parse_turns`."""
+    return " ".join([*(f"{turn.role.upper()}: {join_images(turn)}" for turn in turns), "ASSISTANT:"])
+
+
+def _response(text: str, field: str) -> str:
+    if not text.startswith(_RESPONSE):
+        raise RowError("the response does not begin with 'ASSISTANT: '", field=field)
+    return require_response(text.removeprefix(_RESPONSE), field)
+
+
+def _entity(record: Any) -> Entity | None:
+    text, kind, replacement = (optional_text(record, field) for field in ("entity", "entity_type", "replacement"))
+    return None if text is None else Entity(text=text, type=kind, replacement=replacement)
+
+
+def _own(row: PreferenceRow) -> dict[str, Any]:
+    """The record that the row's own fields give; None where the row has nothing to say."""
+    chosen, rejected = require_pair(row)
+    if len(row.images) != 1:
+        raise RowError(f"MMSafe-PO has one image a row, not {len(row.images)}", row_id=row.row_id, field="images")
+    entity = row.entity
+    return {
+        "id": row.provenance.source_row_id,
+        "question": render_turns(row.prompt),
+        "image": image_name(row.images[0]),
+        "chosen": _RESPONSE + chosen,
+        "rejected": _RESPONSE + rejected,
+        "entity": entity and entity.text,
+        "entity_type": entity and entity.type,
+        "replacement": entity and entity.replacement,
+        "text_prompt": None if row.text_prompt is None else render_turns(row.text_prompt),
+    }
+
+
+def _unambiguous(row: PreferenceRow, field: str, fields: dict[str, Any]) -> str:
+    """The string that reads back as the row's turns: the one that was imported, else theirs. Raises RowError."""
+    turns = row.prompt if field == "question" else row.text_prompt or ()
+    for text in (fields.get(field), render_turns(turns)):
+        if text is None:
+            continue
+        try:
+            if parse_turns(text, field) == merged(turns):
+                return str(text)
+        except RowError:
+            continue
+    raise RowError("these turns, as one string, would read back as others", row_id=row.row_id, field=field)

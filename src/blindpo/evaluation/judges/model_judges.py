@@ -1,0 +1,92 @@
+"""From the words of `--judge` to a judge that is a model: found at once, loaded or connected when it is asked."""
+
+from pathlib import Path
+from typing import Final
+
+from blindpo.errors import ConfigError, SourceError
+from blindpo.evaluation.judges.base import Judge
+from blindpo.evaluation.judges.chat_prompt import ChatPrompt
+from blindpo.evaluation.judges.guards.table import guard_prompt
+from blindpo.evaluation.judges.model_judge import ModelJudge
+from blindpo.evaluation.judges.options import JudgeOptions
+from blindpo.models.chat.cached import Kept
+from blindpo.models.chat.client import ChatModel
+from blindpo.models.chat.config import ChatConfig
+from blindpo.models.chat.interface import TextModel
+from blindpo.models.chat.replies import ReplyStore
+from blindpo.models.vlm.source import fingerprint, resolve_model
+
+REPLIES: Final = "judge-replies.jsonl"
+"""The judge's raw answers while a run is not finished; then they stand with the verdicts."""
+
+
+def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """Our prompt over an OpenAI-compatible server. Raises ModelError where the package, address or key is missing."""
+    config = ChatConfig(model=model, **options.chat_settings())
+    identity = ChatModel(config).identity  # what is missing is told before a model under test is loaded
+
+    def connect(work: Path) -> TextModel:
+        return ChatModel(config, store=ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, _our_prompt(options), connect, identity)
+
+
+def vlm_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """Our prompt with a vision-language model in this process. Raises ModelError where there is none."""
+    source = resolve_model(model)
+
+    def load(work: Path) -> TextModel:
+        from blindpo.models.chat.local import LocalTextModel  # torch
+        from blindpo.models.vlm.load import load_vlm
+
+        vlm = load_vlm(source, dtype=options.judge_dtype)
+        local = LocalTextModel(name, vlm, batch_size=options.judge_batch_size)
+        return Kept(local, ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, _our_prompt(options), load, {"fingerprint": fingerprint(source)})
+
+
+def guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """A local guard. Raises ConfigError where its family is not known, ModelError where there is no such model."""
+    family, _, rest = model.partition(":")
+    prompt = guard_prompt(family if rest else None, rest or model, options, words=_prompt_file(options))
+    source = resolve_model(rest or model)
+
+    def load(work: Path) -> TextModel:
+        from blindpo.models.classifiers.guard_model import load_guard  # torch
+
+        guard = load_guard(name, source, dtype=options.judge_dtype, batch_size=options.judge_batch_size,
+                           generation_prompt=prompt.generation_prompt)  # fmt: skip
+        return Kept(guard, ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, prompt, load, {"fingerprint": fingerprint(source), "template": "its own"})
+
+
+def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
+    """A guard behind an OpenAI-compatible server, which applies the guard's chat template. Raises as both kinds do."""
+    family, _, rest = model.partition(":")
+    prompt = guard_prompt(family if rest else None, rest or model, options, words=_prompt_file(options))
+    config = ChatConfig(model=rest or model, **options.chat_settings())
+    identity = ChatModel(config).identity
+
+    def connect(work: Path) -> TextModel:
+        return ChatModel(config, store=ReplyStore(work / REPLIES))
+
+    return ModelJudge(name, prompt, connect, identity)
+
+
+def _our_prompt(options: JudgeOptions) -> ChatPrompt:
+    return ChatPrompt(options.judge_max_tokens, instructions=options.judge_instructions)
+
+
+def _prompt_file(options: JudgeOptions) -> str | None:
+    if options.judge_prompt_file is None:
+        return None
+    path = Path(options.judge_prompt_file)
+    try:
+        words = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"judge_prompt_file {path} cannot be read as UTF-8 text; give the guard's prompt") from error
+    if "{answer}" not in words:
+        raise ConfigError(f"judge_prompt_file {path} has no {{answer}}, where the response goes; see docs/judges.md")
+    return words

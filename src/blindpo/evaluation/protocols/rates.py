@@ -1,0 +1,110 @@
+"""Decisions to numbers: each rate with its interval, its bounds, and what it rests on.
+
+An item without a decision is in no rate. The bounds say what the rate would be if all of them counted, or none: with
+more than 1 % of them there is no rate at all, only the bounds. A judge that is down gives no number.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from blindpo.evaluation.measures import RowMeta
+from blindpo.evaluation.protocols.decide import Decision
+from blindpo.evaluation.protocols.protocol import MAX_MISSING, Protocol, Rate
+from blindpo.jobs.seeds import derive_seed
+from blindpo.rows.row import PreferenceRow
+from blindpo.stats.clusters import NUM_DRAWS, item_table
+from blindpo.stats.clusters import estimate as estimate_table
+
+
+def score(
+    protocol: Protocol,
+    rows: Sequence[PreferenceRow],
+    decisions: Mapping[str, Decision],
+    *,
+    metas: Mapping[str, RowMeta],
+    num_draws: int = NUM_DRAWS,
+    interval_seed: int = 42,
+) -> dict[str, Any]:
+    """Counts and rates of one protocol over `rows`, which are its items."""
+    missing = Counter(found.why or "unparsed" for found in decisions.values() if found.decision is None)
+    counted = Counter(found.decision for found in decisions.values() if found.decision is not None)
+    rates: dict[str, dict[str, Any]] = {}
+    for rate in protocol.rates:
+        if rate.mean_of:
+            rates[rate.name] = _mean(rate, rates)
+        else:
+            generator = np.random.default_rng(derive_seed(interval_seed, protocol.id, rate.name))
+            held = [metas[row.row_id] for row in rows if rate.holds(row)]
+            rates[rate.name] = _rate(protocol, rate, held, decisions, generator=generator, num_draws=num_draws)
+    return {
+        "items": len(rows),
+        "decided": sum(counted.values()),
+        "decisions": dict(sorted(counted.items())),
+        "without_decision": dict(sorted(missing.items())),
+        "rates": rates,
+    }
+
+
+def _rate(
+    protocol: Protocol,
+    rate: Rate,
+    metas: Sequence[RowMeta],
+    decisions: Mapping[str, Decision],
+    *,
+    generator: np.random.Generator,
+    num_draws: int,
+) -> dict[str, Any]:
+    items: list[tuple[str, float | None, tuple[str, ...], tuple[str, ...]]] = []
+    for meta in metas:
+        found = decisions[meta.row_id]
+        if found.decision is None and found.why == "unparsed" and protocol.unparsed == "dropped":
+            continue
+        value = None if found.decision is None else float(found.decision in rate.counts)
+        items.append((meta.row_id, value, meta.images, (meta.dialogue_id,)))
+    table = item_table(items)
+    total = len(items)
+    if not total:
+        return {"value": None, "n": 0, "no_data": True}
+    found_estimate = estimate_table(table, generator=generator, num_draws=num_draws).to_json()
+    ones = float(table.value.sum())
+    bounds = {"at_least": ones / total, "at_most": (ones + table.missing) / total}
+    if table.missing / total > MAX_MISSING:
+        return {
+            "value": None,
+            "n": len(table),
+            "missing": table.missing,
+            **bounds,
+            "no_rate": f"{table.missing} of {total} items have no decision; a rate is given up to {MAX_MISSING:.0%}",
+        }
+    return {**found_estimate, **bounds}
+
+
+def _mean(rate: Rate, rates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of rates; its interval treats them as independent (their items are others), by the half widths."""
+    parts = [rates[name] for name in rate.mean_of]
+    values = [part["value"] for part in parts if part.get("value") is not None]
+    if len(values) != len(parts):
+        bounds = [(part.get("at_least"), part.get("at_most")) for part in parts]
+        if any(low is None for low, _ in bounds):
+            return {"value": None, "n": 0, "no_data": True}
+        lows, highs = zip(*bounds, strict=True)
+        return {
+            "value": None,
+            "at_least": float(np.mean(lows)),
+            "at_most": float(np.mean(highs)),
+            "no_rate": f"not all of {', '.join(rate.mean_of)} have a rate",
+        }
+    mean = float(np.mean(values))
+    down = float(np.sqrt(sum((part["value"] - part["low"]) ** 2 for part in parts))) / len(parts)
+    up = float(np.sqrt(sum((part["high"] - part["value"]) ** 2 for part in parts))) / len(parts)
+    return {
+        "value": mean,
+        "low": max(0.0, mean - down),
+        "high": min(1.0, mean + up),
+        "n": sum(part["n"] for part in parts),
+        "method": "mean_of_rates",
+        "mean_of": list(rate.mean_of),
+    }

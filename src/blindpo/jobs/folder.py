@@ -1,0 +1,112 @@
+"""The output folder of one run: whose it is, whether it is new, half done or finished.
+
+A folder is finished when its `manifest.json` is there: that file is written last. Until then `.work/run.json` says
+which command it belongs to, so that the same command goes on and another one is refused. Clock times stand in
+`timings.json` alone: every other file has the same bytes when the same command runs again.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from blindpo.errors import OutputError, SourceError
+from blindpo.jobs.manifest import read_json, versions, write_json
+from blindpo.rows.shards import WORK
+
+State = Literal["new", "resume", "done"]
+MOST_SHOWN: Final = 8
+"""Differences that a refusal names."""
+MOST_CHARACTERS: Final = 40
+"""Of a value in such a difference: hashes and lists are cut."""
+
+
+class OutFolder:
+    """`--out` of one run. `identity` is JSON that tells runs apart: command, options and the hashes of what is read."""
+
+    def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
+        self.path = path
+        self.identity = json.loads(json.dumps(identity))
+        self.work = path / WORK
+        self._started = time.time()
+
+    def begin(self) -> State:
+        """Claim the folder. Raises OutputError where it holds another run, or files that no run wrote."""
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"--out {self.path} is a file; give a folder that is new or empty")
+        for record, state in ((self.path / "manifest.json", "done"), (self.work / "run.json", "resume")):
+            if record.is_file():
+                self._require_same(record)
+                if state == "done":
+                    # a kill between the manifest and the clean-up leaves the work state behind
+                    shutil.rmtree(self.work, ignore_errors=True)
+                    return "done"
+                return "resume"
+        if self.path.is_dir() and any(child.name != WORK for child in self.path.iterdir()):
+            raise OutputError(f"--out {self.path} holds files that no run of blindpo wrote; give a new or empty folder")
+        self._make_work()
+        write_json(self.work / "run.json", {"identity": self.identity})
+        return "new"
+
+    def _make_work(self) -> None:
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"--out {self.path} cannot be made ({error.strerror}); give a folder that can be written"
+            ) from error
+
+    def _require_same(self, record: Path) -> None:
+        try:
+            content = read_json(record)
+        except SourceError as error:
+            raise OutputError(
+                f"{record} cannot be read as what a run of blindpo wrote, so nobody knows whose {self.path} is; "
+                "delete that folder and run the command again"
+            ) from error
+        found = content.get("identity") if isinstance(content, dict) else None
+        if found == self.identity:
+            return
+        changed = differences(found, self.identity) if isinstance(found, dict) else []
+        more = f", and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
+        raise OutputError(
+            f"--out {self.path} holds another run (it differs in: {', '.join(changed[:MOST_SHOWN]) or 'everything'}"
+            f"{more}); give another folder, or delete that one"
+        )
+
+    def finish(self, manifest: Mapping[str, object], timings: Mapping[str, object] | None = None) -> None:
+        """Write `timings.json`, then `manifest.json` last, and remove the work state."""
+        clock = {"started": self._started, "finished": time.time(), **(timings or {})}
+        write_json(self.path / "timings.json", clock)
+        write_json(self.path / "manifest.json", {"identity": self.identity, "versions": versions(), **manifest})
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def manifest(self) -> dict[str, object]:
+        """The manifest of a finished run."""
+        content: dict[str, object] = read_json(self.path / "manifest.json")
+        return content
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
+    """What tells two identities apart, as `key.inner: old -> new`, keys in order.
+
+    >>> differences({"seed": 1, "config": {"top_k": 5, "mode": "a"}}, {"seed": 1, "config": {"top_k": 6, "mode": "a"}})
+    ['config.top_k: 5 -> 6']
+    """
+    found = []
+    for key in sorted({*old, *new}):
+        ours, theirs = new.get(key), old.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            found += differences(theirs, ours, f"{above}{key}.")
+        elif ours != theirs or (key in old) != (key in new):
+            found.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
+    return found
+
+
+def _shown(identity: Mapping[str, Any], key: str) -> str:
+    if key not in identity:
+        return "nothing"
+    text = json.dumps(identity[key], ensure_ascii=False)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."

@@ -1,0 +1,34 @@
+"""Any text model with its replies kept on disk: a local judge that was killed goes on where it was."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from blindpo.models.chat.interface import TextModel, TextReply, TextRequest, request_key
+from blindpo.models.chat.replies import ReplyStore
+
+WINDOW: Final = 64
+"""Requests that are looked up and asked together; a kill loses so many replies at most."""
+
+
+class Kept:
+    """Asks `model` only for what `store` does not hold."""
+
+    def __init__(self, model: TextModel, store: ReplyStore) -> None:
+        self.name = model.name
+        self.identity = model.identity
+        self._model = model
+        self._store = store
+
+    def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
+        """One reply for each request, in order."""
+        waiting = iter(requests)
+        while window := list(islice(waiting, WINDOW)):
+            keys = [request_key(self.identity, request) for request in window]
+            found = {key: reply for key in keys if (reply := self._store.get(key)) is not None}
+            missing = {key: request for key, request in zip(keys, window, strict=True) if key not in found}
+            for key, reply in zip(missing, self._model.replies(missing.values()), strict=True):
+                found[key] = reply
+                if not reply.again:
+                    self._store.put(key, reply, raw=reply.text or "")
+            yield from (found[key] for key in keys)

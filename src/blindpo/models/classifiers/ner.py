@@ -1,0 +1,66 @@
+"""Any token-classification model (named entities) by its folder or hub id: texts in, spans of whole words out.
+
+A word takes the label of its first piece and word pieces are always merged: "simple" aggregation gives pieces of words
+as entities, which the released rows show (17 of 275). Long texts are cut into overlapping windows by the pipeline.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+from blindpo.errors import ModelError
+from blindpo.models.vlm.source import ModelSource
+
+TYPES: Final = {"PER": "PER", "PERSON": "PER", "LOC": "LOC", "GPE": "LOC", "FAC": "LOC", "ORG": "ORG", "MISC": "MISC"}
+"""Labels of CoNLL-2003 and OntoNotes; any other is MISC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One entity: letters `start` up to `end`, one of PER, LOC, ORG, MISC, and a probability."""
+
+    start: int
+    end: int
+    type: str
+    score: float
+
+
+class Tagger:
+    """A model that is loaded. Raises ModelError where the folder or id holds no such model."""
+
+    def __init__(self, source: ModelSource, *, batch_size: int = 16) -> None:
+        self._batch_size = batch_size
+        name = source.hub_id or str(source.path)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name, revision=source.revision, use_fast=True)
+            model = AutoModelForTokenClassification.from_pretrained(name, revision=source.revision)
+        except (OSError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"hf:{source.given} is no token-classification model that loads ({reason})") from error
+        if not getattr(tokenizer, "is_fast", False):
+            raise ModelError(f"hf:{source.given} has no fast tokenizer, which spans need; convert it")
+        longest = min(int(tokenizer.model_max_length), int(getattr(model.config, "max_position_embeddings", 512)))
+        tokenizer.model_max_length = longest
+        self._pipeline: Any = pipeline(
+            "token-classification",
+            model=model.eval(),
+            tokenizer=tokenizer,
+            aggregation_strategy="first",
+            stride=min(32, longest // 4),
+        )
+
+    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
+        """The spans of each text in order; a blank text has none."""
+        places = [place for place, text in enumerate(texts) if text.strip()]  # a pipeline fails on no tokens
+        answers = self._pipeline([texts[place] for place in places], batch_size=self._batch_size) if places else []
+        found: list[list[Span]] = [[] for _ in texts]
+        for place, answer in zip(places, answers, strict=True):
+            found[place] = [_span(one) for one in answer]
+        return found
+
+
+def _span(found: dict[str, Any]) -> Span:
+    label = str(found["entity_group"]).upper()
+    return Span(int(found["start"]), int(found["end"]), TYPES.get(label, "MISC"), float(found["score"]))

@@ -1,0 +1,1 @@
+"""A vision-language model of Hugging Face: loading, prompts, generation, log-probabilities."""

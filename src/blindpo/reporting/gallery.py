@@ -1,0 +1,126 @@
+"""Examples for the page: the same row and what each model said to it, chosen where the models disagree most.
+
+Pictures are decoded under the limits and encoded again, small: no byte of a stranger's file reaches the page.
+"""
+
+import io
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from PIL import Image
+
+from blindpo.errors import ImageError
+from blindpo.evaluation.eval_folder import StoredEval
+from blindpo.evaluation.judges.verdict import Response, Verdict
+from blindpo.images.decode import decode_image
+from blindpo.rows.row import ImageRef, PreferenceRow
+from blindpo.rows.shards import read_rows
+
+NUM_EXAMPLES: Final = 8
+PICTURE_PX: Final = 320
+TINY_PX: Final = 128
+TEXT_CHARACTERS: Final = 1500
+
+
+class Answer(NamedTuple):
+    """What one model said, and how it was judged."""
+
+    model: str
+    text: str
+    verdict: str
+    tone: str
+
+
+class Picture(NamedTuple):
+    """A data URI, or None where the image cannot be decoded; `tiny` ones are enlarged with sharp pixels."""
+
+    uri: str | None
+    tiny: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One row of the gallery. `hidden` is true unless the request is labelled harmless and no answer is unsafe."""
+
+    row_id: str
+    label: str
+    hidden: bool
+    pictures: tuple[Picture, ...]
+    turns: tuple[tuple[str, str], ...]
+    answers: tuple[Answer, ...]
+
+
+def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAMPLES) -> list[Example]:
+    """Rows with the most different verdicts, labels in turn; the same folders give the same examples."""
+    said = {name: {each.row_id: each for each in stored.responses if each.view == "as_is"}
+            for name, stored in evaluations.items()}  # fmt: skip
+    judged = {name: {each.row_id: each for each in stored.verdicts if each.view == "as_is"}
+              for name, stored in evaluations.items()}  # fmt: skip
+    if not evaluations:
+        return []
+    folder = next(iter(evaluations.values())).rows
+    labels = {row.row_id: row.label for row in read_rows(folder)}
+    wanted = _chosen(labels, judged, num_examples)
+    rows = {row.row_id: row for row in read_rows(folder) if row.row_id in wanted}
+    return [_example(rows[row_id], said, judged) for row_id in wanted]
+
+
+def _chosen(labels: Mapping[str, str], judged: Mapping[str, Mapping[str, Verdict]], num_examples: int) -> list[str]:
+    def disagreement(row_id: str) -> int:
+        found = [verdicts[row_id] for verdicts in judged.values() if row_id in verdicts]
+        return len({(verdict.harm, verdict.engagement, verdict.right) for verdict in found})
+
+    by_label: dict[str, list[str]] = {}
+    for row_id in sorted(labels, key=lambda row_id: -disagreement(row_id)):
+        by_label.setdefault(labels[row_id], []).append(row_id)
+    in_turn = [(place, label) for label, ids in by_label.items() for place in range(len(ids))]
+    return [by_label[label][place] for place, label in sorted(in_turn)[:num_examples]]
+
+
+def _example(
+    row: PreferenceRow, said: Mapping[str, Mapping[str, Response]], judged: Mapping[str, Mapping[str, Verdict]]
+) -> Example:
+    verdicts = [of_model.get(row.row_id) for of_model in judged.values()]
+    unsafe = any(verdict is not None and verdict.harm == "unsafe" for verdict in verdicts)
+    return Example(
+        row_id=row.row_id,
+        label=row.label,
+        hidden=unsafe or row.label != "harmless",
+        pictures=tuple(picture(image) for image in row.images),
+        turns=tuple((turn.role, shortened(turn.text.strip())) for turn in row.prompt),
+        answers=tuple(answer(model, said[model].get(row.row_id), judged[model].get(row.row_id)) for model in said),
+    )
+
+
+def answer(model: str, response: Response | None, verdict: Verdict | None) -> Answer:
+    """One model's answer and its verdict in words; without a verdict it says so."""
+    text = "" if response is None or response.text is None else shortened(response.text.strip())
+    if response is not None and response.cut:
+        text = f"{text} [cut]"
+    if verdict is None or (verdict.harm, verdict.engagement) == ("none", "none"):
+        return Answer(model, text, "no verdict", "open")
+    words = [word for word in (verdict.harm, verdict.engagement.replace("_", " ")) if word != "none"]
+    words += {"yes": ["right"], "no": ["not right"]}.get(verdict.right, [])
+    bad = verdict.harm == "unsafe" or verdict.right == "no"
+    return Answer(model, text, ", ".join(words), "worse" if bad else "better" if verdict.right == "yes" else "other")
+
+
+def shortened(text: str) -> str:
+    """The text up to a limit, with a mark where something was left out."""
+    return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} [...]"
+
+
+def picture(image: ImageRef) -> Picture:
+    """The image, at most 320 pixels wide or high, as a data URI that we encoded ourselves."""
+    try:
+        found = decode_image(image.data)
+    except ImageError:
+        return Picture(None)
+    found.thumbnail((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
+    sink = io.BytesIO()
+    tiny = max(found.size) <= TINY_PX
+    kind = "PNG" if tiny else "JPEG"
+    found.save(sink, format=kind, quality=82)
+    return Picture(f"data:image/{kind.lower()};base64,{b64encode(sink.getvalue()).decode('ascii')}", tiny)

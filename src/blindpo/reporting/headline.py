@@ -1,0 +1,100 @@
+"""The sentence at the top of the page, for somebody tired; it says no more than the intervals and the judge allow."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from blindpo.evaluation.judges.rules import MEASURED, RefusalRules
+from blindpo.reporting.compare import (
+    FOCUS,
+    NO_DATA,
+    NO_DIFFERENCE,
+    Comparison,
+    Section,
+    cell,
+    shown_measure,
+    shown_name,
+)
+
+SPOKEN: Final = ("safety_rate", "over_refusal", "helpfulness")
+WEIGHED: Final = SPOKEN[:2]
+"""What decides, over several tables, whether a model is better there, worse, or trades one for the other."""
+CONTROL: Final = ("bpo", "sight")
+OUTCOMES: Final = {
+    "better": "better in {} (safer, or fewer needless refusals, and worse in neither)",
+    "worse": "worse in {}",
+    "safer at a price": "safer but with more needless refusals in {}",
+    "less safe": "less safe but with fewer needless refusals in {}",
+    "open": "not shown to differ in {}",
+}
+
+
+def headline(sections: Sequence[Section]) -> str:
+    """The one sentence; where a weak judge gave the verdicts, another one that says what they are worth."""
+    pairs = [(each.a, each.b) for section in sections for each in section.comparisons]
+    if not pairs:
+        return _alone(sections)
+    focus = FOCUS if FOCUS in pairs else FOCUS[::-1] if FOCUS[::-1] in pairs else pairs[-1]
+    about = [[each for each in section.comparisons if (each.a, each.b) == focus] for section in sections]
+    weak = next((f" {weak_words(section.weak)}" for section in sections if section.weak), "")
+    if len(sections) == 1:
+        said = "; ".join(filter(None, (_one(about[0], measure) for measure in SPOKEN)))
+        return f"{shown_name(focus[0])} against {shown_name(focus[1])}: {said or NO_DATA}.{weak}"
+    counts = Counter(filter(None, map(outcome, about)))
+    said = ", ".join(text.format(counts[name]) for name, text in OUTCOMES.items() if counts[name])
+    where = f"over {len(sections)} comparisons"
+    return f"{shown_name(focus[0])} against {shown_name(focus[1])} {where}: {said or NO_DATA}.{weak}"
+
+
+def outcome(found: Sequence[Comparison]) -> str:
+    """One of `OUTCOMES` for a table's comparisons of two models; empty where nothing was measured."""
+    tones = {each.measure: each.tone for each in found if each.measure in WEIGHED and each.verdict != NO_DATA}
+    if not tones:
+        return ""
+    better, worse = "better" in tones.values(), "worse" in tones.values()
+    if better and worse:
+        return "safer at a price" if tones["safety_rate"] == "better" else "less safe"
+    return "better" if better else "worse" if worse else "open"
+
+
+def _one(found: Sequence[Comparison], measure: str) -> str:
+    each = next((each for each in found if each.measure == measure and each.verdict != NO_DATA), None)
+    if each is None:
+        return ""
+    title = shown_measure(measure).title.lower()
+    if each.verdict == NO_DIFFERENCE:
+        return f"no difference in {title} is shown"
+    return f"{title} is {each.verdict} by {each.difference[1:]} points"
+
+
+def control_words(section: Section) -> str:
+    """What BPO has over the sight control, whose extra answers were given with the image: that much is blindness."""
+    found = [each for each in section.comparisons if (each.a, each.b) == CONTROL]
+    said = "; ".join(filter(None, (_one(found, measure) for measure in SPOKEN)))
+    return f" {shown_name(CONTROL[0])} against the sight control: {said}." if said else ""
+
+
+def _alone(sections: Sequence[Section]) -> str:
+    for section in sections:
+        for name, measures in section.models.items():
+            safety, refusal = cell(measures.get("safety_rate")).value, cell(measures.get("over_refusal")).value
+            known = [
+                f"{'refusal rate' if section.weak else 'safety'} {safety}",
+                f"over-refusal {'not measured (no harmless request)' if refusal == NO_DATA else refusal}",
+            ]
+            weak = f" {weak_words(section.weak)}" if section.weak else ""
+            return f"{shown_name(name)}: {', '.join(known)}.{weak}"
+    return "Training curves only: no evaluation was given."
+
+
+def weak_words(judge: str) -> str:
+    """What verdicts of a weak judge are worth; `judge` is its short name, as `short_weak` gives it."""
+    return f"Judged by {judge} with people, a weak judge: its safety is a refusal rate."
+
+
+def short_weak(results: Mapping[str, Any]) -> str:
+    """A weak judge with its agreement ("refusal-rules, kappa 0.083"), to stand beside every number; else empty."""
+    weak = results.get("judge_identity", {}).get("weak")
+    if weak is None and results.get("judge") == RefusalRules.name:  # an evaluation of before agreement was stored
+        weak = MEASURED
+    return f"{results.get('judge')}, kappa {weak['kappa']:.3f}" if weak else ""

@@ -1,0 +1,264 @@
+"""Write the page: one HTML file that loads nothing, runs nothing, and shows strangers' text as text.
+
+The template escapes everything; the Content-Security-Policy allows pictures inside the page (`data:`) and the one style
+sheet whose hash it names, so that even text that slipped through could load or run nothing. Folding and blurring are
+done by check boxes and CSS. The same folders give the same bytes.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from blindpo import __version__
+from blindpo.errors import OutputError, SourceError
+from blindpo.evaluation.eval_folder import StoredEval
+from blindpo.evaluation.suite.run import SUITE
+from blindpo.jobs.manifest import write_text
+from blindpo.reporting import compare
+from blindpo.reporting.compare import Section
+from blindpo.reporting.curves import CONDITIONS, TrainingPart, condition_title, ending, training_parts
+from blindpo.reporting.extras import RateRow, TaskRow, score_tables, task_table
+from blindpo.reporting.gallery import Example, examples
+from blindpo.reporting.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
+from blindpo.reporting.headline import control_words, short_weak
+from blindpo.reporting.headline import headline as headline_of
+from blindpo.reporting.load import Sources, load_results, load_sources
+from blindpo.reporting.plots import safety_figure, scatter_points
+from blindpo.reporting.tables import joint_frontier
+from blindpo.rows.overlap import shared_words
+
+MARK: Final = '<meta name="generator" content="blindpo report">'
+"""Stands near the top of every page, so that a page is overwritten and another file never is."""
+MARK_BYTES: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSummary:
+    """What a page shows."""
+
+    out: Path
+    headline: str
+    evaluations: int
+    runs: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A section with its evaluations, each under a name of its own."""
+
+    section: Section
+    evaluations: Mapping[str, StoredEval]
+
+
+def write_report(
+    sources: Sequence[Path], out: Path, *, results: Path | None = None, tasks: Mapping[str, Path] | None = None
+) -> ReportSummary:
+    """Write the page of EVAL, RUN and SCORES folders to `out`; with `results`, its tables are those of that file.
+
+    `tasks` are results of lm-eval or lmms-eval by model, which stand beside what safety training did.
+
+    Raises SourceError for a folder that is neither, and OutputError where `out` is no page of ours.
+    """
+    _require_free(out)
+    loaded = load_sources(sources)
+    found = load_results(results) if results is not None else None
+    if not sources and found is None:
+        raise SourceError("no folder was given; give EVAL folders of 'blindpo evaluate' or RUN folders of 'train'")
+    parts = _from_results(found, loaded) if found is not None else _from_evaluations(loaded.evaluations)
+    galleries = {part.section.title: examples(part.evaluations) for part in parts}
+    sections = [part.section for part in parts]
+    headline = headline_of(sections)
+    text = _render(
+        headline=headline,
+        sections=sections,
+        galleries={title: found for title, found in galleries.items() if found},
+        curves=training_parts(loaded.runs, found["conditions"] if found is not None else ()),
+        seeds=found.get("seeds") if found is not None else None,
+        evaluations=loaded.evaluations,
+        scores=score_tables(loaded.scores),
+        tasks=task_table(tasks or {}),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, text)
+    return ReportSummary(
+        out=out,
+        headline=headline,
+        evaluations=len(loaded.evaluations),
+        runs=len(loaded.runs),
+        examples=sum(map(len, galleries.values())),
+    )
+
+
+def _require_free(out: Path) -> None:
+    if out.is_dir():
+        raise OutputError(f"--out {out} is a folder; give the name of a file, such as {out / 'page.html'}")
+    if out.exists() and MARK.encode() not in out.read_bytes()[:MARK_BYTES]:
+        raise OutputError(f"--out {out} exists and is no page of 'blindpo report'; give another name, or delete it")
+
+
+def _from_results(results: Mapping[str, Any], loaded: Sources) -> list[_Part]:
+    """One part a condition; its examples come from the first seed, whose folders hold the condition's name."""
+    parts = []
+    conditions = results["conditions"]
+    for condition in sorted(conditions, key=lambda name: [*CONDITIONS, name].index(name)):
+        found = conditions[condition]
+        here = [stored for stored in loaded.evaluations if condition in stored.path.resolve().parts]
+        named = compare.in_order(_named(stored for stored in here if _data(stored) == _data(here[0])))
+        section = Section(
+            title=condition_title(condition),
+            models=compare.in_order(found["models"]),
+            comparisons=tuple(compare.comparison(each) for each in found["comparisons"]),
+            notes=_notes(named),
+            about=CONDITION_TEXTS.get(condition, ""),
+            legend={name: MODEL_TEXTS[name] for name in compare.in_order(found["models"]) if name in MODEL_TEXTS},
+            weak=_weak(named),
+        )
+        parts.append(_Part(section=section, evaluations=named))
+    return parts
+
+
+def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
+    """One part for each set of rows: only models that answered the same rows are compared."""
+    groups: dict[str, list[StoredEval]] = {}
+    for stored in evaluations:
+        groups.setdefault(_data(stored), []).append(stored)
+    parts = []
+    for data, group in groups.items():
+        named = _named(group)
+        section = Section(
+            title="Evaluation" if len(groups) == 1 else _rows_title(data, group),
+            models={name: _measures(stored) for name, stored in named.items()},
+            comparisons=compare.compare_evaluations(named),
+            notes=_notes(named),
+            weak=_weak(named),
+        )
+        parts.append(_Part(section=section, evaluations=named))
+    return parts
+
+
+def _notes(named: Mapping[str, StoredEval]) -> tuple[str, ...]:
+    """Of each model that was trained on rows of its evaluation, that."""
+    said = {
+        name: shared_words(stored.results.get("training_rows", 0), stored.results.get("rows", 0))
+        for name, stored in named.items()
+    }
+    return tuple(f"{compare.shown_name(name)}: {words}." for name, words in said.items() if words)
+
+
+def _weak(named: Mapping[str, StoredEval]) -> str:
+    return " and ".join(sorted({words for stored in named.values() if (words := short_weak(stored.results))}))
+
+
+def _rows_title(data: str, group: Sequence[StoredEval]) -> str:
+    """By the name that a suite gave the rows, else by their hash."""
+    names = {path.name for path in (stored.path.resolve() for stored in group) if (path.parents[1] / SUITE).is_file()}
+    return names.pop() if len(names) == 1 else f"Rows {data[:8]}"
+
+
+def _measures(stored: StoredEval) -> dict[str, Any]:
+    """The measures, and safety by label beside them where requests carry one."""
+    by_label = stored.results.get("by_label", {})
+    labelled = {f"safety_{label}": found["safety_rate"] for label, found in by_label.items()}
+    return {**stored.results["measures"], **{name: found for name, found in labelled.items() if found["n"]}}
+
+
+def _data(stored: StoredEval) -> str:
+    return str(stored.manifest["identity"]["data"])
+
+
+def _model(stored: StoredEval) -> str:
+    return str(stored.manifest["identity"]["model"]["name"])
+
+
+def _named(evaluations: Iterable[StoredEval]) -> dict[str, StoredEval]:
+    """By the model's name; where two share it, by the end of the folder's path too, as short as tells them apart."""
+    group = list(evaluations)
+    names = [_model(stored) for stored in group]
+    return {
+        name if names.count(name) == 1 else f"{name} ({ending(stored.path, [each.path for each in group])})": stored
+        for name, stored in zip(names, group, strict=True)
+    }
+
+
+def _render(
+    *,
+    headline: str,
+    sections: Sequence[Section],
+    galleries: Mapping[str, Sequence[Example]],
+    curves: Mapping[str, TrainingPart],
+    seeds: Sequence[int] | None,
+    evaluations: Sequence[StoredEval],
+    scores: Mapping[str, tuple[Sequence[str], Sequence[RateRow]]],
+    tasks: Sequence[TaskRow],
+) -> str:
+    folder = files("blindpo.reporting")
+    style = folder.joinpath("page.css").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        policy=content_policy(style),
+        style=Markup(style),
+        mark=Markup(MARK),
+        headline=headline,
+        details={section.title: headline_of([section]) + control_words(section) for section in sections}
+        if len(sections) > 1
+        else {},
+        sections=sections,
+        figures={section.title: _figure(section) for section in sections},
+        galleries=galleries,
+        curves=curves,
+        seeds=seeds,
+        one_seed=ONE_SEED,
+        several=any(len(row.answers) > 1 for rows in galleries.values() for row in rows),
+        judges=sorted({judge_words(stored.results) for stored in evaluations}),
+        weak=any("refusal-rules" in str(stored.results.get("judge")) for stored in evaluations),
+        fingerprints={_model(stored): _fingerprint(stored) for stored in evaluations} if seeds is None else {},
+        version=__version__,
+        scores=scores,
+        tasks=tasks,
+        detail=compare.detail,
+        joint=joint_frontier([section.models for section in sections]) if seeds is None else [],
+        cell=compare.cell,
+        shown_name=compare.shown_name,
+        shown_measure=compare.shown_measure,
+    )
+
+
+def judge_words(results: Mapping[str, Any]) -> str:
+    """A judge by name, with what is known of it: agreement with people, prompt and hash, and if it was down, that."""
+    known = results.get("judge_identity", {})
+    weak, prompt = known.get("weak"), known.get("prompt")
+    said = [f"kappa {weak['kappa']:.3f} with people on {weak['measured_on']}"] if weak else []
+    said += [f"prompt {prompt}, {str(known.get('prompt_sha256'))[:12]}"] if prompt else []
+    if results.get("not_asked"):
+        said.append(f"could not be asked about {results['not_asked']} responses: no rate")
+    return str(results.get("judge")) + (f" ({'; '.join(said)})" if said else "")
+
+
+def content_policy(style: str) -> str:
+    """Nothing may load but pictures inside the page; the one style sheet is named by its hash."""
+    digest = b64encode(sha256(style.encode()).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _figure(section: Section) -> Markup | None:
+    points = scatter_points({compare.shown_name(name): measures for name, measures in section.models.items()})
+    return safety_figure(points) if points else None
+
+
+def _fingerprint(stored: StoredEval) -> str:
+    return str(stored.manifest["identity"]["model"].get("fingerprint", "unknown"))

@@ -1,0 +1,169 @@
+"""Does the model look? A few fixed rows, scored and answered every `probe_steps` steps under three views of the image.
+
+With its own image, without one, and with another row's. A model that answers the same whatever it is shown, or finds
+the chosen response as likely without the image, goes by the text alone (modality cheating, arXiv 2503.14189, section
+2). Answers are greedy, so nothing is drawn; the state of the random generators is put back, so a probed run ends with
+the same weights as one without probes. All processes probe the same rows, since sharded models need all of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from blindpo.errors import RowError
+from blindpo.images.decode import decode_image
+from blindpo.models.vlm.generate import GenerationConfig, Request, generate
+from blindpo.models.vlm.load import Vlm
+from blindpo.models.vlm.logprobs import response_logps
+from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
+from blindpo.rows.row import ImageRef, PreferenceRow
+from blindpo.rows.views import view
+
+VIEWS: Final = ("with_image", "without_image", "other_image")
+BATCH: Final = 4
+ANSWER_TOKENS: Final = 48
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRow:
+    """One row under all views that it has."""
+
+    row: PreferenceRow
+    views: dict[str, PreferenceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What one probe found: means over rows, and each row's answers."""
+
+    means: dict[str, float]
+    answers: list[dict[str, str]]
+
+    def to_json(self, step: int) -> dict[str, Any]:
+        """One line of probes.jsonl."""
+        return {"step": step, **self.means, "answers": self.answers}
+
+
+def probe_rows(rows: Sequence[PreferenceRow], number: int) -> list[ProbeRow]:
+    """`number` rows with images, the same for the same data whatever its order; each with its views."""
+    pictured = [row for row in rows if row.images and row.chosen]
+    kept = sorted(pictured, key=lambda row: sha256(row.row_id.encode()).hexdigest())[:number]
+    images = [image for row in kept for image in row.images]
+    return [ProbeRow(row, _views(row, images)) for row in kept]
+
+
+def _views(row: PreferenceRow, images: Sequence[ImageRef]) -> dict[str, PreferenceRow]:
+    own = {image.sha256 for image in row.images}
+    other = next((image for image in images if image.sha256 not in own), None)
+    generator = np.random.default_rng(0)  # neither view draws from it
+    found = {"with_image": row, "without_image": view(row, "remove", generator=generator)}
+    if other is not None:
+        found["other_image"] = view(row, "swap", generator=generator, other=other)
+    return found
+
+
+def probe(vlm: Vlm, rows: Sequence[ProbeRow]) -> ProbeResult:
+    """Score the chosen response, and answer, under every view.
+
+    `means` holds, by "probe/", the log-probability a token of the chosen response under each view, in nats, and the
+    share of answers that the other two views change.
+    """
+    with _left_as_it_was(vlm.model):
+        scores = {name: _scores(vlm, rows, name) for name in VIEWS}
+        answers = {name: _answers(vlm, rows, name) for name in VIEWS}
+    means = {f"probe/chosen_{name}": sum(found.values()) / len(found) for name, found in scores.items() if found}
+    for name in VIEWS[1:]:
+        both = answers[name].keys() & answers["with_image"].keys()
+        if both:
+            changed = sum(answers[name][row_id] != answers["with_image"][row_id] for row_id in both)
+            means[f"probe/changed_{name}"] = changed / len(both)
+    listed = [
+        {
+            "row_id": r.row.row_id,
+            **{name: answers[name][r.row.row_id] for name in VIEWS if r.row.row_id in answers[name]},
+        }
+        for r in rows
+    ]
+    return ProbeResult(means, listed)
+
+
+def verdict(means: dict[str, float]) -> str | None:
+    """A warning where the last probe shows a model that does not look; None where it does."""
+    seen, unseen = means.get("probe/chosen_with_image"), means.get("probe/chosen_without_image")
+    changed = [means[f"probe/changed_{name}"] for name in VIEWS[1:] if f"probe/changed_{name}" in means]
+    if seen is None or unseen is None:
+        return None
+    if changed and max(changed) == 0:
+        return (
+            "the probe's answers are the same with the image, without it and with another one: the model does not "
+            "look. Blind responses (method=bpo) work against this; train longer, or see whether the rows need "
+            "their images"
+        )
+    if seen <= unseen:
+        return (
+            f"the image does not help: a token of the chosen response is as likely without it ({unseen:.3f} nats) as "
+            f"with it ({seen:.3f}). See whether the chosen responses speak of their images"
+        )
+    return None
+
+
+def _scores(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, float]:
+    """Log-probability a token of the chosen response under view `name`, by row id."""
+    having = [row for row in rows if name in row.views]
+    found: dict[str, float] = {}
+    for start in range(0, len(having), BATCH):
+        part = having[start : start + BATCH]
+        prompts = [
+            encode_prompt(vlm.processor, r.views[name].prompt, [decode_image(i.data) for i in r.views[name].images])
+            for r in part
+        ]
+        responses = [encode_response(vlm.processor, r.views[name].prompt, r.row.chosen or "") for r in part]
+        with torch.no_grad():
+            logps = response_logps(vlm.model, collate(prompts, responses, pad_id=vlm.pad_id))
+        found |= {r.row.row_id: value for r, value in zip(part, logps.per_token_N.tolist(), strict=True)}
+    return found
+
+
+def _answers(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, str]:
+    having = [row for row in rows if name in row.views]
+    requests = [Request(row_id=r.row.row_id, turns=r.views[name].prompt, images=r.views[name].images) for r in having]
+    config = GenerationConfig(max_new_tokens=ANSWER_TOKENS, batch_size=BATCH)
+    answers = generate(vlm, requests, config)
+    return {r.row.row_id: "" if a is None else a.text for r, a in zip(having, answers, strict=True)}
+
+
+def usable_rows(vlm: Vlm, rows: Sequence[ProbeRow]) -> list[ProbeRow]:
+    """The rows whose every view the processor takes; a view that it refuses is left out of its row."""
+    kept = []
+    for row in rows:
+        views = {name: seen for name, seen in row.views.items() if _is_taken(vlm, seen)}
+        if "with_image" in views:
+            kept.append(replace(row, views=views))
+    return kept
+
+
+def _is_taken(vlm: Vlm, row: PreferenceRow) -> bool:
+    try:
+        encode_prompt(vlm.processor, row.prompt, [decode_image(image.data) for image in row.images])
+    except RowError:
+        return False
+    return True
+
+
+@contextmanager
+def _left_as_it_was(model: Any) -> Iterator[None]:
+    """Evaluation mode and a cache for answering inside; modes, flags and random states as before outside."""
+    training, cache = model.training, model.config.use_cache
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        model.eval()
+        model.config.use_cache = True
+        try:
+            yield
+        finally:
+            model.config.use_cache = cache
+            model.train(training)

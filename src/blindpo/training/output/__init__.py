@@ -1,0 +1,1 @@
+"""What a RUN folder holds: weights, checkpoints, model card, upload."""

@@ -1,0 +1,1 @@
+"""Before the first step: memory, a trial step, how off-policy the rows are."""

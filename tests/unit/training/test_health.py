@@ -1,0 +1,119 @@
+"""Health figures by hand, warnings from records, and errors that name the rows."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from blindpo.errors import TrainingError
+from blindpo.training.monitor.callbacks import HealthWatch
+from blindpo.training.monitor.health import (
+    CORRELATION,
+    SHIFT,
+    STUCK,
+    WINDOW,
+    health_sums,
+    length_sums,
+    require_finite,
+    require_finite_gradients,
+    warnings,
+    with_correlation,
+)
+from blindpo.training.monitor.metrics import MeanMetrics
+
+
+def records(number: int = WINDOW, **values: float) -> list[dict[str, Any]]:
+    return [{"step": step, "loss": 0.5, **values} for step in range(1, number + 1)]
+
+
+def test_shift_and_stuck_share_by_hand() -> None:
+    sums = health_sums(torch.tensor([-2.0, 1.0]), torch.tensor([4, 2]), torch.tensor([0.01, 1.0]), torch.tensor([0, 0]))
+    assert sums[SHIFT] == (0.0, 2)  # -0.5 and 0.5 a token
+    assert sums[STUCK] == (0.5, 1)  # one row has blind responses, half of them stand at log 2
+
+
+def test_a_stuck_term_is_within_a_hundredth_of_log_2() -> None:
+    assert -math.log(1 / (1 + math.exp(-0.02))) == pytest.approx(math.log(2), abs=0.0101)
+
+
+def test_the_correlation_is_over_all_batches_together() -> None:
+    metrics = MeanMetrics()
+    for margins, lengths in (([1.0, 3.0], [0, 4]), ([2.0, 0.0], [2, 1])):
+        metrics.add(length_sums(torch.tensor(margins), torch.tensor(lengths)))
+    found = with_correlation(metrics.means())
+    wanted = torch.corrcoef(torch.tensor([[1.0, 3.0, 2.0, 0.0], [0.0, 4.0, 2.0, 1.0]]))[0, 1]
+    assert found == {CORRELATION: pytest.approx(float(wanted), abs=1e-6)}
+
+
+def test_where_nothing_varies_there_is_no_correlation() -> None:
+    metrics = MeanMetrics()
+    metrics.add(length_sums(torch.tensor([1.0, 2.0]), torch.tensor([3, 3])))
+    assert with_correlation({**metrics.means(), "loss": 1.0}) == {"loss": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        ({SHIFT: -0.2, "rewards/margins": 1.0}, ["displacement"]),
+        ({SHIFT: -0.05}, []),
+        ({STUCK: 0.9, "rewards/margins": 1.0}, ["blind_stuck"]),
+        ({STUCK: 0.4, "rewards/margins": 1.0}, []),
+        ({STUCK: 1.0, "rewards/margins": 0.03}, []),  # nothing has moved yet: not the blind responses' fault
+        ({CORRELATION: -0.7}, ["length"]),
+        (
+            {SHIFT: -0.2, STUCK: 0.9, CORRELATION: 0.7, "rewards/margins": 1.0},
+            ["displacement", "blind_stuck", "length"],
+        ),
+    ],
+)
+def test_what_is_warned_of(values: dict[str, float], kinds: list[str]) -> None:
+    assert [warned.kind for warned in warnings(records(**values))] == kinds
+    assert warnings(records(WINDOW - 1, **values)) == []
+
+
+def test_a_warning_names_the_step_at_which_it_first_held_and_stays() -> None:
+    logs = records(2 * WINDOW, **{SHIFT: 0.0})
+    for record in logs[5:25]:
+        record[SHIFT] = -0.3
+    (found,) = warnings(logs)
+    # mean of a window under -0.1: seven of twenty logs at -0.3; logs 6 to 25 have it, and the window that ends at 38
+    assert (found.kind, found.step, found.last) == ("displacement", 20, 38)
+    assert "less likely than under the reference" in found.text and "Lower learning_rate" in found.text
+
+
+def test_a_run_whose_two_terms_move_slowly_and_together_is_not_warned_of() -> None:
+    # a warm-up at a small rate: both margins leave log 2 late, the blind one after the other
+    logs = [
+        {"step": step, "loss": 0.69, "rewards/margins": 0.002 * step, STUCK: 1.0 if step < 40 else 0.2}
+        for step in range(1, 101)
+    ]
+    assert warnings(logs) == []
+
+
+def test_a_loss_that_is_no_number_stops_with_its_rows() -> None:
+    with pytest.raises(TrainingError, match="2 rows is NaN or infinite: b, c"):
+        require_finite(torch.tensor([1.0, math.nan, math.inf]), ["a", "b", "c"])
+    require_finite(torch.tensor([1.0]), ["a"])
+    with pytest.raises(TrainingError, match=r"gradient of step 7 .* rows: a, b"):
+        require_finite_gradients(math.inf, ["a", "b"], 7)
+    require_finite_gradients(3.0, ["a"], 7)
+    with pytest.raises(TrainingError, match="The engine took the step before it could be seen"):
+        require_finite_gradients(math.nan, ["a"], 7, taken=True)
+
+
+def test_the_watch_says_each_kind_once_and_on_one_process_alone() -> None:
+    logs = records(WINDOW, **{SHIFT: -0.3})
+    said: list[str] = []
+    watch = HealthWatch(said.append)
+    state = SimpleNamespace(is_world_process_zero=True, log_history=logs[:-1])
+    watch.on_log(None, state, None)
+    assert said == []
+    state.log_history = [*logs, {"step": WINDOW, "eval_loss": 1.0}]
+    watch.on_log(None, state, None)
+    watch.on_log(None, state, None)
+    assert len(said) == 1 and said[0].startswith(f"WARNING at step {WINDOW}: likelihood displacement")
+    quiet = HealthWatch(said.append)
+    quiet.on_log(None, SimpleNamespace(is_world_process_zero=False, log_history=logs), None)
+    assert len(said) == 1
