@@ -24,11 +24,12 @@ from tests.fakes import FakeChatServer
 from tests.unit.evaluation.judge_tables import invented
 from tests.unit.evaluation.judge_worlds import form, stored_eval
 
+from blindpo.answer.response import RESPONSES, Response, json_lines
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.judge_check.columns import JudgeCheckConfig
 from blindpo.evaluation.judge_check.run import judge_check
-from blindpo.evaluation.judges.verdict import RESPONSES, VERDICTS, Response, json_lines
+from blindpo.evaluation.judges.verdict import VERDICTS
 from blindpo.evaluation.run import rejudge
 from blindpo.jobs.manifest import write_json
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Provenance, Turn

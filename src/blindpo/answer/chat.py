@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from blindpo.answer.response import Response, View
 from blindpo.answer.shards import Respond
 from blindpo.answer.views import VIEWS, Pictures, has_view, shown_row
 from blindpo.errors import ConfigError, RowError, UnansweredError
 from blindpo.evaluation.config import EvaluateConfig
-from blindpo.evaluation.judges.verdict import Response, View
 from blindpo.models.chat.config import ChatConfig
 from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
 from blindpo.rows.row import PreferenceRow

@@ -13,10 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from blindpo.answer.response import Response, View
 from blindpo.answer.shards import Respond
 from blindpo.answer.views import VIEWS, has_view
 from blindpo.errors import SourceError
-from blindpo.evaluation.judges.verdict import Response, View
 from blindpo.rows.row import PreferenceRow
 
 NOT_RECORDED: Final = "the recording holds no response"

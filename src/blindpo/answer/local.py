@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
+from blindpo.answer.response import Response, View
 from blindpo.answer.shards import WHOLE, Part, write_shards
 from blindpo.answer.views import VIEWS, Pictures, has_view, shown_row
 from blindpo.errors import RowError
 from blindpo.evaluation.config import EvaluateConfig
-from blindpo.evaluation.judges.verdict import Response, View
 from blindpo.images.decode import decode_image
 from blindpo.models.vlm.generate import Request, generate
 from blindpo.models.vlm.load import Vlm

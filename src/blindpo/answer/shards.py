@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from blindpo.answer.response import Response, json_lines
 from blindpo.errors import ConfigError, UnansweredError
-from blindpo.evaluation.judges.verdict import Response, json_lines
 from blindpo.jobs.manifest import write_text
 from blindpo.jobs.progress import progress
 from blindpo.rows.row import PreferenceRow

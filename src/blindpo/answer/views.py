@@ -21,9 +21,9 @@ from typing import Final, get_args
 import numpy as np
 from PIL import Image, ImageDraw
 
+from blindpo.answer.response import View
 from blindpo.datasets.formats.mmsafe_po import parse_turns
 from blindpo.errors import ConfigError, ImageError, RowError, SourceError
-from blindpo.evaluation.judges.verdict import View
 from blindpo.images.decode import decode_image
 from blindpo.jobs.seeds import derive_seed
 from blindpo.rows import views as row_views

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blindpo.answer.response import json_lines
 from blindpo.answer.shards import Part, blocks
 from blindpo.answer.views import pictures_for
 from blindpo.evaluation.config import EvaluateConfig
-from blindpo.evaluation.judges.verdict import json_lines
 from blindpo.jobs.engine import Engine
 from blindpo.jobs.manifest import write_text
 from blindpo.jobs.progress import progress

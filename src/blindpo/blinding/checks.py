@@ -2,7 +2,8 @@
 
 A blind response that equals the chosen one has no gradient; one that refuses as the chosen one does pushes refusals
 down. A prototype's BPO gains came from blind responses that comply alone, so the share that refuses is worth a
-warning before any training. Refusals are recognised by opening phrases (`answer/refusal_phrases.py`): weak, enough for this.
+warning before any training. Refusals are recognised by opening phrases (`answer/refusal_phrases.py`): weak, but
+enough for this.
 """
 
 import re

@@ -24,11 +24,11 @@ class Command(NamedTuple):
 
 
 COMMANDS: Final = {
-    "import": Command("importing", "read released preference data into rows"),
+    "import": Command("import_rows", "read released preference data into rows"),
     "benchmarks": Command("benchmarks", "list the safety benchmarks, and what of them lies on this disk"),
-    "check": Command("checking", "test every row and image; with a model, exact token lengths"),
-    "stats": Command("counting", "count what a data folder holds"),
-    "export": Command("exporting", "write rows back in another format"),
+    "check": Command("check", "test every row and image; with a model, exact token lengths"),
+    "stats": Command("stats", "count what a data folder holds"),
+    "export": Command("export", "write rows back in another format"),
     "build": Command("build", "make multimodal rows out of text-only preferences"),
     "blind": Command("blind", "let the reference model answer without the image"),
     "train": Command("train", "Blind Preference Optimization (BPO) or DPO"),

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from blindpo.answer.response import RESPONSES, Response, read_responses
 from blindpo.answer.views import SAFE_IMAGES, Pictures, pictures_for, read_pictures
 from blindpo.errors import SourceError
-from blindpo.evaluation.judges.verdict import RESPONSES, VERDICTS, Response, Verdict, read_responses, read_verdicts
+from blindpo.evaluation.judges.verdict import VERDICTS, Verdict, read_verdicts
 from blindpo.evaluation.measures import RowMeta, measure_items, row_meta
 from blindpo.jobs.manifest import read_json
 from blindpo.rows.shards import read_rows, shard_paths

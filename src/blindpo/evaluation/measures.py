@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from blindpo.evaluation.judges.verdict import Response, Verdict, View
+from blindpo.answer.response import Response, View
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.rows.row import LABELS, Label, PreferenceRow
 from blindpo.stats.clusters import ItemTable, item_table
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from blindpo.answer.response import RESPONSES, json_lines, read_responses
 from blindpo.answer.views import SAFE_IMAGES, VIEWS
 from blindpo.errors import SourceError
 from blindpo.evaluation.eval_folder import ROWS
-from blindpo.evaluation.judges.verdict import RESPONSES, json_lines, read_responses
 from blindpo.jobs.folder import differences
 from blindpo.jobs.manifest import read_json
 from blindpo.rows.shards import read_rows

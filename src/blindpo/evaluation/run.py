@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blindpo.answer.response import RESPONSES, json_lines, read_responses
 from blindpo.answer.shards import WHOLE, Part, write_shards
 from blindpo.answer.views import SAFE_IMAGES, Pictures, pictures_for
 from blindpo.answer.workers import write_by_engine
@@ -28,7 +29,7 @@ from blindpo.evaluation.eval_folder import (
 )
 from blindpo.evaluation.judges.run import Cases, judge_responses, measure
 from blindpo.evaluation.judges.table import Judge, find_judge
-from blindpo.evaluation.judges.verdict import RESPONSES, VERDICTS, json_lines, read_responses
+from blindpo.evaluation.judges.verdict import VERDICTS
 from blindpo.evaluation.measures import row_meta
 from blindpo.evaluation.merge import join_parts
 from blindpo.jobs.engine import IN_PROCESS, Engine

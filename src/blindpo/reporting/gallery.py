@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from PIL import Image
 
+from blindpo.answer.response import Response
 from blindpo.errors import ImageError
 from blindpo.evaluation.eval_folder import StoredEval
-from blindpo.evaluation.judges.verdict import Response, Verdict
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.images.decode import decode_image
 from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.shards import read_rows

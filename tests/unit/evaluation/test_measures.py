@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from tests.unit.evaluation.worlds import picture, row
 
-from blindpo.evaluation.judges.verdict import Response, Verdict
+from blindpo.answer.response import Response
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.evaluation.measures import MEASURES, measure_items, pairs, row_meta, safety_by_label
 
 

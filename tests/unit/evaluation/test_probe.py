@@ -6,10 +6,10 @@ import pytest
 from tests.sample import REAL, write_sample
 from tests.unit.datasets.benchmarks.scoring import ANSWER, REFUSAL, said, store
 
+from blindpo.answer.response import Response
 from blindpo.answer.views import has_view, mid_turns
 from blindpo.cli.main import main
 from blindpo.errors import NothingKeptError
-from blindpo.evaluation.judges.verdict import Response
 from blindpo.evaluation.protocols.parsers import which_letter
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.suite.pairwise_rows import pairwise_rows, write_probe

@@ -12,13 +12,13 @@ from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.test_run import contents
 from tests.unit.evaluation.worlds import row, save_rows
 
+from blindpo.answer.response import read_responses
 from blindpo.answer.shards import Part, parse_part
 from blindpo.answer.workers import LocalShards
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.judges.verdict import read_responses
 from blindpo.evaluation.run import evaluate, evaluate_chat, evaluate_recorded, merge_parts
 from blindpo.jobs.engine import Engine
 from blindpo.models.vlm.adapters import add_lora

@@ -12,10 +12,10 @@ from tests.unit.evaluation.worlds import row, save_rows
 
 import blindpo.answer.local as stage
 from blindpo.answer.local import Prompts, processor_identity
+from blindpo.answer.response import read_responses
 from blindpo.errors import ConfigError, NothingKeptError, OutputError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import link_files, load_eval
-from blindpo.evaluation.judges.verdict import read_responses
 from blindpo.evaluation.run import evaluate, rejudge
 from blindpo.models.vlm.load import Vlm, load_vlm
 from blindpo.models.vlm.logprobs import ResponseLogps, response_logps

@@ -11,13 +11,13 @@ from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.test_measures import verdict
 from tests.unit.evaluation.worlds import picture, row, save_rows
 
+from blindpo.answer.response import Response, View
 from blindpo.answer.views import VIEWS, Pictures, drawn_pictures, has_view, pictures_for, read_pictures, shown_row
 from blindpo.errors import ConfigError, RowError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.judges.oracle import Oracle
 from blindpo.evaluation.judges.rules import RefusalRules
-from blindpo.evaluation.judges.verdict import Response, View
 from blindpo.evaluation.measures import measure_items, repeats_itself, row_meta
 from blindpo.evaluation.run import evaluate, rejudge
 from blindpo.images.decode import decode_image

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.unit.evaluation.worlds import row, save_rows
 
+from blindpo.answer.response import Response, json_lines
 from blindpo.evaluation.config import RejudgeConfig
-from blindpo.evaluation.judges.verdict import Response, json_lines
 from blindpo.evaluation.run import rejudge
 from blindpo.rows.row import PreferenceRow
 

@@ -6,8 +6,9 @@ import pytest
 from tests.unit.evaluation.worlds import picture as drawn
 from tests.unit.reporting.folders import SAID, save_eval
 
+from blindpo.answer.response import Response
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.judges.verdict import Response, Verdict
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.reporting.gallery import TEXT_CHARACTERS, answer, examples, picture, shortened
 from blindpo.rows.row import ImageRef
 

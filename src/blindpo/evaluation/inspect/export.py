@@ -24,11 +24,12 @@ from inspect_ai.log import (
 from inspect_ai.model import ChatMessageAssistant, ModelOutput
 from inspect_ai.scorer import Score
 
+from blindpo.answer.response import Response
 from blindpo.answer.views import Pictures, shown_row
 from blindpo.errors import ImageError, SourceError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
 from blindpo.evaluation.inspect.samples import messages_of, sample_of
-from blindpo.evaluation.judges.verdict import Response, Verdict
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.jobs.manifest import read_json
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows

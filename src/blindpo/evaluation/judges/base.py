@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from blindpo.evaluation.judges.verdict import Verdict, View
+from blindpo.answer.response import View
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.rows.row import PreferenceRow
 
 

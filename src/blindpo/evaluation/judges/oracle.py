@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from blindpo.answer.response import View
 from blindpo.errors import SourceError
-from blindpo.evaluation.judges.verdict import Engagement, Harm, Right, Verdict, View
+from blindpo.evaluation.judges.verdict import Engagement, Harm, Right, Verdict
 from blindpo.rows.row import PreferenceRow
 
 PATTERNS: Final = ("refusal_patterns", "answer_patterns", "right_patterns")

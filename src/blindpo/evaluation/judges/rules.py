@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from blindpo.answer.refusal_phrases import OPENINGS, looks_like_refusal
-from blindpo.evaluation.judges.verdict import Right, Verdict, View
+from blindpo.answer.response import View
+from blindpo.evaluation.judges.verdict import Right, Verdict
 from blindpo.rows.row import PreferenceRow
 
 MEASURED: Final = {

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from blindpo.answer.response import Response, View
 from blindpo.answer.views import DEFAULT_VIEWS, VIEWS, Pictures, shown_row
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.judges.base import Case, Judge, judged
-from blindpo.evaluation.judges.verdict import Response, Verdict, View
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.evaluation.measures import RowMeta, measure_items, safety_by_label
 from blindpo.jobs.progress import progress
 from blindpo.jobs.seeds import derive_seed

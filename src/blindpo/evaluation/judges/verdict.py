@@ -4,36 +4,17 @@ Two axes, not one (facts on MSTS: 13 % of responses are safe only since the mode
 `right` stands beside them. A verdict that is missing says so ("none", "unknown") and is never read as safe.
 """
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
-from blindpo.errors import SourceError
+from blindpo.answer.response import View, read_records
 
-View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_image"]
-"""`as_is` is the row's own prompt with its images, `text` its textual twin; `views.py` says what each shows."""
 Harm = Literal["safe", "unsafe", "none"]
 Engagement = Literal["answers", "refuses", "off_topic", "none"]
 Right = Literal["yes", "no", "unknown"]
 
-RESPONSES: Final = "responses.jsonl"
 VERDICTS: Final = "verdicts.jsonl"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """What the model said to one view of one row; `text` is None where it said nothing, for `reason`."""
-
-    row_id: str
-    view: View
-    text: str | None
-    cut: bool = False
-    reason: str | None = None
-    chosen_logp_per_token: float | None = None
-    """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
-    rejected_logp_per_token: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,37 +37,6 @@ class Verdict:
     """Whether the judge could not be asked: another run may find a verdict, and until then there is no rate."""
 
 
-Record = TypeVar("Record", Response, Verdict)
-
-
-def json_lines(records: Iterable[Response | Verdict]) -> str:
-    """One JSON object a line, keys in the order of the fields."""
-    return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
-
-
-def read_responses(path: Path) -> list[Response]:
-    """The responses of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
-    return [_record(Response, fields, path) for fields in _lines(path)]
-
-
 def read_verdicts(path: Path) -> list[Verdict]:
     """The verdicts of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
-    return [_record(Verdict, fields, path) for fields in _lines(path)]
-
-
-def _lines(path: Path) -> list[Any]:
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    except OSError as error:
-        raise SourceError(
-            f"{path} cannot be read ({error.strerror}); give a folder that 'evaluate' finished"
-        ) from error
-    except ValueError as error:
-        raise SourceError(f"{path} holds a line that is not JSON; run 'blindpo evaluate' again") from error
-
-
-def _record(kind: type[Record], fields: Any, path: Path) -> Record:
-    try:
-        return kind(**fields)
-    except TypeError as error:
-        raise SourceError(f"{path} holds a line with other fields ({error}); run 'blindpo evaluate' again") from error
+    return read_records(Verdict, path)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from blindpo.answer.response import Response, View
 from blindpo.answer.views import Pictures, shown_row
 from blindpo.datasets.benchmarks.base import item_meta
 from blindpo.errors import ConfigError
-from blindpo.evaluation.judges.verdict import Response, Verdict, View
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.evaluation.measures import RowMeta
 from blindpo.evaluation.protocols.ours import ENGAGEMENT_PROTOCOLS
 from blindpo.evaluation.protocols.protocol import Protocol, Wording

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from blindpo.answer.response import RESPONSES
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval
-from blindpo.evaluation.judges.verdict import RESPONSES
 from blindpo.evaluation.measures import RowMeta, row_meta
 from blindpo.evaluation.protocols.decide import NO_RESPONSE, fill
 from blindpo.evaluation.protocols.parsers import last_verdict

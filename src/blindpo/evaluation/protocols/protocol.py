@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Final, Literal
 
+from blindpo.answer.response import View
 from blindpo.datasets.benchmarks.download import Download
-from blindpo.evaluation.judges.verdict import View
 from blindpo.evaluation.protocols.refusal_strings import StringRule
 from blindpo.rows.row import Label, PreferenceRow
 

@@ -12,11 +12,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from blindpo.answer.response import RESPONSES, View
 from blindpo.datasets.benchmarks.download import Download
 from blindpo.datasets.benchmarks.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
-from blindpo.evaluation.judges.verdict import RESPONSES, View
 from blindpo.evaluation.measures import RowMeta, row_meta
 from blindpo.evaluation.protocols.decide import Decision, Stored, as_record, decide, decisions_by_row, items
 from blindpo.evaluation.protocols.protocol import Protocol, Wording, protocol_hash

@@ -4,8 +4,8 @@
     for reply in model.replies(requests):            # in order, one for each request, lazily
         reply.text                                   # None where there is none: `failure` says why
 
-`models/chat/client.py` serves it over any OpenAI-compatible server, `models/chat/local.py` with a model in this process,
-`models/chat/recorded.py` from a recording. A failed request is a reply without text, never an exception and never an empty
+`client.py` serves it over any OpenAI-compatible server, `local.py` with a model in this process,
+`recorded.py` from a recording. A failed request is a reply without text, never an exception and never an empty
 answer: callers must decide what a missing answer means, and `again` tells them whether asking again may help.
 """
 

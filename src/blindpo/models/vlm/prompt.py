@@ -20,7 +20,6 @@ from torch import Tensor
 from blindpo.errors import RowError
 from blindpo.models.vlm.padding import padded
 from blindpo.rows.row import IMAGE, Turn
-from blindpo.training.packing.families import response_token_type
 
 SENTINEL: Final = "blindpo-response"
 PER_TOKEN: Final = ("token_type_ids", "mm_token_type_ids")
@@ -217,3 +216,8 @@ def _grow(part: Tensor, target: Sequence[int]) -> Tensor:
     grown = part.new_zeros((part.shape[0], *target))
     grown[tuple(slice(0, size) for size in part.shape)] = part
     return grown
+
+
+def response_token_type(processor: Any) -> int:
+    """The token type of a response: PaliGemma calls what is not the prompt 1, all others call text 0."""
+    return 1 if "PaliGemma" in type(processor).__name__ else 0

@@ -122,8 +122,3 @@ def _without_weights(module: Any) -> Any:
     torch.nn.Module.__init__(shell)
     shell.config = module.config
     return shell
-
-
-def response_token_type(processor: Any) -> int:
-    """The token type of a response: PaliGemma calls what is not the prompt 1, all others call text 0."""
-    return 1 if "PaliGemma" in type(processor).__name__ else 0

@@ -1,7 +1,7 @@
 """Who may see whom in a packed sequence: each response its prompt and itself, nobody another response.
 
 A packed row is [prompt][response 1][response 2]...; all of them stand in one sequence, but each response must be
-scored as if it stood alone behind the prompt. Pure tensors here; what families ask for is in `training/packing/families.py`.
+scored as if it stood alone behind the prompt. Pure tensors here; what families ask for is in `families.py`.
 
 Legend: N rows of a micro-batch, S packed length, padded; Q = S queries, K = S keys.
 """

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.unit.evaluation.worlds import save_rows
 
+from blindpo.answer.response import Response, json_lines
 from blindpo.evaluation.config import RejudgeConfig
-from blindpo.evaluation.judges.verdict import Response, json_lines
 from blindpo.evaluation.run import rejudge
 from blindpo.models.chat.interface import TextReply, TextRequest
 from blindpo.rows.row import PreferenceRow

@@ -1,0 +1,70 @@
+"""What is stored of an answer: one response per row and view, a JSON object per line.
+
+A response that is missing says so: `text` is None and `reason` says why. It is never read as an answer.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from blindpo.errors import SourceError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_image"]
+"""`as_is` is the row's own prompt with its images, `text` its textual twin; `views.py` says what each shows."""
+
+RESPONSES: Final = "responses.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What the model said to one view of one row; `text` is None where it said nothing, for `reason`."""
+
+    row_id: str
+    view: View
+    text: str | None
+    cut: bool = False
+    reason: str | None = None
+    chosen_logp_per_token: float | None = None
+    """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
+    rejected_logp_per_token: float | None = None
+
+
+Record = TypeVar("Record")
+
+
+def json_lines(records: "Iterable[DataclassInstance]") -> str:
+    """One JSON object a line, keys in the order of the fields."""
+    return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def read_records(kind: type[Record], path: Path) -> list[Record]:
+    """The records of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
+    return [_record(kind, fields, path) for fields in _lines(path)]
+
+
+def read_responses(path: Path) -> list[Response]:
+    """The responses of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
+    return read_records(Response, path)
+
+
+def _lines(path: Path) -> list[Any]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be read ({error.strerror}); give a folder that 'evaluate' finished"
+        ) from error
+    except ValueError as error:
+        raise SourceError(f"{path} holds a line that is not JSON; run 'blindpo evaluate' again") from error
+
+
+def _record(kind: type[Record], fields: Any, path: Path) -> Record:
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise SourceError(f"{path} holds a line with other fields ({error}); run 'blindpo evaluate' again") from error
