@@ -11,7 +11,8 @@ The map, in the order in which data flows; each folder answers one question, eac
     demo        all of it on a small world whose truth is known     `blindpo demo`
 
 Below them: answer (rows under a view become responses), datasets, images and models (what a stage needs of the world),
-jobs (how a long job runs), rows and stats (what a row is, where an interval comes from), errors. Importing the package loads nothing heavy.
+jobs (how a long job runs), rows and stats (what a row is, where an interval comes from), errors. Importing the package
+loads nothing heavy.
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,8 @@
 """FSDP2 (`fully_shard`) on a CPU mesh of two processes: packed steps are those of one process that holds all weights.
 
 accelerate turns FSDP into DDP on a CPU (blindpo refuses that, see `training/launch.py`), so torch's own call is used
-here: layers are sharded as accelerate's transformer policy would, and the same collator, log-probabilities and loss run.
+here: layers are sharded as accelerate's transformer policy would, and the same collator, log-probabilities and loss
+run.
 """
 
 from pathlib import Path

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+MANY_LINES, MOST_LINES = 500, 800
 BANNED = re.compile(r"(^|/)(utils?|common|helpers?|misc|tools?)(\.py|/)")
 PRIVATE = re.compile(r"(?<![\w.])/(?:work|farm|root|home)/|\b(?:10|192\.168)\.\d+\.\d+\.\d+\b|CUDA_VISIBLE_DEVICES")
 SECRET = re.compile(r"\b(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9]{20,}|AIza[0-9A-Za-z_-]{35}|AKIA[0-9A-Z]{16})\b")
@@ -25,9 +27,12 @@ def name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", MODULES + TESTS, ids=name)
-def test_a_file_has_at_most_300_lines_and_says_what_it_is(path: Path) -> None:
+def test_a_file_has_at_most_800_lines_and_says_what_it_is(path: Path) -> None:
     text = path.read_text()
-    assert text.count("\n") <= 300
+    length = text.count("\n")
+    assert length <= MOST_LINES, f"{length} lines: cut the file by meaning"
+    if length > MANY_LINES:
+        warnings.warn(f"{name(path)} has {length} lines; from {MANY_LINES} on, look for a cut by meaning", stacklevel=1)
     assert ast.get_docstring(ast.parse(text)), "no module docstring"
     assert not BANNED.search(name(path))
 

@@ -7,12 +7,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from blindpo.errors import SourceError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_image"]
 """`as_is` is the row's own prompt with its images, `text` its textual twin; `views.py` says what each shows."""
@@ -37,8 +34,8 @@ class Response:
 Record = TypeVar("Record")
 
 
-def json_lines(records: "Iterable[DataclassInstance]") -> str:
-    """One JSON object a line, keys in the order of the fields."""
+def json_lines(records: Iterable[Any]) -> str:
+    """Dataclass records as one JSON object per line, keys in the order of the fields."""
     return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
 
 

@@ -1,8 +1,8 @@
 """Local vision-language models inside Inspect: `--model blindpo/FOLDER`, images shown.
 
 Inspect's own `hf` provider raises on images. Generation is ours (`models/vlm/generate.py`): greedy unless Inspect's
-config says otherwise, and a sampled answer depends on its seed and conversation alone, not on what ran beside it. Calls that
-arrive together are answered in one batch.
+config says otherwise, and a sampled answer depends on its seed and conversation alone, not on what ran beside it.
+Calls that arrive together are answered in one batch.
 """
 
 import asyncio
