@@ -117,15 +117,20 @@ def hub_options(source: ModelSource) -> dict[str, Any]:
 
 
 def _with_adapter(model: Any, source: ModelSource) -> Any:
+    """`model` under its adapter, ready to be asked, and to be trained further once the adapter is merged."""
     from peft import PeftModel
     from safetensors import SafetensorError
 
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
-        return PeftModel.from_pretrained(model, str(source.adapter), is_trainable=False)
+        wrapped = PeftModel.from_pretrained(model, str(source.adapter), is_trainable=False)
     except SafetensorError as error:
         raise _cut(source, error) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"--model {source.given}: its adapter does not fit: {first_line(error)}") from error
+    for parameter in trainable:  # PEFT freezes the base, and merging the adapter would leave it frozen
+        parameter.requires_grad_(True)
+    return wrapped
 
 
 def first_line(error: BaseException) -> str:
