@@ -82,13 +82,11 @@ def _loaded_print(source: ModelSource, processor: Any, chosen: str, load_in_4bit
 
 def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> Any:
     """The processor alone (lengths and templates need no weights)."""
-    from transformers import AutoProcessor
-
     holder = source
     if source.path is not None and source.base is not None and not (source.path / "tokenizer_config.json").is_file():
         holder = source.base
     try:
-        processor = AutoProcessor.from_pretrained(source_name(holder), **hub_options(holder), backend="pil")
+        processor = pil_processor(source_name(holder), **hub_options(holder))
     except (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError) as error:
         # without torchvision, families with a video processor fail with an AttributeError about an unrelated name
         if "torchvision" in str(error).lower() or "VIDEO_PROCESSOR_MAPPING" in str(error):
@@ -102,6 +100,20 @@ def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> A
     if getattr(processor, "chat_template", None) is None:
         raise ModelError(f"--model {source.given} has no chat template; save one with its processor")
     padding.set_image_padding(processor, image_padding)
+    return processor
+
+
+def pil_processor(name: str, **options: Any) -> Any:
+    """The processor of `name`, its images by PIL; raises what transformers raises.
+
+    AutoProcessor would ask its video processor for PIL too, which only torchvision can read: the image processor alone
+    is asked for it.
+    """
+    from transformers import AutoImageProcessor, AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(name, **options)
+    if getattr(processor, "image_processor", None) is not None:
+        processor.image_processor = AutoImageProcessor.from_pretrained(name, **options, backend="pil")
     return processor
 
 
