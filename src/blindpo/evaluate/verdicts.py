@@ -34,6 +34,8 @@ class Response:
     chosen_logp_per_token: float | None = None
     """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
     rejected_logp_per_token: float | None = None
+    thought: str | None = None
+    """What the model thought before `text`; stored where there is one, never judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,15 @@ Record = TypeVar("Record", Response, Verdict)
 
 
 def json_lines(records: Iterable[Response | Verdict]) -> str:
-    """One JSON object a line, keys in the order of the fields."""
-    return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
+    """One JSON object a line, keys in the order of the fields; no `thought` where there is none."""
+    return "".join(json.dumps(_fields(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def _fields(record: Response | Verdict) -> dict[str, Any]:
+    fields = asdict(record)
+    if fields.get("thought") is None:
+        fields.pop("thought", None)
+    return fields
 
 
 def read_responses(path: Path) -> list[Response]:
