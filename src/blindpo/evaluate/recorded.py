@@ -3,8 +3,9 @@
     {"row_id": "siuo-3", "text": "..."}        also "view" (as_is where it is missing) and "cut"
     {"id": "siuo-3", "response": "..."}        the same under the names that other tools write
 
-A thought (`<think>...</think>` before the answer) is kept apart and not judged. Rows that the file does not hold have no response, and are counted as missing; lines for no row are refused, since
-they say that the file belongs to other rows.
+A thought (`<think>...</think>` before the answer) is kept apart and not judged. Rows that the file does not hold have
+no response, and are counted as missing; lines for no row are refused, since they say that the file belongs to other
+rows.
 """
 
 import json
