@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from blindpo.demo.settings import BASE, DemoConfig
+from blindpo.demo.texts import MODELS, story
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.jobs.seeds import derive_seed
-from blindpo.reporting.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
+from blindpo.reporting.headline import ONE_SEED
 from blindpo.stats.clusters import ItemTable, estimate, pooled
 from blindpo.stats.intervals import Estimate
 from blindpo.stats.paired import paired_difference
@@ -52,6 +53,7 @@ def collect(config: DemoConfig, out: Path) -> dict[str, Any]:
             )
             for condition, variants in config.variants.items()
         },
+        "story": story(config),
     }
 
 
@@ -96,8 +98,9 @@ def _comparison(tables: Tables, a: str, b: str, *, measure: str) -> dict[str, ob
 def as_text(results: Mapping[str, Any]) -> str:
     """The table for a terminal: value and interval per model and measure, then what BPO changes."""
     lines = [f"seeds: {', '.join(map(str, results['seeds']))}; value [95 % interval], mean over seeds"]
+    abouts = {each["name"]: each["about"] for each in results.get("story", {}).get("conditions", ())}
     for condition, found in results["conditions"].items():
-        about = CONDITION_TEXTS.get(condition, "")
+        about = abouts.get(condition, "")
         lines += [
             "",
             f"{condition}: {about}" if about else condition,
@@ -109,7 +112,7 @@ def as_text(results: Mapping[str, Any]) -> str:
             if row["a"] == "bpo" and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
                 lines.append(f"  {_compared(row)}")
     models = dict.fromkeys(name for found in results["conditions"].values() for name in found["models"])
-    lines += ["", *(f"{name}: {MODEL_TEXTS[name]}" for name in MODEL_TEXTS if name in models)]
+    lines += ["", *(f"{name}: {about}" for name, (_, about) in MODELS.items() if name in models)]
     if len(results["seeds"]) == 1:
         lines += ["", ONE_SEED]
     elif len(results["seeds"]) < 5:
