@@ -134,8 +134,8 @@ class Section:
 
     @property
     def _names(self) -> list[str]:
-        found = {name: None for of_model in self.models.values() for name in of_model if name not in DETAILS}
-        return [*(name for name in MEASURES if name in found), *(name for name in found if name not in MEASURES)]
+        names = {name: None for of_model in self.models.values() for name in of_model if name not in DETAILS}
+        return [*(name for name in MEASURES if name in names), *(name for name in names if name not in MEASURES)]
 
     def _has_data(self, name: str) -> bool:
         return any(cell(of_model.get(name)).value != NO_DATA for of_model in self.models.values())
@@ -143,10 +143,10 @@ class Section:
     @property
     def pairs(self) -> dict[tuple[str, str], dict[str, Comparison]]:
         """The comparisons by pair of models and measure."""
-        found: dict[tuple[str, str], dict[str, Comparison]] = {}
+        by_pair: dict[tuple[str, str], dict[str, Comparison]] = {}
         for each in self.comparisons:
-            found.setdefault((each.a, each.b), {})[each.measure] = each
-        return found
+            by_pair.setdefault((each.a, each.b), {})[each.measure] = each
+        return by_pair
 
     @property
     def few_seeds(self) -> bool:
@@ -192,10 +192,10 @@ def _interval(low: float | None, high: float | None, *, sign: str) -> str:
     return "" if low is None or high is None else f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
 
 
-def comparison(found: Mapping[str, Any]) -> Comparison:
+def comparison(record: Mapping[str, Any]) -> Comparison:
     """One comparison in words; the difference is `a` minus `b`, in percentage points."""
-    difference, low, high = found.get("difference"), found.get("low"), found.get("high")
-    a, b, measure = str(found["a"]), str(found["b"]), str(found["measure"])
+    difference, low, high = record.get("difference"), record.get("low"), record.get("high")
+    a, b, measure = str(record["a"]), str(record["b"]), str(record["measure"])
     if difference is None or low is None or high is None:
         return Comparison(a, b, measure, NO_DATA, "", NO_DATA, "open")
     verdict, tone = _verdict(low, high, shown_measure(measure).better)
@@ -215,7 +215,7 @@ def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparis
     pairs = list(combinations(items, 2))
     if len(items) > ALL_PAIRS_MODELS:
         pairs = [pair for pair in pairs if pair[0] == next(iter(items)) or pair == pairs[-1]]
-    found: dict[tuple[str, str, str], Comparison] = {}
+    comparisons: dict[tuple[str, str, str], Comparison] = {}
     for measure in MEASURES:
         tables = {name: of_model[measure] for name, of_model in items.items() if measure in of_model}
         wanted = [(a, b) for b, a in pairs if a in tables and b in tables]
@@ -226,8 +226,8 @@ def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparis
             if each.verdict == NO_DIFFERENCE:  # after Holm's adjustment too
                 least = "" if each.could_show is None else f"{100 * each.could_show:.1f}"
                 shown = shown._replace(verdict=NO_DIFFERENCE, tone="open", could_show=least)
-            found[each.a, each.b, measure] = shown
-    return tuple(found[a, b, measure] for b, a in pairs for measure in MEASURES if (a, b, measure) in found)
+            comparisons[each.a, each.b, measure] = shown
+    return tuple(comparisons[a, b, measure] for b, a in pairs for measure in MEASURES if (a, b, measure) in comparisons)
 
 
 def _generator(measure: str, a: str, b: str) -> np.random.Generator:

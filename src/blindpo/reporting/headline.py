@@ -41,17 +41,17 @@ def headline(sections: Sequence[Section], focus: tuple[str, str] | None = None) 
     about = [[each for each in section.comparisons if (each.a, each.b) == focus] for section in sections]
     weak = next((f" {weak_words(section.weak)}" for section in sections if section.weak), "")
     if len(sections) == 1:
-        said = "; ".join(filter(None, (_one(about[0], measure) for measure in SPOKEN)))
-        return f"{focus[0]} against {focus[1]}: {said or NO_DATA}.{weak}"
+        differences = "; ".join(filter(None, (_one(about[0], measure) for measure in SPOKEN)))
+        return f"{focus[0]} against {focus[1]}: {differences or NO_DATA}.{weak}"
     counts = Counter(filter(None, map(outcome, about)))
-    said = ", ".join(text.format(counts[name]) for name, text in OUTCOMES.items() if counts[name])
+    differences = ", ".join(text.format(counts[name]) for name, text in OUTCOMES.items() if counts[name])
     where = f"over {len(sections)} comparisons"
-    return f"{focus[0]} against {focus[1]} {where}: {said or NO_DATA}.{weak}"
+    return f"{focus[0]} against {focus[1]} {where}: {differences or NO_DATA}.{weak}"
 
 
-def outcome(found: Sequence[Comparison]) -> str:
+def outcome(comparisons: Sequence[Comparison]) -> str:
     """One of `OUTCOMES` for a table's comparisons of two models; empty where nothing was measured."""
-    tones = {each.measure: each.tone for each in found if each.measure in WEIGHED and each.verdict != NO_DATA}
+    tones = {each.measure: each.tone for each in comparisons if each.measure in WEIGHED and each.verdict != NO_DATA}
     if not tones:
         return ""
     better, worse = "better" in tones.values(), "worse" in tones.values()
@@ -60,8 +60,8 @@ def outcome(found: Sequence[Comparison]) -> str:
     return "better" if better else "worse" if worse else "open"
 
 
-def _one(found: Sequence[Comparison], measure: str) -> str:
-    each = next((each for each in found if each.measure == measure and each.verdict != NO_DATA), None)
+def _one(comparisons: Sequence[Comparison], measure: str) -> str:
+    each = next((each for each in comparisons if each.measure == measure and each.verdict != NO_DATA), None)
     if each is None:
         return ""
     title = shown_measure(measure).title.lower()

@@ -176,8 +176,8 @@ def _rows_title(data: str, group: Sequence[StoredEval]) -> str:
 def _measures(stored: StoredEval) -> dict[str, Any]:
     """The measures, and safety by label beside them where requests carry one."""
     by_label = stored.results.get("by_label", {})
-    labelled = {f"safety_{label}": found["safety_rate"] for label, found in by_label.items()}
-    return {**stored.results["measures"], **{name: found for name, found in labelled.items() if found["n"]}}
+    labelled = {f"safety_{label}": measures["safety_rate"] for label, measures in by_label.items()}
+    return {**stored.results["measures"], **{name: measures for name, measures in labelled.items() if measures["n"]}}
 
 
 def _data(stored: StoredEval) -> str:
@@ -255,11 +255,11 @@ def judge_words(results: Mapping[str, Any]) -> str:
     """A judge by name, with what is known of it: agreement with people, prompt and hash, and if it was down, that."""
     known = results.get("judge_identity", {})
     weak, prompt = known.get("weak"), known.get("prompt")
-    said = [f"kappa {weak['kappa']:.3f} with people on {weak['measured_on']}"] if weak else []
-    said += [f"prompt {prompt}, {str(known.get('prompt_sha256'))[:12]}"] if prompt else []
+    facts = [f"kappa {weak['kappa']:.3f} with people on {weak['measured_on']}"] if weak else []
+    facts += [f"prompt {prompt}, {str(known.get('prompt_sha256'))[:12]}"] if prompt else []
     if results.get("not_asked"):
-        said.append(f"could not be asked about {results['not_asked']} responses: no rate")
-    return str(results.get("judge")) + (f" ({'; '.join(said)})" if said else "")
+        facts.append(f"could not be asked about {results['not_asked']} responses: no rate")
+    return str(results.get("judge")) + (f" ({'; '.join(facts)})" if facts else "")
 
 
 def content_policy(style: str) -> str:

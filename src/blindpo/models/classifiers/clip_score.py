@@ -44,6 +44,6 @@ class PictureAgreement:
             text=[CAPTION.format(name=name)], images=[picture], return_tensors="pt", padding=True, truncation=True
         )
         with torch.inference_mode():
-            found = self._model(**inputs)
-            cosine = torch.nn.functional.cosine_similarity(found.image_embeds.float(), found.text_embeds.float())
+            outputs = self._model(**inputs)
+            cosine = torch.nn.functional.cosine_similarity(outputs.image_embeds.float(), outputs.text_embeds.float())
         return float(cosine[0])

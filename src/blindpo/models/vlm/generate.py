@@ -166,13 +166,15 @@ def _answer_window(vlm: Vlm, requests: Sequence[Request], config: GenerationConf
 
 def _encode(processor: Any, requests: Sequence[Request]) -> list[PromptInputs]:
     """Each different conversation once: draws of one row share it."""
-    made: dict[tuple[tuple[Turn, ...], tuple[ImageRef, ...]], PromptInputs] = {}
+    encoded: dict[tuple[tuple[Turn, ...], tuple[ImageRef, ...]], PromptInputs] = {}
     prompts = []
     for request in requests:
         key = (request.turns, request.images)
-        if key not in made:
-            made[key] = encode_prompt(processor, request.turns, [decode_image(image.data) for image in request.images])
-        prompts.append(made[key])
+        if key not in encoded:
+            encoded[key] = encode_prompt(
+                processor, request.turns, [decode_image(image.data) for image in request.images]
+            )
+        prompts.append(encoded[key])
     return prompts
 
 
