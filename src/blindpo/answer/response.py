@@ -5,7 +5,7 @@ A response that is missing says so: `text` is None and `reason` says why. It is 
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -15,6 +15,8 @@ View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_imag
 """`as_is` is the row's own prompt with its images, `text` its textual twin; `views.py` says what each shows."""
 
 RESPONSES: Final = "responses.jsonl"
+BLANK: Final = "blank response"
+_NOT_STORED: Final = {"stored": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +31,30 @@ class Response:
     chosen_logp_per_token: float | None = None
     """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
     rejected_logp_per_token: float | None = None
+    draw: int = field(default=0, metadata=_NOT_STORED)
+    """Which of several responses to one view; where there are several, they are stored in the row itself."""
+    num_tokens: int | None = field(default=None, metadata=_NOT_STORED)
+    """Without the end of turn; None where nobody counted."""
+    redraws: int = field(default=0, metadata=_NOT_STORED)
+    """How many blank answers came before."""
+    revision: str | None = field(default=None, metadata=_NOT_STORED)
+    """Of the model, where a server says who answered."""
 
 
 Record = TypeVar("Record")
 
 
 def json_lines(records: Iterable[Any]) -> str:
-    """Dataclass records as one JSON object per line, keys in the order of the fields."""
-    return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
+    """Dataclass records as one JSON object per line, keys in the order of the fields that are stored."""
+    return "".join(json.dumps(_stored(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def _stored(record: Any) -> dict[str, Any]:
+    content = asdict(record)
+    for each in fields(record):
+        if not each.metadata.get("stored", True):
+            del content[each.name]
+    return content
 
 
 def read_records(kind: type[Record], path: Path) -> list[Record]:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from blindpo.answer.local import LocalAnswers
 from blindpo.blinding import run as module
-from blindpo.blinding.run import BlindConfig, run_blind
+from blindpo.blinding.config import BlindConfig
+from blindpo.blinding.run import run_blind
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, NothingKeptError, OutputError
 from blindpo.models.vlm.load import Vlm
@@ -49,7 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def blind(config: BlindConfig, data: Path, vlm: Vlm, out: Path) -> None:
     assert vlm.source is not None
-    run_blind(config, data, vlm.source, out, vlm=vlm)
+    run_blind(config, data, LocalAnswers(vlm.source, config, vlm=vlm), out)
 
 
 @pytest.mark.parametrize("mode", BLIND_MODES)
@@ -76,15 +78,15 @@ def test_killed_in_the_middle_the_same_command_ends_with_the_same_bytes(
     data: Path, tiny_vlm: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blind(QUICK, data, tiny_vlm, tmp_path / "whole")
-    whole, calls = module._Worker.shard, []
+    whole, calls = module._BlindWork.__call__, []
 
-    def killed(self: module._Worker, number: int) -> module.ShardResult:
+    def killed(self: module._BlindWork, number: int) -> module.ShardResult:
         calls.append(number)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return whole(self, number)
 
-    monkeypatch.setattr(module._Worker, "shard", killed)
+    monkeypatch.setattr(module._BlindWork, "__call__", killed)
     with pytest.raises(KeyboardInterrupt):
         blind(QUICK, data, tiny_vlm, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()

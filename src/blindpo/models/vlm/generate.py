@@ -92,24 +92,28 @@ def generate(
     requests: Sequence[Request],
     config: GenerationConfig,
     *,
+    prompts: Sequence[PromptInputs] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer | None]:
     """One answer per request, in order; None where it was blank and three redraws were too (greedy: at once).
 
-    `on_progress` is called with the number of requests that were just answered.
+    `prompts` are those of the requests where they are tokenized already. `on_progress` is called with the number of
+    requests that were just answered.
     """
     answers: list[Answer | None] = []
     window = config.batch_size * BATCHES_A_WINDOW
     for start in range(0, len(requests), window):
         wanted = requests[start : start + window]
-        answers += _answer_window(vlm, wanted, config)
+        encoded = _encode(vlm.processor, wanted) if prompts is None else prompts[start : start + window]
+        answers += _answer_window(vlm, wanted, encoded, config)
         if on_progress is not None:
             on_progress(len(wanted))
     return answers
 
 
-def _answer_window(vlm: Vlm, requests: Sequence[Request], config: GenerationConfig) -> list[Answer | None]:
-    prompts = _encode(vlm.processor, requests)
+def _answer_window(
+    vlm: Vlm, requests: Sequence[Request], prompts: Sequence[PromptInputs], config: GenerationConfig
+) -> list[Answer | None]:
     answers: list[Answer | None] = [None] * len(requests)
     waiting = list(range(len(requests)))
     for attempt in range(1 + (MAX_REDRAWS if config.temperature > 0 else 0)):
