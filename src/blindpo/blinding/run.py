@@ -51,19 +51,17 @@ def run_blind(
 
     Raises UsageError, NothingKeptError, and UnansweredError where a server did not answer everything.
     """
-    folder = _folder(config, data, answerer, out, WHOLE)
-    if folder.begin() == "done":
-        return _summary(folder)
-    return _finish(folder, _make(config, data, answerer, folder, engine=engine, part=WHOLE))
+    folder, num_shards = _make(config, data, answerer, out, part=WHOLE, engine=engine)
+    return _summary(folder) if num_shards is None else _finish(folder, num_shards)
 
 
 def blind_part(
     config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: Part, engine: Engine = IN_PROCESS
 ) -> None:
     """Have one machine's share of the rows answered into `out`, for `merge_blind`. Raises what `run_blind` raises."""
-    folder = _folder(config, data, answerer, out, part)
-    if folder.begin() != "done":
-        finish_part(folder, part, _make(config, data, answerer, folder, engine=engine, part=part))
+    folder, num_shards = _make(config, data, answerer, out, part=part, engine=engine)
+    if num_shards is not None:
+        finish_part(folder, part, num_shards)
 
 
 def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
@@ -83,22 +81,20 @@ def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
     return _finish(folder, joined.num_shards)
 
 
-def _folder(config: BlindConfig, data: Path, answerer: Answerer, out: Path, part: Part) -> OutFolder:
-    model = answerer.fingerprint
-    return part_folder(
-        out, {"command": "blind", "config": config.identity(), "data": data_hash(data), "model": model}, part
-    )
-
-
-def _make(config: BlindConfig, data: Path, answerer: Answerer, folder: OutFolder, *, engine: Engine, part: Part) -> int:
-    """Make the shards of the part; returns how many shards the whole has."""
+def _make(
+    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: Part, engine: Engine
+) -> tuple[OutFolder, int | None]:
+    """Claim `out` and make the part's shards; how many shards all parts have, or None where `out` was finished."""
+    identity = {"command": "blind", "config": config.identity(), "data": data_hash(data), "model": answerer.fingerprint}
+    folder = part_folder(out, identity, part)
+    if folder.begin() == "done":
+        return folder, None
     rows = RowBlocks(data.resolve(), config.shard_rows)
     state = state_folder(folder, part).resolve()
-    place = Place(folder.path.resolve() if part == WHOLE else state, state)
+    place = Place(out.resolve() if part == WHOLE else state, state)
     job = RowJob(place, _BlindWork(config=config, rows=rows, answerer=answerer))
-    num_shards = len(rows)
-    make_shards(job, num_shards, what="blind shards", engine=engine, part=part, go_on=True)
-    return num_shards
+    make_shards(job, len(rows), what="blind shards", engine=engine, part=part, go_on=True)
+    return folder, len(rows)
 
 
 def _finish(folder: OutFolder, num_shards: int) -> BlindSummary:
