@@ -16,6 +16,7 @@ from blindpo.models.chat.client import ChatModel
 from blindpo.models.chat.config import ChatConfig
 from blindpo.models.chat.interface import TextReply, TextRequest
 from blindpo.models.chat.replies import ReplyStore
+from blindpo.models.thoughts import split_thought
 from blindpo.rows.row import PreferenceRow
 
 CUT: Final = "length"
@@ -85,20 +86,21 @@ def _chat_config(config: AnswerConfig, model: str) -> ChatConfig:
 
 def _response(ask: Ask, reply: TextReply | None) -> Response:
     """The response that is stored; without a reply, the reason why nothing could be asked."""
-    text = None if reply is None else reply.text
+    thought, text = split_thought("" if reply is None else reply.text or "")
     reason = None
     if reply is None:
         reason = str(ask.shown)
-    elif text is None:
+    elif reply.text is None:
         reason = reply.failure or "there was no reply"
     elif not text.strip():
-        text, reason = None, BLANK
+        reason = BLANK
     return Response(
         row_id=ask.row.row_id,
         view=ask.view,
         draw=ask.draw,
-        text=text,
+        text=text if reason is None else None,
         cut=reply is not None and reply.finish == CUT,
         reason=reason,
+        thought=thought or None,
         revision=None if reply is None else reply.model,
     )

@@ -3,8 +3,9 @@
     {"row_id": "siuo-3", "text": "..."}        also "view", "cut", and "draw" (0 where it is missing)
     {"id": "siuo-3", "response": "..."}        the same under the names that other tools write
 
-Rows that the file does not hold have no response, and are counted as missing; lines for no row are refused, since
-they say that the file belongs to other rows.
+A thought (`<think>...</think>` before the answer) is kept apart and not judged. Rows that the file does not hold have
+no response, and are counted as missing; lines for no row are refused, since they say that the file belongs to other
+rows.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any, Final, get_args
 from blindpo.answer.answerer import Ask
 from blindpo.answer.response import BLANK, Response, View
 from blindpo.errors import SourceError
+from blindpo.models.thoughts import split_thought
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.rows.row import PreferenceRow
 
@@ -92,16 +94,18 @@ def _read(line: str, where: str, default_view: str) -> Response:
         raise SourceError(f"{where}: it needs row_id, text (or null), and view as one of {', '.join(_VIEWS)}")
     if not isinstance(draw, int) or draw < 0:
         raise SourceError(f"{where}: draw is {draw}; it must be a whole number from 0")
-    blank = text is None or not text.strip()
+    thought, answer = split_thought(text or "")
+    blank = not answer.strip()
     return Response(
         row_id=str(row_id),
         view=view,
         draw=draw,
-        text=None if blank else text,
+        text=None if blank else answer,
         cut=bool(record.get("cut", False)),
         reason=BLANK if blank else None,
         chosen_logp_per_token=_number(record, "chosen_logp_per_token"),
         rejected_logp_per_token=_number(record, "rejected_logp_per_token"),
+        thought=thought or None,
     )
 
 

@@ -176,6 +176,7 @@ def respond(
                 reason=prompt if isinstance(prompt, str) else BLANK if answer is None else None,
                 chosen_logp_per_token=chosen,
                 rejected_logp_per_token=rejected,
+                thought=None if answer is None else answer.thought or None,
                 num_tokens=None if answer is None else answer.num_tokens,
                 redraws=0 if answer is None else answer.redraws,
             )

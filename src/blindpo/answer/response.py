@@ -16,7 +16,7 @@ View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_imag
 
 RESPONSES: Final = "responses.jsonl"
 BLANK: Final = "blank response"
-_NOT_STORED: Final = {"stored": False}
+_NOT_STORED: Final = {"stored": "never"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,12 @@ class Response:
     chosen_logp_per_token: float | None = None
     """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
     rejected_logp_per_token: float | None = None
+    thought: str | None = field(default=None, metadata={"stored": "where given"})
+    """What the model thought before `text`; never judged."""
     draw: int = field(default=0, metadata=_NOT_STORED)
     """Which of several responses to one view; where there are several, they are stored in the row itself."""
     num_tokens: int | None = field(default=None, metadata=_NOT_STORED)
-    """Without the end of turn; None where nobody counted."""
+    """Of thought and text together, without the end of turn; None where nobody counted."""
     redraws: int = field(default=0, metadata=_NOT_STORED)
     """How many blank answers came before."""
     revision: str | None = field(default=None, metadata=_NOT_STORED)
@@ -52,7 +54,8 @@ def json_lines(records: Iterable[Any]) -> str:
 def _stored(record: Any) -> dict[str, Any]:
     content = asdict(record)
     for each in fields(record):
-        if not each.metadata.get("stored", True):
+        stored = each.metadata.get("stored")
+        if stored == "never" or (stored == "where given" and content[each.name] is None):
             del content[each.name]
     return content
 

@@ -78,6 +78,8 @@ class BlindSummary:
     logp_per_token_with_image: float | None
     """Mean log-probability of a blind response's token when the model does see the image; end of turn included. Only a
     local model can say it."""
+    thoughts: int = 0
+    """Responses that came after a thought, which was cut off."""
     missing: dict[str, int] = field(default_factory=dict)
     """Draws without a response that were not blank, by the reason: a server declined, a file does not hold it."""
 
@@ -117,6 +119,7 @@ def summarise(counts: Mapping[str, float], *, rows: int, rejected: int) -> Blind
         both_refuse_share=share("both_refuse", "compared"),
         mean_tokens=share("tokens", "responses") if "tokens" in counts else None,
         logp_per_token_with_image=share("logp_with_image", "scored_tokens"),
+        thoughts=whole("thoughts"),
         missing={name.removeprefix(MISSING): int(n) for name, n in counts.items() if name.startswith(MISSING)},
     )
 
@@ -125,6 +128,8 @@ def lines(summary: BlindSummary) -> Iterable[str]:
     """The summary for a person."""
     yield f"{summary.rows} rows kept, {summary.rejected} rejected, {summary.without_blind} without a blind response"
     yield f"{summary.responses} blind responses, {summary.cut} cut"
+    if summary.thoughts:
+        yield f"thoughts cut off       {summary.thoughts}"
     yield f"blank draws            {summary.blank_draws} (redraws that helped: {summary.redraws})"
     for reason, number in summary.missing.items():
         yield f"draws without response {number}: {reason}"

@@ -179,6 +179,7 @@ class _BlindWork:
                 continue
             blind.append(self._blind_response(response, response.text, draw=len(row.blind) + response.draw))
             counts.update({"responses": 1, "cut": int(response.cut), "redraws": response.redraws})
+            counts["thoughts"] += response.thought is not None
             if response.num_tokens is not None:
                 counts["tokens"] += response.num_tokens
             counts.update(compare(response.text, row.chosen))

@@ -45,21 +45,21 @@ def attributions(work: Path, counts: Mapping[str, float]) -> list[Attribution]:
     stated: dict[str, dict[str, Any]] = {}
     with (work / MATCHES).open(encoding="utf-8") as file:
         for line in map(json.loads, file):
-            found = line["candidate"]
-            if found is not None and found["image"]["sha256"] in used:
-                stated.setdefault(found["image"]["sha256"], found)
-                names[found["image"]["sha256"]].append(line["key"].partition("\t")[0])
+            candidate = line["candidate"]
+            if candidate is not None and candidate["image"]["sha256"] in used:
+                stated.setdefault(candidate["image"]["sha256"], candidate)
+                names[candidate["image"]["sha256"]].append(line["key"].partition("\t")[0])
     return [_attribution(key, stated[key], names[key], used[key]) for key in sorted(stated)]
 
 
-def _attribution(key: str, found: Mapping[str, Any], names: Sequence[str], rows: int) -> Attribution:
-    image = {field: found["image"][field] or "" for field in ("file", "title", "page", "licence", "author")}
+def _attribution(key: str, candidate: Mapping[str, Any], names: Sequence[str], rows: int) -> Attribution:
+    image = {field: candidate["image"][field] or "" for field in ("file", "title", "page", "licence", "author")}
     return Attribution(
         sha256=key,
         names="; ".join(sorted(set(names))),
-        licence_url=found["details"].get("licence_url", ""),
-        free={True: "yes", False: "no", None: ""}[found["free"]],
-        source=found["source"],
+        licence_url=candidate["details"].get("licence_url", ""),
+        free={True: "yes", False: "no", None: ""}[candidate["free"]],
+        source=candidate["source"],
         rows=rows,
         **image,
     )
@@ -124,8 +124,8 @@ def _counts(summary: Mapping[str, Any]) -> str:
 
 
 def _paper_says() -> str:
-    told = ", ".join(f"{before} to {after} ({name})" for name, (before, after) in PAPER.items())
-    return f"The paper (arXiv 2503.14189) reports of its own data: {told} instructions."
+    changes = ", ".join(f"{before} to {after} ({name})" for name, (before, after) in PAPER.items())
+    return f"The paper (arXiv 2503.14189) reports of its own data: {changes} instructions."
 
 
 def _licences(used: Sequence[Attribution]) -> str:
@@ -144,31 +144,31 @@ def _licences(used: Sequence[Attribution]) -> str:
 
 
 def _limits(config: BuildConfig, summary: Mapping[str, Any]) -> str:
-    said = [
+    limits = [
         "Responses were written and ranked for the text-only dialogue; nobody ranked them beside the picture.",
         "A name can be read wrongly (a company for a fruit): pictures are checked for type where both sides state one.",
         "`label` says nothing of a request's harm unless the source did.",
     ]
     if config.rephrase == "template":
-        said.append(
+        limits.append(
             "Phrases come from a template: mended determiners and number, but stiff, and at times ungrammatical."
         )
     if config.template == "paper":
-        said.append("Only the first mention in the last user turn is replaced: names stand in the history still.")
+        limits.append("Only the first mention in the last user turn is replaced: names stand in the history still.")
     if config.categorise == "rules":
-        said.append("Harm categories come from lists of words: a rough instrument.")
+        limits.append("Harm categories come from lists of words: a rough instrument.")
     if not config.free_only:
-        said.append("Pictures that are not free are among them.")
+        limits.append("Pictures that are not free are among them.")
     if summary["twins"].get("twin"):
-        said.append(
+        limits.append(
             f"{summary['twins']['twin']} rows are benign twins, derived from others by the judge {config.twins}: their "
             'ids end in "-twin", `pair_id` links them. Their labels are that judge\'s. '
             + ("They have no responses." if config.twin_answers == "none" else
                f"Their chosen response is by {config.twin_answers}, their rejected one a fixed refusal.")
         )  # fmt: skip
     if summary["entities"]["unanswered"]:
-        said.append("Some entities could not be asked about; their rows are missing.")
-    return "## Known limits\n\n" + "\n".join(f"- {line}" for line in said)
+        limits.append("Some entities could not be asked about; their rows are missing.")
+    return "## Known limits\n\n" + "\n".join(f"- {line}" for line in limits)
 
 
 def _rebuild(config: BuildConfig, source: str) -> str:

@@ -42,10 +42,10 @@ def query_key(text: str, kind: str | None) -> str:
 
 def distinct(queries: Iterator[Query]) -> list[Query]:
     """One query for each name and type, as first met."""
-    found: dict[str, Query] = {}
+    by_key: dict[str, Query] = {}
     for query in queries:
-        found.setdefault(query_key(query.text, query.type), query)
-    return list(found.values())
+        by_key.setdefault(query_key(query.text, query.type), query)
+    return list(by_key.values())
 
 
 def match_all(
@@ -62,16 +62,16 @@ def match_all(
     answers: dict[int, Answer] = {}
     for source in sources:
         open_places = [n for n in range(len(queries)) if n not in answers or answers[n].candidate is None]
-        asked = source.look_up([queries[n] for n in open_places], accept)
+        answered = source.look_up([queries[n] for n in open_places], accept)
         with progress(len(open_places), f"entities at {source.name}") as bar:
-            for number, answer in zip(open_places, asked, strict=True):
+            for number, answer in zip(open_places, answered, strict=True):
                 answers[number] = _joined(answers.get(number), _stored(answer, work / PICTURES))
                 bar.update(1)
     lines = [json.dumps(_line(answers[number])) + "\n" for number in range(len(queries))]
     write_text(work / MATCHES, "".join(lines))
-    found = sum(answer.candidate is not None for answer in answers.values())
+    num_matched = sum(answer.candidate is not None for answer in answers.values())
     unanswered = sum(answer.unanswered for answer in answers.values())
-    totals = MatchTotals(len(queries), found, len(queries) - found - unanswered, unanswered)
+    totals = MatchTotals(len(queries), num_matched, len(queries) - num_matched - unanswered, unanswered)
     if drop or not unanswered:
         write_json(done, asdict(totals))
     return totals
@@ -109,14 +109,14 @@ def _joined(before: Answer | None, after: Answer) -> Answer:
 
 def _line(answer: Answer) -> dict[str, Any]:
     candidate = answer.candidate
-    found = None
+    record = None
     if candidate is not None:
         image = {key: getattr(candidate.image, key) for key in ("file", "title", "page", "licence", "author")}
         image["sha256"] = candidate.image.data.decode()
-        found = {**asdict(replace(candidate, image=ImageRef(data=b""))), "image": image}
+        record = {**asdict(replace(candidate, image=ImageRef(data=b""))), "image": image}
     return {
         "key": query_key(answer.query.text, answer.query.type),
-        "candidate": found,
+        "candidate": record,
         "refused": [asdict(refused) for refused in answer.refused],
         "reason": answer.reason,
         "unanswered": answer.unanswered,
@@ -137,12 +137,12 @@ class Pictures:
 
     def candidate(self, line: dict[str, Any]) -> Candidate | None:
         """The candidate of one line of `matches.jsonl` with its bytes, or None for a miss."""
-        found = line["candidate"]
-        if found is None:
+        record = line["candidate"]
+        if record is None:
             return None
-        image = {key: value for key, value in found["image"].items() if key != "sha256"}
-        data = (self._folder / found["image"]["sha256"]).read_bytes()
-        return Candidate(**{**found, "image": ImageRef(data=data, **image)})
+        image = {key: value for key, value in record["image"].items() if key != "sha256"}
+        data = (self._folder / record["image"]["sha256"]).read_bytes()
+        return Candidate(**{**record, "image": ImageRef(data=data, **image)})
 
 
 def _type_of(line: dict[str, Any]) -> str | None:
@@ -178,11 +178,11 @@ class Match:
 
 
 def _matched(draft: Draft, candidate: Candidate, refused: Sequence[Refused]) -> Draft:
-    told = {
+    notes = {
         "source": candidate.source,
         "free": candidate.free,
         "score": candidate.score,
         "refused": [asdict(one) for one in refused],
         **candidate.details,
     }
-    return replace(draft, candidate=candidate).noted(image={key: value for key, value in told.items() if value})
+    return replace(draft, candidate=candidate).noted(image={key: value for key, value in notes.items() if value})

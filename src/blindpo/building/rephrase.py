@@ -44,13 +44,13 @@ def default_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tupl
     while first > 0 and turns[first].role != "user":
         first -= 1
     later = short_phrase(replacement)
-    made = []
+    reworded = []
     met = False
     for number, turn in enumerate(turns):
         text = put_all(turn.text, entity, later if met else replacement, later)
         met = met or number in named
-        made.append(replace(turn, content=(IMAGE, text) if number == first else (text,)))
-    return tuple(made)
+        reworded.append(replace(turn, content=(IMAGE, text) if number == first else (text,)))
+    return tuple(reworded)
 
 
 def short_phrase(replacement: str) -> str:
@@ -84,13 +84,13 @@ class Template:
         kind = draft.mention.type or draft.candidate.entity_type
         words = row.entity.replacement if row.entity and row.entity.replacement else self._phrase(draft, kind)
         make = paper_prompt if paper else default_prompt
-        made: PreferenceRow = replace(
+        rephrased: PreferenceRow = replace(
             row,
             prompt=make(row.text_prompt or row.prompt, draft.mention.text, words),
             images=(draft.candidate.image,),
             entity=Entity(text=draft.mention.text, type=kind, replacement=words),
         )
-        return replace(draft, row=made).noted(rephrase={"by": f"template-{self._config.template}"})
+        return replace(draft, row=rephrased).noted(rephrase={"by": f"template-{self._config.template}"})
 
     def _phrase(self, draft: Draft, kind: str | None) -> str:
         text = draft.row.prompt[-1].text

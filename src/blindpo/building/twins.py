@@ -48,8 +48,8 @@ def parse_verdict(text: str) -> Verdict | None:
     >>> parse_verdict(" Harmless. "), parse_verdict("It is not harmful")
     ('harmless', None)
     """
-    found = re.fullmatch(r"\W*(harmful|harmless)\b\W*", text.strip().lower())
-    return None if found is None else "harmful" if found[1] == "harmful" else "harmless"
+    match = re.fullmatch(r"\W*(harmful|harmless)\b\W*", text.strip().lower())
+    return None if match is None else "harmful" if match[1] == "harmful" else "harmless"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,30 +76,30 @@ class Twins:
         """All drafts with what the judge said; each twin follows its row."""
         state = dict(enumerate(self._first_verdicts(drafts)))
         twins: dict[int, Draft] = {}
-        open_places = [place for place, said in state.items() if said == "harmful"]
+        open_places = [place for place, verdict in state.items() if verdict == "harmful"]
         offers = {place: self._other_pictures(drafts[place]) for place in open_places}
         for attempt in range(self._tries):
-            asked = [place for place in open_places if place not in twins and attempt < len(offers[place])]
-            changed = [self._with(drafts[place], offers[place][attempt]) for place in asked]
-            for place, draft, said in zip(asked, changed, self._verdicts(changed), strict=True):
-                if said == "harmless":
+            next_places = [place for place in open_places if place not in twins and attempt < len(offers[place])]
+            changed = [self._with(drafts[place], offers[place][attempt]) for place in next_places]
+            for place, draft, verdict in zip(next_places, changed, self._verdicts(changed), strict=True):
+                if verdict == "harmless":
                     twins[place] = draft
-                state[place] = {"harmless": "twin", "harmful": "harmful whatever the picture"}.get(said, said)
+                state[place] = {"harmless": "twin", "harmful": "harmful whatever the picture"}.get(verdict, verdict)
         state.update({place: "no other picture of its type" for place in open_places if not offers[place]})
         answered = dict(zip(twins, self._answered(list(twins.values())), strict=True))
         given: list[Draft] = []
         for place, draft in enumerate(drafts):
-            told = draft.noted(twin={"judge": self._models.judge.name, "says": state[place]})
+            judged = draft.noted(twin={"judge": self._models.judge.name, "says": state[place]})
             if place not in answered:
-                given.append(told)
+                given.append(judged)
                 continue
-            linked = replace(told.row, pair_id=draft.row.row_id, label="harmful")
-            given += [replace(told, row=linked), answered[place]]
+            linked = replace(judged.row, pair_id=draft.row.row_id, label="harmful")
+            given += [replace(judged, row=linked), answered[place]]
         return Outcome(given)
 
     def _first_verdicts(self, drafts: Sequence[Draft]) -> list[str]:
-        said = self._verdicts(drafts)
-        return ["harmless as it is" if verdict == "harmless" else verdict for verdict in said]
+        verdicts = self._verdicts(drafts)
+        return ["harmless as it is" if verdict == "harmless" else verdict for verdict in verdicts]
 
     def _verdicts(self, drafts: Sequence[Draft]) -> list[str]:
         """harmful, harmless, or why there is no verdict."""
@@ -120,10 +120,10 @@ class Twins:
         """Pictures of the same type with another title, in an order that the row alone decides."""
         assert draft.candidate is not None, "match comes before twins"
         kind, own = (draft.row.entity.type if draft.row.entity else None), draft.candidate.image.title
-        found = [line for line in self._pictures.of_type(kind) if line["candidate"]["image"]["title"] != own]
+        lines = [line for line in self._pictures.of_type(kind) if line["candidate"]["image"]["title"] != own]
         generator = np.random.default_rng(derive_seed(self._seed, draft.row.row_id, "twin"))
-        order = generator.permutation(len(found))[: self._tries]
-        return [one for n in order if (one := self._pictures.candidate(found[int(n)])) is not None]
+        order = generator.permutation(len(lines))[: self._tries]
+        return [one for n in order if (one := self._pictures.candidate(lines[int(n)])) is not None]
 
     def _with(self, draft: Draft, candidate: Candidate) -> Draft:
         """The twin of a draft, without responses."""
@@ -171,8 +171,8 @@ def _paired(twin: Draft, text: str | None, who: str) -> Draft:
     """With the answer as chosen and a refusal as rejected; without a pair where there is no answer."""
     if text is None or not text.strip() or text.strip() == REFUSAL:
         return twin
-    told = {**twin.notes["twin"], "chosen_by": who, "rejected_by": "template refusal"}
-    return replace(twin, row=replace(twin.row, chosen=text.strip(), rejected=REFUSAL)).noted(twin=told)
+    notes = {**twin.notes["twin"], "chosen_by": who, "rejected_by": "template refusal"}
+    return replace(twin, row=replace(twin.row, chosen=text.strip(), rejected=REFUSAL)).noted(twin=notes)
 
 
 def said_of(drafts: Iterable[Draft]) -> Counter[str]:
@@ -181,9 +181,11 @@ def said_of(drafts: Iterable[Draft]) -> Counter[str]:
     return Counter(str(note["says"]) for note in notes if note)
 
 
-def lines_of_twins(said: dict[str, int]) -> list[str]:
+def lines_of_twins(counts: dict[str, int]) -> list[str]:
     """The counts for a person, also where none qualifies."""
-    if not said:
+    if not counts:
         return []
-    others = ", ".join(f"{words}: {number}" for words, number in sorted(said.items()) if words != "twin")
-    return [f"twins: {said.get('twin', 0)} of {sum(said.values())} rows qualify" + (f" ({others})" if others else "")]
+    others = ", ".join(f"{words}: {number}" for words, number in sorted(counts.items()) if words != "twin")
+    return [
+        f"twins: {counts.get('twin', 0)} of {sum(counts.values())} rows qualify" + (f" ({others})" if others else "")
+    ]

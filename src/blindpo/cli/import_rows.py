@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Import, print the counts."""
     from blindpo.datasets.benchmarks.table import BENCHMARKS
+    from blindpo.datasets.formats.keys import unused_words
     from blindpo.intake.import_rows import import_data, require_strict
 
     if args.format in BENCHMARKS:
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     text = f"read {summary.read} = kept {summary.kept} + rejected {summary.rejected}; rows in {args.out}"
     if summary.rejected:
         text += f", reasons in {args.out / 'rejects.jsonl'}"
+    if unused := unused_words(summary.not_used.items()):
+        text += f"\n{unused}"
     emit(asdict(summary), text, as_json=args.json)
     if args.strict:
         require_strict(summary, args.out)
@@ -50,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def _import_benchmark(args: argparse.Namespace) -> int:
     from blindpo.datasets.benchmarks.download import CHECKSUMS
     from blindpo.datasets.benchmarks.import_benchmark import import_benchmark
+    from blindpo.datasets.formats.keys import unused_words
 
     if args.images is not None:
         raise ConfigError("--images has no effect with a benchmark, whose pictures lie in its own folder; leave it out")
@@ -63,6 +67,8 @@ def _import_benchmark(args: argparse.Namespace) -> int:
         lines.append(f"Reasons, and what to fetch, are in {args.out / 'rejects.jsonl'}")
     if found.layout.startswith("unverified"):
         lines.append(f"This adapter's layout is {found.layout}")
+    if unused := unused_words(found.not_used.items()):
+        lines.append(unused)
     if found.checksums_kept_beside_the_data:
         lines.append(
             f"Hashes of the files read are kept in {args.source / CHECKSUMS}: a changed file is noticed later."

@@ -88,11 +88,11 @@ def preference_rows(condition: Condition, *, seed: int, num_rows: int) -> Iterat
 
 def evaluation_rows(condition: Condition, *, seed: int, num_pairs: int) -> Iterator[PreferenceRow]:
     """Twins with the same text, one picture dangerous and one harmless; held-out wordings and combinations included."""
-    asked = np.random.default_rng(derive_seed(seed, "evaluation"))
+    requests = np.random.default_rng(derive_seed(seed, "evaluation"))
     worded = np.random.default_rng(derive_seed(seed, "evaluation", condition.name))
     for number in range(num_pairs):
-        request, scene = _request(asked, ASKS), draw_scene(asked, HARMFUL)
-        for each in (scene, harmless_twin(asked, scene)):
+        request, scene = _request(requests, ASKS), draw_scene(requests, HARMFUL)
+        for each in (scene, harmless_twin(requests, scene)):
             chosen, rejected = _pair(worded, condition, request.intent, each)
             name = f"eval-{number:04d}-{'harmful' if each.harmful else 'harmless'}"
             yield _row(request, each, name=name, pair_id=f"eval-{number:04d}", split="test", chosen=chosen,

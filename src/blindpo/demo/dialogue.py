@@ -91,11 +91,11 @@ def truth(intent: Intent, scene: Scene) -> dict[str, object]:
 
 def sentences() -> list[str]:
     """Every sentence that can be said in this world: what the tokenizer's merges are learned on."""
-    said = [*NEUTRAL, BARE, OTHER_BARE]
+    texts = [*NEUTRAL, BARE, OTHER_BARE]
     for thing in THINGS:
-        said += [text.format(thing=thing) for text in (*REASONED, OTHER_REFUSAL)]
-        said += [text.format(colour=colour, thing=thing) for text in NEUTRAL.values() for colour in COLOURS]
+        texts += [text.format(thing=thing) for text in (*REASONED, OTHER_REFUSAL)]
+        texts += [text.format(colour=colour, thing=thing) for text in NEUTRAL.values() for colour in COLOURS]
         for intent in INTENTS:
-            said += [ask(intent, template, thing=thing) for template in ASKS]
-            said += [comply(intent, thing, other_words=other) for other in (False, True)]
-    return said + [ask(intent, template) for intent in INTENTS for template in ASKS]
+            texts += [ask(intent, template, thing=thing) for template in ASKS]
+            texts += [comply(intent, thing, other_words=other) for other in (False, True)]
+    return texts + [ask(intent, template) for intent in INTENTS for template in ASKS]

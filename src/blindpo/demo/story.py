@@ -83,8 +83,10 @@ def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> di
     kind = CONDITION[condition]
     pairs = preference_rows(kind, seed=seed, num_rows=config.num_pairs)
     _write_rows(folder / "pairs", pairs, what="pairs", seed=seed, condition=condition, count=config.num_pairs)
-    asked = evaluation_rows(kind, seed=seed, num_pairs=config.num_evaluation_pairs)
-    _write_rows(folder / "rows", asked, what="rows", seed=seed, condition=condition, count=config.num_evaluation_pairs)
+    evaluated = evaluation_rows(kind, seed=seed, num_pairs=config.num_evaluation_pairs)
+    _write_rows(
+        folder / "rows", evaluated, what="rows", seed=seed, condition=condition, count=config.num_evaluation_pairs
+    )
     clock.lap("rows")
     source = resolve_model(folder.parent / BASE)
     vlm = load_vlm(source, device="cpu")

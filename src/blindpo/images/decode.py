@@ -53,12 +53,12 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Ima
 
 
 def _load(data: bytes, limits: ImageLimits) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as found:
-        width, height = found.size
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        width, height = opened.size
         if width * height > limits.max_pixels:
             raise ImageError(f"the image is {width} x {height} pixels; allowed are {limits.max_pixels}", field="image")
-        found.load()
-        upright = ImageOps.exif_transpose(found)
+        opened.load()
+        upright = ImageOps.exif_transpose(opened)
         return _to_rgb(upright)
 
 

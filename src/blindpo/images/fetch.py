@@ -124,7 +124,7 @@ class Fetcher:
         if known is not None and known.kind != "fault":
             return known
         try:
-            response = self._until_answered(url, lambda found: _require_picture(found, url), accept=PICTURES)
+            response = self._until_answered(url, lambda response: _require_picture(response, url), accept=PICTURES)
             stored = Stored(
                 kind="answer", value=response.headers.get("content-type"), body=response.body, time=self.now()
             )
@@ -197,10 +197,10 @@ class Fetcher:
         ]
         timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
         try:
-            with self._pool.stream("GET", url, headers=headers, extensions=timeouts) as found:
-                known = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in found.headers}
-                body = _read(found.iter_stream(), known, self.config.max_bytes, self._deadline.left)
-                return Response(status=found.status, headers=known, body=body)
+            with self._pool.stream("GET", url, headers=headers, extensions=timeouts) as stream:
+                known = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in stream.headers}
+                body = _read(stream.iter_stream(), known, self.config.max_bytes, self._deadline.left)
+                return Response(status=stream.status, headers=known, body=body)
         except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, ValueError) as error:
             raise AnswerError("the address is no URL that can be asked") from error
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:

@@ -75,5 +75,5 @@ def split_title(title: str) -> tuple[str, str | None]:
     >>> split_title("Mercury (planet)")
     ('Mercury', 'planet')
     """
-    found = re.fullmatch(r"(.+?) \(([^()]*)\)", title)
-    return (found.group(1), found.group(2)) if found else (title, None)
+    match = re.fullmatch(r"(.+?) \(([^()]*)\)", title)
+    return (match.group(1), match.group(2)) if match else (title, None)

@@ -113,13 +113,13 @@ class Wikipedia:
         return None if stored is None or stored.kind != "answer" else dict(stored.value, time=stored.time)
 
     def _answer(self, query: Query, options: Sequence[str], accept: Accept) -> Answer:
-        asked = title_of(query)
-        if not is_title(asked):
+        title = title_of(query)
+        if not is_title(title):
             return Answer(query=query, reason="no wiki page can have this name")
-        for title in (asked, *options):
-            if title in self._unanswered:
-                return Answer(query=query, reason=self._unanswered[title], unanswered=True)
-        record = self._record(asked)
+        for wanted in (title, *options):
+            if wanted in self._unanswered:
+                return Answer(query=query, reason=self._unanswered[wanted], unanswered=True)
+        record = self._record(title)
         if record is None:
             return Answer(query=query, reason="the wiki has no page of this name")
         if record["disambiguation"]:

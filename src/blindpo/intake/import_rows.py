@@ -2,13 +2,16 @@
 
 import contextlib
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from blindpo.datasets.formats.base import Format
+from blindpo.datasets.formats.jsonl import Line
+from blindpo.datasets.formats.keys import unused_keys, watched
 from blindpo.datasets.formats.table import find_format
 from blindpo.errors import NothingKeptError, RowError, SourceError, StrictError
 from blindpo.images.decode import decode_image
@@ -27,6 +30,8 @@ class ImportSummary:
     read: int
     kept: int
     rejected: int
+    not_used: dict[str, int] = field(default_factory=dict)
+    """Keys of kept records that the format has no use for, with how many records hold them."""
 
 
 def import_data(format_name: str, source: Path, out: Path, *, images: Path | None = None) -> ImportSummary:
@@ -48,12 +53,13 @@ def import_data(format_name: str, source: Path, out: Path, *, images: Path | Non
             _release(folder)
         raise
     totals = run_sharded(folder, -(-len(records) // SHARD_RECORDS), work, what="import")
-    summary = ImportSummary(len(records), totals.kept, totals.rejected)
+    not_used = {key: int(number) for key, number in totals.counts.items()}
+    summary = ImportSummary(len(records), totals.kept, totals.rejected, not_used)
     if not totals.kept:
         reasons = (out / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
         first = f"; the first: {reasons[0]}" if reasons else " (the source holds no record)"
         raise NothingKeptError(f"none of {len(records)} rows could be kept, see {out / 'rejects.jsonl'}{first}")
-    folder.finish({"read": summary.read, "kept": summary.kept, "rejected": summary.rejected})
+    folder.finish(asdict(summary))
     return summary
 
 
@@ -77,14 +83,16 @@ class _Importer:
     def __call__(self, shard: int) -> ShardResult:
         rows: list[PreferenceRow] = []
         rejects: list[Reject] = []
+        not_used: Counter[str] = Counter()
         start = shard * SHARD_RECORDS
-        for number, record in enumerate(self.records[start : start + SHARD_RECORDS], start):
+        for number, record in enumerate(map(watched, self.records[start : start + SHARD_RECORDS]), start):
             try:
                 rows.append(self._row(record, number))
+                not_used.update(unused_keys(record.content if isinstance(record, Line) else record))
             except RowError as error:
                 row_id = self.row_ids[number]
                 rejects.append(Reject(row_id=row_id, field=error.field, reason=error.reason, stage="import"))
-        return ShardResult(rows=rows, rejects=rejects)
+        return ShardResult(rows=rows, rejects=rejects, counts=dict(not_used))
 
     def _row(self, record: Any, number: int) -> PreferenceRow:
         row_id = self.row_ids[number]
@@ -155,4 +163,5 @@ def _release(folder: OutFolder) -> None:
 
 
 def _summary(manifest: dict[str, Any]) -> ImportSummary:
-    return ImportSummary(manifest["read"], manifest["kept"], manifest["rejected"])
+    not_used = manifest.get("not_used", {})  # older folders do not say
+    return ImportSummary(manifest["read"], manifest["kept"], manifest["rejected"], not_used)

@@ -55,7 +55,7 @@ class Example:
 
 def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAMPLES) -> list[Example]:
     """Rows with the most different verdicts, labels in turn; the same folders give the same examples."""
-    said = {name: {each.row_id: each for each in stored.responses if each.view == "as_is"}
+    responses = {name: {each.row_id: each for each in stored.responses if each.view == "as_is"}
             for name, stored in evaluations.items()}  # fmt: skip
     judged = {name: {each.row_id: each for each in stored.verdicts if each.view == "as_is"}
               for name, stored in evaluations.items()}  # fmt: skip
@@ -65,13 +65,13 @@ def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAM
     labels = {row.row_id: row.label for row in read_rows(folder)}
     wanted = _chosen(labels, judged, num_examples)
     rows = {row.row_id: row for row in read_rows(folder) if row.row_id in wanted}
-    return [_example(rows[row_id], said, judged) for row_id in wanted]
+    return [_example(rows[row_id], responses, judged) for row_id in wanted]
 
 
 def _chosen(labels: Mapping[str, str], judged: Mapping[str, Mapping[str, Verdict]], num_examples: int) -> list[str]:
     def disagreement(row_id: str) -> int:
-        found = [verdicts[row_id] for verdicts in judged.values() if row_id in verdicts]
-        return len({(verdict.harm, verdict.engagement, verdict.right) for verdict in found})
+        verdicts_of_row = [verdicts[row_id] for verdicts in judged.values() if row_id in verdicts]
+        return len({(verdict.harm, verdict.engagement, verdict.right) for verdict in verdicts_of_row})
 
     by_label: dict[str, list[str]] = {}
     for row_id in sorted(labels, key=lambda row_id: -disagreement(row_id)):
@@ -81,7 +81,7 @@ def _chosen(labels: Mapping[str, str], judged: Mapping[str, Mapping[str, Verdict
 
 
 def _example(
-    row: PreferenceRow, said: Mapping[str, Mapping[str, Response]], judged: Mapping[str, Mapping[str, Verdict]]
+    row: PreferenceRow, responses: Mapping[str, Mapping[str, Response]], judged: Mapping[str, Mapping[str, Verdict]]
 ) -> Example:
     verdicts = [of_model.get(row.row_id) for of_model in judged.values()]
     unsafe = any(verdict is not None and verdict.harm == "unsafe" for verdict in verdicts)
@@ -91,7 +91,9 @@ def _example(
         hidden=unsafe or row.label != "harmless",
         pictures=tuple(picture(image) for image in row.images),
         turns=tuple((turn.role, shortened(turn.text.strip())) for turn in row.prompt),
-        answers=tuple(answer(model, said[model].get(row.row_id), judged[model].get(row.row_id)) for model in said),
+        answers=tuple(
+            answer(model, responses[model].get(row.row_id), judged[model].get(row.row_id)) for model in responses
+        ),
     )
 
 
@@ -116,12 +118,12 @@ def shortened(text: str) -> str:
 def picture(image: ImageRef) -> Picture:
     """The image, at most 320 pixels wide or high, as a data URI that we encoded ourselves."""
     try:
-        found = decode_image(image.data)
+        decoded = decode_image(image.data)
     except ImageError:
         return Picture(None)
-    found.thumbnail((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
+    decoded.thumbnail((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
     sink = io.BytesIO()
-    tiny = max(found.size) <= TINY_PX
+    tiny = max(decoded.size) <= TINY_PX
     kind = "PNG" if tiny else "JPEG"
-    found.save(sink, format=kind, quality=82)
+    decoded.save(sink, format=kind, quality=82)
     return Picture(f"data:image/{kind.lower()};base64,{b64encode(sink.getvalue()).decode('ascii')}", tiny)

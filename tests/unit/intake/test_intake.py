@@ -117,7 +117,8 @@ def test_a_bad_row_is_kept_aside_and_all_others_kept(
     path = write(source, [record(1), record(2, **changes), record(3)])
     words = ["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d"), "--json"]
     assert main(words) == 0
-    assert json.loads(capsys.readouterr().out) == {"read": 3, "kept": 2, "rejected": 1}
+    not_used = {"mid_prompt": 2, "type": 2}  # of the kept rows
+    assert json.loads(capsys.readouterr().out) == {"read": 3, "kept": 2, "rejected": 1, "not_used": not_used}
     rejects = [json.loads(line) for line in (source / "d" / "rejects.jsonl").read_text().splitlines()]
     assert [(r["row_id"], r["field"]) for r in rejects] == [("mmsafe-po-2", field)]
     assert len(rejects[0]["reason"]) > 10

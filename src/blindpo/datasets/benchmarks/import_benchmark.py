@@ -6,14 +6,16 @@ rows are the whole release, and every score of a protocol repeats it.
 
 import contextlib
 import shutil
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from blindpo.datasets.benchmarks.base import Benchmark, Card
 from blindpo.datasets.benchmarks.download import Download
 from blindpo.datasets.benchmarks.table import find_benchmark
+from blindpo.datasets.formats.keys import unused_keys, watched
 from blindpo.errors import ConfigError, NothingKeptError, RowError, SourceError
 from blindpo.images.decode import decode_image
 from blindpo.jobs.folder import OutFolder
@@ -41,6 +43,8 @@ class BenchmarkSummary:
     layout: str
     checksums_kept_beside_the_data: bool
     """Whether the hashes of what was read could be written into the download's folder."""
+    not_used: dict[str, int] = field(default_factory=dict)
+    """Keys of records with a kept row that the adapter has no use for, with how many records hold them."""
 
 
 def import_benchmark(name: str, folder: Path, out: Path, *, only: Collection[str] = ()) -> BenchmarkSummary:
@@ -96,12 +100,13 @@ def _found(card: Card, totals: Totals, only: Sequence[str], *, remembered: bool)
         revision=card.revision,
         layout=card.layout,
         checksums_kept_beside_the_data=remembered,
+        not_used={key: int(number) for key, number in totals.counts.items()},
     )
 
 
 def _summary(manifest: dict[str, Any]) -> BenchmarkSummary:
     names = BenchmarkSummary.__dataclass_fields__
-    found = {name: manifest[name] for name in names}
+    found = {"not_used": {}, **{name: manifest[name] for name in names if name in manifest}}  # older: no not_used
     return BenchmarkSummary(**{**found, "only": tuple(found["only"])})
 
 
@@ -135,17 +140,21 @@ class _Importer:
     def __call__(self, shard: int) -> ShardResult:
         rows: list[PreferenceRow] = []
         rejects: list[Reject] = []
+        not_used: Counter[str] = Counter()
         start = shard * SHARD_RECORDS
-        for number, record in enumerate(self.records[start : start + SHARD_RECORDS], start):
+        for number, record in enumerate(map(watched, self.records[start : start + SHARD_RECORDS]), start):
             before = dict(self.download.seen)
             try:
-                rows += [row for row in self.benchmark.rows(record, number, self.download) if self._wanted(row)]
+                made = [row for row in self.benchmark.rows(record, number, self.download) if self._wanted(row)]
             except RowError as error:
                 # a broken picture is not what the next download is to be held against
                 self.download.seen = before
                 row_id = error.row_id or f"{self.benchmark.card.name}-record-{number}"
                 rejects.append(Reject(row_id=row_id, field=error.field, reason=error.reason, stage="import"))
-        return ShardResult(rows=rows, rejects=rejects)
+            else:
+                rows += made
+                not_used.update(unused_keys(record) if made else ())
+        return ShardResult(rows=rows, rejects=rejects, counts=dict(not_used))
 
     def _wanted(self, row: PreferenceRow) -> bool:
         """Whether --only keeps the row. Raises RowError where it is none."""

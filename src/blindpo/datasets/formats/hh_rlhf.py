@@ -133,7 +133,7 @@ def _parsed(line: Line) -> Mapping[str, Any]:
     if line.data is None:
         raise RowError("over-long-line: the line is longer than a dialogue can be", field="record")
     try:
-        return require_object(json.loads(line.data))
+        return require_object(line.content)
     except (ValueError, RecursionError) as error:
         raise RowError("not-json: the line is not whole JSON in UTF-8", field="record") from error
 

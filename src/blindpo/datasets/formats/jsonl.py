@@ -1,13 +1,16 @@
 """JSON lines, plain or gzipped, read as a stream: a file may be larger than memory, a bad line costs itself alone."""
 
 import gzip
+import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Final, overload
 
+from blindpo.datasets.formats.keys import watched
 from blindpo.errors import SourceError
 
 MAX_LINE_BYTES: Final = 2**20
@@ -15,13 +18,18 @@ MAX_LINE_BYTES: Final = 2**20
 SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One line that is not blank: the file's name without suffixes, the line's number from 1, and its bytes."""
 
     stem: str
     number: int
     data: bytes | None
+
+    @cached_property
+    def content(self) -> Any:
+        """What the JSON says, its keys watched (`formats/keys.py`). Raises ValueError or RecursionError."""
+        return watched(json.loads(self.data or b""))
 
 
 def stem_of(path: Path, root: Path) -> str:

@@ -61,10 +61,7 @@ class Trl:
     def record_ids(self, records: Sequence[Any]) -> list[str]:
         """Our own `row_id` as it is, `trl-ID` for a plain `id`, else `trl-record-NUMBER`."""
         named = records.columns({"row_id", "id"}) if isinstance(records, ParquetRecords) else records
-        return [
-            own_id(record, "row_id") or f"{self.name}-{own_id(record) or f'record-{n}'}"
-            for n, record in enumerate(named)
-        ]
+        return [_given_id(record) or f"{self.name}-record-{n}" for n, record in enumerate(named)]
 
     def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
         """The row of one record; a record with all of our own columns is taken as it is."""
@@ -85,7 +82,7 @@ class Trl:
             rejected=rejected,
             provenance=Provenance(
                 source=self.name,
-                source_row_id=row_id.removeprefix("trl-"),
+                source_row_id=(_given_id(known) or row_id).removeprefix("trl-"),
                 dialogue_id=dialogue_id(*(turn.text for turn in prompt), chosen, rejected),
             ),
             extra=dump({"keys": [], "fields": others}) if others else None,
@@ -102,6 +99,12 @@ class Trl:
             out.mkdir(exist_ok=True)
             out = out / shard_name(0)
         write_shard(out, records)
+
+
+def _given_id(record: Any) -> str | None:
+    """The row id that the record itself gives."""
+    plain = own_id(record)
+    return own_id(record, "row_id") or (f"trl-{plain}" if plain else None)
 
 
 def _read_lines(source: Path) -> list[Any]:

@@ -16,8 +16,8 @@ _PROJECTORS: Final = ("merger", "merger_list", "deepstack_merger_list")
 
 def vision_modules(model: Any) -> list[tuple[str, Any]]:
     """The model's vision towers by name, outermost only, with a projector that stands inside."""
-    found = [(name, module) for name, module in model.named_modules() if name.split(".")[-1] in _TOWERS]
-    return [(n, m) for n, m in found if not any(n.startswith(f"{other}.") for other, _ in found)]
+    towers = [(name, module) for name, module in model.named_modules() if name.split(".")[-1] in _TOWERS]
+    return [(n, m) for n, m in towers if not any(n.startswith(f"{other}.") for other, _ in towers)]
 
 
 def freeze_vision(model: Any) -> int:

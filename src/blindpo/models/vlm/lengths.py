@@ -55,21 +55,21 @@ class RowLengths:
 
     def _count(self, row: PreferenceRow, sizes: Sizes, text: int, *, literal: bool) -> int:
         """Tokens that the pictures add to the text with one placeholder each."""
-        told = self._told(sizes) if self._tells and sizes and not literal else None
-        if told is not None and self._num_checked >= CHECKED_SIZES:
-            return told
+        announced = self._told(sizes) if self._tells and sizes and not literal else None
+        if announced is not None and self._num_checked >= CHECKED_SIZES:
+            return announced
         blanks = [Image.new("RGB", size) for size in sizes]
         exact = len(encode_prompt(self.processor, row.prompt, blanks).input_ids) - text
-        if told is not None:
+        if announced is not None:
             self._num_checked += 1
-            self._tells = told == exact
+            self._tells = announced == exact
         return exact
 
     def _told(self, sizes: Sizes) -> int:
         """What the processor says of pictures of `sizes`."""
         shapes = [(height, width) for width, height in (padded_size(self.processor, size) for size in sizes)]
-        told = self.processor._get_num_multimodal_tokens(image_sizes=shapes)["num_image_tokens"]
-        return int(sum(told)) - len(sizes)
+        counts = self.processor._get_num_multimodal_tokens(image_sizes=shapes)["num_image_tokens"]
+        return int(sum(counts)) - len(sizes)
 
     def _text_tokens(self, row: PreferenceRow) -> int:
         """Tokens of the rendered prompt with one placeholder an image."""
