@@ -29,7 +29,7 @@ from blindpo.images.table import make_sources
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import write_json, write_text
-from blindpo.jobs.shards import Job, Place, Totals, make_shards, merge_rejects
+from blindpo.jobs.shards import Place, RowJob, Totals, make_shards, merge_rejects, sum_counts
 from blindpo.models.vlm.source import fingerprint, resolve_model
 
 PERSONAL: Final = frozenset({"contact", "lookup_cache"})
@@ -72,15 +72,16 @@ def run_build(config: BuildConfig, source: Path, out: Path, *, engine: Engine = 
     shards = reader.cut(folder.work, config.shard_dialogues)
     first_pass = Place(folder.work / "found", folder.work / "found")
     first_pass.rows.mkdir(exist_ok=True)
-    first = make_shards(Job(first_pass, FirstPass(reader, config)), shards, what="read, find entities", engine=engine)
+    make_shards(RowJob(first_pass, FirstPass(reader, config)), shards, what="read, find entities", engine=engine)
     entities = _between(config, sources, folder, (first_pass.rows, shards))
     rows = Place(folder.path, folder.work)
     # one process: servers are waited for, not cores
     asks = any(map(is_model, (config.rephrase, config.categorise, config.twins)))
     work = SecondPass(config, folder.work, first_pass.rows)
-    second = make_shards(Job(rows, work), shards, what="make rows", engine=IN_PROCESS if asks else engine)
+    make_shards(RowJob(rows, work), shards, what="make rows", engine=IN_PROCESS if asks else engine)
     merge_rejects(out / "rejects.jsonl", [(first_pass, shards), (rows, shards)])
-    summary = _summarise(first, second, entities)
+    second = sum_counts(rows, shards)
+    summary = _summarise(sum_counts(first_pass, shards), second, entities)
     if not summary.kept:
         reasons = {code: n for stage in summary.funnel for code, n in stage["rejected"].items()}
         most = max(reasons, key=lambda code: reasons[code], default="the source holds no dialogue")
