@@ -4,7 +4,7 @@ A response that is missing says so: `text` is None and `reason` says why. It is 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -60,7 +60,7 @@ def _stored(record: Any) -> dict[str, Any]:
     return content
 
 
-def read_records(kind: type[Record], path: Path) -> list[Record]:
+def read_records(kind: Callable[..., Record], path: Path) -> list[Record]:
     """The records of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
     return [_record(kind, fields, path) for fields in _lines(path)]
 
@@ -81,7 +81,7 @@ def _lines(path: Path) -> list[Any]:
         raise SourceError(f"{path} holds a line that is not JSON; run 'blindpo evaluate' again") from error
 
 
-def _record(kind: type[Record], fields: Any, path: Path) -> Record:
+def _record(kind: Callable[..., Record], fields: Any, path: Path) -> Record:
     try:
         return kind(**fields)
     except TypeError as error:

@@ -2,7 +2,7 @@
 
 Three recognisers find mentions (`catalogue`, `capitalised`, `hf:MODEL`); one stage takes the best of them. Whoever
 finds it, a mention stands on word bounds and is no stop word, number or ordinal: the released rows have 17 entities
-that are pieces of words, and pictures for them (paper: bert-large-cased-finetuned-conll03-english).
+that are pieces of words, and images for them (paper: bert-large-cased-finetuned-conll03-english).
 """
 
 import re

@@ -29,7 +29,7 @@ from blindpo.building.entities import (
 )
 from blindpo.building.filters import Filter, flags_of
 from blindpo.building.funnel import tally
-from blindpo.building.match import Match, Pictures
+from blindpo.building.match import Match, StoredImages
 from blindpo.building.out import Out
 from blindpo.building.read import STAGE as READ
 from blindpo.building.read import Reader
@@ -170,8 +170,8 @@ def make_stages(config: BuildConfig, work: Path) -> list[Stage]:
     if is_model(config.rephrase):
         model = find_model(config.rephrase, config, work, temperature=config.rewrite_temperature)
         rephrase.append(Rewrite(model, tries=config.rewrites, stop_unanswered=stop))
-    pictures = Pictures(work)
-    stages: list[Stage] = [Match(pictures), Chain("rephrase", rephrase), Filter(config)]
+    images = StoredImages(work)
+    stages: list[Stage] = [Match(images), Chain("rephrase", rephrase), Filter(config)]
     if config.categorise == "rules":
         stages.append(ByRules(read_taxonomy(config.taxonomy_file)))
     elif is_model(config.categorise):
@@ -183,7 +183,7 @@ def make_stages(config: BuildConfig, work: Path) -> list[Stage]:
             find_model(config.twin_answers, config, work) if is_model(config.twin_answers) else config.twin_answers
         )
         models = TwinModels(judge=judge, answers=answers)  # type: ignore[arg-type]  # check_words knows the words
-        stages.append(Twins(models, pictures, tries=config.twin_pictures, seed=config.seed, stop_unanswered=stop))
+        stages.append(Twins(models, images, tries=config.twin_images, seed=config.seed, stop_unanswered=stop))
     return [*stages, Out(config)]
 
 

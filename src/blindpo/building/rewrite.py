@@ -1,7 +1,7 @@
 """The instruction in a model's words (the paper: Qwen-VL-Chat): fluent, and still the same request.
 
 A model sees the template's last user turn and rewrites it. What comes back is checked: it may not name the entity,
-must point to the picture, be of like length and script, hold no role marker, and be no refusal by the rewriter itself.
+must point to the image, be of like length and script, hold no role marker, and be no refusal by the rewriter itself.
 A text that fails is asked for again; after `rewrites` tries the template's text stands and the reasons are noted.
 The released rows show what no check lets through: 89 of 275 name the entity still, two answer in another script.
 """

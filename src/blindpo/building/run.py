@@ -49,7 +49,7 @@ class BuildSummary:
     kept: int
     rejected: int
     images: int
-    """Distinct pictures in the rows."""
+    """Distinct images in the rows."""
     funnel: list[dict[str, Any]]
     flags: dict[str, int]
     entities: dict[str, int]

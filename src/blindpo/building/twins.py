@@ -1,9 +1,9 @@
-"""Stage 7, twins: the same text beside a harmless picture, where the picture alone made the request harmful.
+"""Stage 7, twins: the same text beside a harmless image, where the image alone made the request harmful.
 
 The paper measures modality cheating on ten instructions (section 2) by giving them a safe image; it has no data to cure
-it. A twin is such a pair: same turns, another picture of the same type, one `pair_id`. Most texts made from red-teaming
-are harmful whatever they point to, so a judge that sees text and picture decides twice: the row's own request must be
-harmful, and the same request with the new picture harmless. No verdict means no twin. A twin is derived data: its
+it. A twin is such a pair: same turns, another image of the same type, one `pair_id`. Most texts made from red-teaming
+are harmful whatever they point to, so a judge that sees text and image decides twice: the row's own request must be
+harmful, and the same request with the new image harmless. No verdict means no twin. A twin is derived data: its
 `extra` says of which row, by which judge. It has no responses (for evaluation) unless the recipe says who answers;
 then the rejected one is a refusal, which a harmless request does not deserve.
 """
@@ -17,7 +17,7 @@ from typing import Final, Literal
 import numpy as np
 
 from blindpo.building.draft import Draft, Outcome
-from blindpo.building.match import Pictures
+from blindpo.building.match import StoredImages
 from blindpo.errors import UnansweredError
 from blindpo.images.base import Candidate
 from blindpo.jobs.seeds import derive_seed
@@ -33,7 +33,7 @@ is merely about a person, place or thing is harmless.
 {text}
 
 Answer with one word: harmful or harmless."""
-"""What the judge is asked, with the picture in front. It is part of every request's key."""
+"""What the judge is asked, with the image in front. It is part of every request's key."""
 MAX_VERDICT_TOKENS: Final = 8
 REFUSAL: Final = "I'm sorry, but I can't help with that."
 ANSWER: Final = "Gladly. The image shows {title}. What would you like to know about it?"
@@ -65,9 +65,11 @@ class Twins:
 
     name = "twins"
 
-    def __init__(self, models: TwinModels, pictures: Pictures, *, tries: int, seed: int, stop_unanswered: bool) -> None:
+    def __init__(
+        self, models: TwinModels, images: StoredImages, *, tries: int, seed: int, stop_unanswered: bool
+    ) -> None:
         self._models = models
-        self._pictures = pictures
+        self._images = images
         self._tries = tries
         self._seed = seed
         self._stop = stop_unanswered
@@ -77,15 +79,15 @@ class Twins:
         state = dict(enumerate(self._first_verdicts(drafts)))
         twins: dict[int, Draft] = {}
         open_places = [place for place, verdict in state.items() if verdict == "harmful"]
-        offers = {place: self._other_pictures(drafts[place]) for place in open_places}
+        offers = {place: self._other_images(drafts[place]) for place in open_places}
         for attempt in range(self._tries):
             next_places = [place for place in open_places if place not in twins and attempt < len(offers[place])]
             changed = [self._with(drafts[place], offers[place][attempt]) for place in next_places]
             for place, draft, verdict in zip(next_places, changed, self._verdicts(changed), strict=True):
                 if verdict == "harmless":
                     twins[place] = draft
-                state[place] = {"harmless": "twin", "harmful": "harmful whatever the picture"}.get(verdict, verdict)
-        state.update({place: "no other picture of its type" for place in open_places if not offers[place]})
+                state[place] = {"harmless": "twin", "harmful": "harmful whatever the image"}.get(verdict, verdict)
+        state.update({place: "no other image of its type" for place in open_places if not offers[place]})
         answered = dict(zip(twins, self._answered(list(twins.values())), strict=True))
         given: list[Draft] = []
         for place, draft in enumerate(drafts):
@@ -116,14 +118,14 @@ class Twins:
         if reply.again and self._stop:
             raise UnansweredError(f"{model.name} gave no answer ({reply.failure}); run the same command again")
 
-    def _other_pictures(self, draft: Draft) -> list[Candidate]:
-        """Pictures of the same type with another title, in an order that the row alone decides."""
+    def _other_images(self, draft: Draft) -> list[Candidate]:
+        """StoredImages of the same type with another title, in an order that the row alone decides."""
         assert draft.candidate is not None, "match comes before twins"
         kind, own = (draft.row.entity.type if draft.row.entity else None), draft.candidate.image.title
-        lines = [line for line in self._pictures.of_type(kind) if line["candidate"]["image"]["title"] != own]
+        lines = [line for line in self._images.of_type(kind) if line["candidate"]["image"]["title"] != own]
         generator = np.random.default_rng(derive_seed(self._seed, draft.row.row_id, "twin"))
         order = generator.permutation(len(lines))[: self._tries]
-        return [one for n in order if (one := self._pictures.candidate(lines[int(n)])) is not None]
+        return [one for n in order if (one := self._images.candidate(lines[int(n)])) is not None]
 
     def _with(self, draft: Draft, candidate: Candidate) -> Draft:
         """The twin of a draft, without responses."""
@@ -141,7 +143,7 @@ class Twins:
             label="harmless",
             pair_id=row.row_id,
         )
-        notes = {"of": row.row_id, "judge": self._models.judge.name, "says": "harmless with this picture"}
+        notes = {"of": row.row_id, "judge": self._models.judge.name, "says": "harmless with this image"}
         return replace(draft, row=twin, candidate=candidate).noted(twin=notes, derived=True)
 
     def _answered(self, twins: Sequence[Draft]) -> list[Draft]:

@@ -20,7 +20,7 @@ CONDITIONS: Final = {
     ),
     "benign_twins": (
         "Pairs with benign twins",
-        "Every dangerous row has a benign twin, the same text with a harmless picture; 70 % of the rejected answers "
+        "Every dangerous row has a benign twin, the same text with a harmless image; 70 % of the rejected answers "
         "are in another model's words.",
     ),
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blindpo.answer.answerer import REPLIES, Answerer
-from blindpo.answer.response import RESPONSES, json_lines, read_responses
+from blindpo.answer.response import RESPONSES, read_responses
 from blindpo.answer.shards import ResponseJob, joined_text
 from blindpo.answer.views import SAFE_IMAGES, VIEWS, read_pictures
 from blindpo.errors import ConfigError, NothingKeptError, SourceError
@@ -26,10 +26,10 @@ from blindpo.evaluation.eval_folder import (
     load_eval,
     stored_pictures,
 )
-from blindpo.evaluation.judges.run import Cases, judge_responses, measure
+from blindpo.evaluation.judges.judge import Cases, judge_responses
 from blindpo.evaluation.judges.table import Judge, find_judge
-from blindpo.evaluation.judges.verdict import VERDICTS
-from blindpo.evaluation.measures import row_meta
+from blindpo.evaluation.judges.verdict import VERDICTS, verdict_lines
+from blindpo.evaluation.measures import judged_measures, row_meta
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
@@ -257,13 +257,16 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         )
     cases = Cases(out / ROWS, responses, stored_pictures(out, responses))
     verdicts = judge_responses(judge, cases, folder.work)
-    results = measure(judge, [row_meta(row) for row in read_rows(out / ROWS)], responses, verdicts, config=config)
+    metas = [row_meta(row) for row in read_rows(out / ROWS)]
+    results = judged_measures(
+        judge, metas, responses, verdicts, num_draws=config.num_draws, interval_seed=config.interval_seed
+    )
     if shared := folder.identity["model"].get("training_rows"):
         results["training_rows"] = shared
     summary = EvalSummary(out=out, results=results, finished_before=False)
     if not summary.complete and not config.judge_allow_missing:
         return summary  # not finished: the same command asks only for what is missing
-    write_text(out / VERDICTS, json_lines(verdicts))
+    write_text(out / VERDICTS, verdict_lines(verdicts))
     write_json(out / MEASURES_FILE, results)
     folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": dict(judge.identity)})
     return summary

@@ -1,6 +1,6 @@
 """Which addresses may be connected to, checked on the very socket that is then used.
 
-A picture's address comes from an answer of somebody else's server, so it is not trusted: its host must be on the
+An image's address comes from an answer of somebody else's server, so it is not trusted: its host must be on the
 allow-list, https is required, and no name may lead into a private network (server-side request forgery). The check
 stands where the connection is made, after the name was resolved, so that a name that resolves differently a moment
 later gains nothing. Only an address that the user wrote down as the base URL, and that is this machine itself, may be

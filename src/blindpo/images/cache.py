@@ -1,4 +1,4 @@
-"""What servers answered, on disk: a name that was looked up once is never asked again, nor one that has no picture.
+"""What servers answered, on disk: a name that was looked up once is never asked again, nor one that has no image.
 
 One SQLite file, so that a kill loses one batch at most. Three kinds: an answer, a miss (the server says that there is
 none), a fault (what came could not be used). Answers and misses are final; a fault is asked again by the next run.

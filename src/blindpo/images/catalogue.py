@@ -1,4 +1,4 @@
-"""The offline image source: a folder of pictures with `index.jsonl`, one entity a line.
+"""The offline image source: a folder of images with `index.jsonl`, one entity a line.
 
     {"name": "Eiffel Tower", "type": "LOC", "image": "tower.jpg", "aliases": ["the Iron Lady"],
      "title": ..., "page": ..., "licence": ..., "licence_url": ..., "author": ..., "free": true, "plural": false}
@@ -67,7 +67,7 @@ class Catalogue:
                 self._by_name[key].append(entry)
 
     def identity(self) -> object:
-        """Hash of the index and of every picture that it names."""
+        """Hash of the index and of every image that it names."""
         digest = sha256((self.folder / INDEX).read_bytes())
         for image in sorted({entry.image for entry in self.entries}):
             path = self.folder / image
@@ -109,7 +109,7 @@ def read_index(folder: Path) -> list[Entry]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise SourceError(
-            f"{path} cannot be read ({error.strerror}); a catalogue is a folder of pictures with {INDEX}, "
+            f"{path} cannot be read ({error.strerror}); a catalogue is a folder of images with {INDEX}, "
             'one {"name": ..., "image": ..., "type": ...} a line'
         ) from error
     except UnicodeDecodeError as error:

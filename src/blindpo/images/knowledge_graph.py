@@ -3,7 +3,7 @@
 https://developers.google.com/knowledge-graph/reference/rest/v1. Its search is fuzzy: the released rows hold one
 company's logo for another. So a result counts only with a score above a threshold, a name equal to the entity's (case
 and typographic signs folded) and an agreeing type; the first that passes every check is kept, the others are noted.
-Google leaves the rights to the user: without a free licence that the result itself names, a picture is refused unless
+Google leaves the rights to the user: without a free licence that the result itself names, an image is refused unless
 `free_only` is false. The key goes into the request and nowhere else: no message, no cache, no log.
 """
 
@@ -86,16 +86,16 @@ class KnowledgeGraph:
         for result in results:
             wrong = self._wrong(query, result)
             try:
-                picture = None if wrong else self.fetcher.picture(result["image_url"])
+                image = None if wrong else self.fetcher.image(result["image_url"])
             except AnswerError as error:
-                picture, wrong = None, f"the picture is refused: {error}"
-            if picture is None or picture.body is None:
-                yield Refused(title=result["name"], source=self.name, reason=wrong or "the picture is not there")
+                image, wrong = None, f"the image is refused: {error}"
+            if image is None or image.body is None:
+                yield Refused(title=result["name"], source=self.name, reason=wrong or "the image is not there")
             else:
-                yield _candidate(result, picture)
+                yield _candidate(result, image)
 
     def _wrong(self, query: Query, result: Result) -> str | None:
-        """What speaks against a result before its picture is fetched."""
+        """What speaks against a result before its image is fetched."""
         kind = entity_type(result["types"])
         if result["score"] < self.min_score:
             return f"the score {result['score']:g} is below {self.min_score:g}"
@@ -104,9 +104,9 @@ class KnowledgeGraph:
         if query.type is not None and query.type != kind:
             return f"the result is a {kind}, the text is about a {query.type}"
         if not result["image_url"]:
-            return "the result has no picture"
+            return "the result has no image"
         if self.free_only and not is_free_url(result["licence_url"]):
-            return "the picture's licence is not known to be free"
+            return "the image's licence is not known to be free"
         return None
 
 
@@ -119,16 +119,16 @@ def entity_type(types: Sequence[str]) -> str:
     return next((kind for kind, name in SCHEMA_TYPES.items() if name in types), "MISC")
 
 
-def _candidate(result: Result, picture: Stored) -> Candidate:
+def _candidate(result: Result, image: Stored) -> Candidate:
     known = {
         "id": result["id"],
         "description": result["description"],
         "licence_url": result["licence_url"],
-        "fetched": picture.time,
+        "fetched": image.time,
     }
     return Candidate(
         image=ImageRef(
-            data=picture.body or b"",
+            data=image.body or b"",
             file=_file_name(result["image_url"]),
             title=result["name"],
             page=result["page_url"],

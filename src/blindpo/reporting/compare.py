@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from blindpo.evaluation.eval_folder import StoredEval
-from blindpo.evaluation.judges.run import NEED_NO_JUDGE
+from blindpo.evaluation.measures import NEED_NO_JUDGE
 from blindpo.jobs.seeds import derive_seed
 from blindpo.reporting.tables import DETAILS, FrontierRow, frontier, groups_with_data
 from blindpo.stats.comparison import compare

@@ -1,6 +1,6 @@
 """Examples for the page: the same row and what each model said to it, chosen where the models disagree most.
 
-Pictures are decoded under the limits and encoded again, small: no byte of a stranger's file reaches the page.
+Images are decoded under the limits and encoded again, small: no byte of a stranger's file reaches the page.
 """
 
 import io
@@ -20,7 +20,7 @@ from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.shards import read_rows
 
 NUM_EXAMPLES: Final = 8
-PICTURE_PX: Final = 320
+IMAGE_PX: Final = 320
 TINY_PX: Final = 128
 TEXT_CHARACTERS: Final = 1500
 
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
     tone: str
 
 
-class Picture(NamedTuple):
+class EmbeddedImage(NamedTuple):
     """A data URI, or None where the image cannot be decoded; `tiny` ones are enlarged with sharp pixels."""
 
     uri: str | None
@@ -48,7 +48,7 @@ class Example:
     row_id: str
     label: str
     hidden: bool
-    pictures: tuple[Picture, ...]
+    images: tuple[EmbeddedImage, ...]
     turns: tuple[tuple[str, str], ...]
     answers: tuple[Answer, ...]
 
@@ -89,7 +89,7 @@ def _example(
         row_id=row.row_id,
         label=row.label,
         hidden=unsafe or row.label != "harmless",
-        pictures=tuple(picture(image) for image in row.images),
+        images=tuple(embedded(image) for image in row.images),
         turns=tuple((turn.role, shortened(turn.text.strip())) for turn in row.prompt),
         answers=tuple(
             answer(model, responses[model].get(row.row_id), judged[model].get(row.row_id)) for model in responses
@@ -115,15 +115,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} [...]"
 
 
-def picture(image: ImageRef) -> Picture:
+def embedded(image: ImageRef) -> EmbeddedImage:
     """The image, at most 320 pixels wide or high, as a data URI that we encoded ourselves."""
     try:
         decoded = decode_image(image.data)
     except ImageError:
-        return Picture(None)
-    decoded.thumbnail((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
+        return EmbeddedImage(None)
+    decoded.thumbnail((IMAGE_PX, IMAGE_PX), Image.Resampling.LANCZOS)
     sink = io.BytesIO()
     tiny = max(decoded.size) <= TINY_PX
     kind = "PNG" if tiny else "JPEG"
     decoded.save(sink, format=kind, quality=82)
-    return Picture(f"data:image/{kind.lower()};base64,{b64encode(sink.getvalue()).decode('ascii')}", tiny)
+    return EmbeddedImage(f"data:image/{kind.lower()};base64,{b64encode(sink.getvalue()).decode('ascii')}", tiny)

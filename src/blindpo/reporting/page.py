@@ -1,6 +1,6 @@
 """Write the page: one HTML file that loads nothing, runs nothing, and shows strangers' text as text.
 
-The template escapes everything; the Content-Security-Policy allows pictures inside the page (`data:`) and the one style
+The template escapes everything; the Content-Security-Policy allows images inside the page (`data:`) and the one style
 sheet whose hash it names, so that even text that slipped through could load or run nothing. Folding and blurring are
 done by check boxes and CSS. The same folders give the same bytes.
 """
@@ -263,7 +263,7 @@ def judge_words(results: Mapping[str, Any]) -> str:
 
 
 def content_policy(style: str) -> str:
-    """Nothing may load but pictures inside the page; the one style sheet is named by its hash."""
+    """Nothing may load but images inside the page; the one style sheet is named by its hash."""
     digest = b64encode(sha256(style.encode()).digest()).decode("ascii")
     return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 

@@ -1,6 +1,6 @@
 """What trains: everything but the vision tower (the paper's choice), or a LoRA adapter on the language model.
 
-The projector brings a picture's features into the language model's space, and is trained. Most families keep it beside
+The projector brings an image's features into the language model's space, and is trained. Most families keep it beside
 the tower; the Qwen-VL family and its relatives keep it inside, as `visual.merger` (Qwen3-VL with one more for each
 deepstack layer), so there the tower is frozen without it.
 """
