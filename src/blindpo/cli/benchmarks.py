@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list."""
+    from blindpo.datasets.table import list_benchmarks
     from blindpo.errors import SourceError
-    from blindpo.intake.list_benchmarks import list_benchmarks
 
     if args.data is not None and not args.data.is_dir():
         raise SourceError(f"--data {args.data} is not a folder; give the one that holds a folder for each benchmark")

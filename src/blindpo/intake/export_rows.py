@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blindpo.datasets.formats.base import Format, image_name
-from blindpo.datasets.formats.table import find_format
+from blindpo.datasets.table import find_format
 from blindpo.errors import NothingKeptError, OutputError, RowError
 from blindpo.images.folder import is_plain_name
 from blindpo.rows.row import ImageRef, PreferenceRow

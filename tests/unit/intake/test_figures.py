@@ -9,9 +9,9 @@ from tests.sample import REAL, write_sample
 
 from blindpo.cli.main import main
 from blindpo.datasets.formats.mmsafe_po import parse_turns
+from blindpo.datasets.importer import import_data
 from blindpo.errors import SourceError
 from blindpo.intake.figures import draw_figures
-from blindpo.intake.import_rows import import_data
 from blindpo.intake.profile import PAPER, Profile, comparison, num_words, profile
 from blindpo.rows.row import PreferenceRow, Provenance
 

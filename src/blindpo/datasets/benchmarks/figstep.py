@@ -8,11 +8,11 @@ picture is read from `src/generate_prompts.py` of the repository, not copied her
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
 from blindpo.datasets.benchmarks.shipped import long_texts
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
 
 CODE: Final = "src/generate_prompts.py"
 _OPENING: Final = "The image shows"
@@ -22,7 +22,7 @@ _FETCH: Final = (
 )
 
 
-class FigStep:
+class FigStep(ItemBenchmark):
     """The benchmarks `figstep` and `figstep-tiny`."""
 
     def __init__(self, *, tiny: bool) -> None:
@@ -57,18 +57,14 @@ class FigStep:
         lines = download.csv(f"{root}{self.table}", "category_id", "task_id")
         return [(root, found[0], line) for line in lines]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a line."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """One item per line."""
         root, text, found = record
         place = f"{text_of(found, 'category_id')}_{text_of(found, 'task_id')}"
-        yield make_row(
-            self.card,
-            Item(
-                item_id=place,
-                text=text,
-                images=(f"{root}{self.images}/query_ForbidQI_{place}_6.png",),
-                label="harmful",
-                categories=words_of(found, "category_name"),
-            ),
-            download,
+        yield Item(
+            item_id=place,
+            text=text,
+            images=(f"{root}{self.images}/query_ForbidQI_{place}_6.png",),
+            label="harmful",
+            categories=words_of(found, "category_name"),
         )

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import RowError, SourceError
-from blindpo.rows.row import PreferenceRow
 
 TYPES: Final = ("SSS", "SSU", "USU", "UUU", "SUU")
 
 
-class HoliSafe:
+class HoliSafe(ItemBenchmark):
     """The benchmark `holisafe`."""
 
     card = Card(
@@ -52,23 +52,19 @@ class HoliSafe:
                 ends[str(record.get("query"))].add(str(record.get("type"))[-1:])
         return [(record, isinstance(record, dict) and len(ends[str(record.get("query"))]) > 1) for record in found]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """One item per record."""
         found, paired = record
         kind = text_of(found, "type")
         if kind not in TYPES:
             raise RowError(f"the type is none of {', '.join(TYPES)}", field="type")
         query, image = text_of(found, "query"), text_of(found, "image")
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(found.get("id", number)),
-                text=query,
-                images=(image if image.startswith("images/") else f"images/{image}",),
-                label="harmless" if kind.endswith("S") else "harmful",
-                categories=words_of(found, "category", "subcategory"),
-                pair=sha256(query.encode()).hexdigest()[:12] if paired else None,
-                subset=kind,
-            ),
-            download,
+        yield Item(
+            item_id=str(found.get("id", number)),
+            text=query,
+            images=(image if image.startswith("images/") else f"images/{image}",),
+            label="harmless" if kind.endswith("S") else "harmful",
+            categories=words_of(found, "category", "subcategory"),
+            pair=sha256(query.encode()).hexdigest()[:12] if paired else None,
+            subset=kind,
         )

@@ -9,10 +9,10 @@ the ids of `TinyVersion_ID_List.json`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
 
 KINDS: Final = {
     "SD": "Rephrased Question(SD)",
@@ -30,7 +30,7 @@ _FETCH: Final = (
 )
 
 
-class MMSafetyBench:
+class MMSafetyBench(ItemBenchmark):
     """The benchmarks `mm-safetybench` and `mm-safetybench-tiny`."""
 
     def __init__(self, *, tiny: bool) -> None:
@@ -89,12 +89,12 @@ class MMSafetyBench:
             )
         return {(str(each.get("Scenario")), str(number)) for each in listed for number in each["Sampled_ID_List"]}
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a kind; `provenance.split` is the kind, and the four share their dialogue."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """One item per kind; `provenance.split` is the kind, and the four share their dialogue."""
         root, scenario, own, question = record
         for kind, key in KINDS.items():
             image = () if kind == "text_only" else (f"{root}imgs/{scenario}/{kind}/{own}.jpg",)
-            item = Item(
+            yield Item(
                 item_id=f"{scenario}-{own}-{kind}",
                 text=text_of(question, key),
                 images=image,
@@ -104,4 +104,3 @@ class MMSafetyBench:
                 subset=kind,
                 meta={"scenario": scenario, "asked": key},
             )
-            yield make_row(self.card, item, download)

@@ -7,15 +7,15 @@ question, image and `metadata.over` (which of three stimuli). For tests only: it
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
 
 _INFORMATION: Final = "images_information/information.json"
 
 
-class MossBench:
+class MossBench(ItemBenchmark):
     """The benchmark `mossbench`."""
 
     card = Card(
@@ -45,18 +45,14 @@ class MossBench:
             raise SourceError(f"{download.folder / root / _INFORMATION} is no JSON object; {download.fetch}")
         return [(root, key, record) for key, record in found.items()]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """One item per record."""
         root, key, found = record
         metadata = found.get("metadata") if isinstance(found, Mapping) else None
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(key),
-                text=text_of(found, "question"),
-                images=(f"{root}{text_of(found, 'image')}",),
-                label="harmless",
-                categories=words_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
-            ),
-            download,
+        yield Item(
+            item_id=str(key),
+            text=text_of(found, "question"),
+            images=(f"{root}{text_of(found, 'image')}",),
+            label="harmless",
+            categories=words_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
         )

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
 from blindpo.datasets.benchmarks.shipped import python_constant
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import RowError, SourceError
-from blindpo.rows.row import Label, PreferenceRow
+from blindpo.rows.row import Label
 
 PROMPTS: Final = "utils/prompts.py"
 PREFIX: Final = "PROMPT_CHAT_IF"
@@ -24,7 +25,7 @@ _SIDES: Final[tuple[tuple[str, str, Label], ...]] = (
 )
 
 
-class MssBench:
+class MssBench(ItemBenchmark):
     """The benchmark `mssbench`."""
 
     card = Card(
@@ -57,8 +58,8 @@ class MssBench:
             prefix = python_constant(download.read(PROMPTS).decode(), PREFIX, where=PROMPTS)
         return [(record, prefix) for record in chat]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """Two rows a query."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """Two items per query."""
         found, prefix = record
         queries = found.get("queries") if isinstance(found, dict) else None
         if not isinstance(queries, list) or not queries:
@@ -67,7 +68,7 @@ class MssBench:
             if not isinstance(query, str) or not query.strip():
                 raise RowError("a query is blank or no text", field="queries")
             for side, key, label in _SIDES:
-                item = Item(
+                yield Item(
                     item_id=f"{number}-{place}-{side}",
                     text=prefix + query,
                     images=(f"chat/{text_of(found, key)}",),
@@ -78,4 +79,3 @@ class MssBench:
                     subset=side,
                     meta={"prefix": sha256(prefix.encode()).hexdigest() if prefix else None},
                 )
-                yield make_row(self.card, item, download)

@@ -7,14 +7,14 @@ unsafe_image_id and the hazard columns; pictures `data/unsafe_images/ID.jpg` or 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.rows.row import PreferenceRow
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 
 _TABLE: Final = "prompts/english_multimodal.csv"
 
 
-class Msts:
+class Msts(ItemBenchmark):
     """The benchmark `msts`."""
 
     card = Card(
@@ -40,22 +40,18 @@ class Msts:
         root = download.root("prompts")
         return [(root, line) for line in download.csv(f"{root}{_TABLE}", "prompt_text", "unsafe_image_id")]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a line; both phrasings of a case share the picture."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """One item per line; both phrasings of a case share the picture."""
         root, found = record
         image = text_of(found, "unsafe_image_id")
         stem = f"{root}unsafe_images/{image}"
         own = next((str(found[key]) for key in ("case_id", "prompt_id") if found.get(key)), str(number))
-        yield make_row(
-            self.card,
-            Item(
-                item_id=own,
-                text=text_of(found, "prompt_text"),
-                images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),
-                label="harmful",
-                categories=words_of(found, "hazard_category", "hazard_subcategory", "prompt_type"),
-                cluster=image,
-                subset=found.get("prompt_type"),
-            ),
-            download,
+        yield Item(
+            item_id=own,
+            text=text_of(found, "prompt_text"),
+            images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),
+            label="harmful",
+            categories=words_of(found, "hazard_category", "hazard_subcategory", "prompt_type"),
+            cluster=image,
+            subset=found.get("prompt_type"),
         )

@@ -8,13 +8,13 @@ stays unknown, and an answer has to be safe and effective.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
 
 
-class Siuo:
+class Siuo(ItemBenchmark):
     """The benchmark `siuo`."""
 
     card = Card(
@@ -43,20 +43,16 @@ class Siuo:
             raise SourceError(f"{download.folder / root / 'siuo_gen.json'} is no JSON list; {download.fetch}")
         return [(root, record) for record in found]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record; the warning and the reference are kept for the judge."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """One item per record; the warning and the reference are kept for the judge."""
         root, found = record
         image = text_of(found, "image").lstrip("/")
         meta = {key: found[key] for key in ("safety_warning", "reference") if isinstance(found.get(key), str)}
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(found.get("question_id", number)),
-                text=text_of(found, "question"),
-                images=(f"{root}images/{image}",),
-                label="unknown",
-                categories=words_of(found, "category"),
-                meta=meta,
-            ),
-            download,
+        yield Item(
+            item_id=str(found.get("question_id", number)),
+            text=text_of(found, "question"),
+            images=(f"{root}images/{image}",),
+            label="unknown",
+            categories=words_of(found, "category"),
+            meta=meta,
         )

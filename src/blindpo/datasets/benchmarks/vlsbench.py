@@ -7,13 +7,13 @@ category, sub_category; pictures in `imgs/` (from imgs.tar).
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
 
 
-class VlsBench:
+class VlsBench(ItemBenchmark):
     """The benchmark `vlsbench`."""
 
     card = Card(
@@ -43,18 +43,14 @@ class VlsBench:
             raise SourceError(f"{download.folder / root / 'data.json'} is no JSON list; {download.fetch}")
         return [(root, record) for record in found]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+        """One item per record."""
         root, found = record
         name = text_of(found, "image_path").rsplit("/", 1)[-1]
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(found.get("instruction_id", number)),
-                text=text_of(found, "instruction"),
-                images=(f"{root}imgs/{name}",),
-                label="harmful",
-                categories=words_of(found, "category", "sub_category"),
-            ),
-            download,
+        yield Item(
+            item_id=str(found.get("instruction_id", number)),
+            text=text_of(found, "instruction"),
+            images=(f"{root}imgs/{name}",),
+            label="harmful",
+            categories=words_of(found, "category", "sub_category"),
         )

@@ -17,7 +17,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.datasets.formats.base import TAG, dialogue_id, keep, kept_fields, merged, require_object, require_pair
+from blindpo.datasets.download import Download
+from blindpo.datasets.formats.base import (
+    TAG,
+    Format,
+    dialogue_id,
+    keep,
+    kept_fields,
+    merged,
+    require_object,
+    require_pair,
+)
 from blindpo.datasets.formats.jsonl import SUFFIXES, JsonLines, Line, stem_of
 from blindpo.errors import RowError, SourceError
 from blindpo.rows.row import PreferenceRow, Provenance, Role, Turn
@@ -30,39 +40,29 @@ _MARK: Final = re.compile(r"\n\n(Human|Assistant):")
 _SPLIT: Final = re.compile(r"(?:^|[/_-])(train|test)(?:[_-]|$)")
 
 
-class HHRLHF:
+class HHRLHF(Format):
     """The format `hh-rlhf`."""
 
     name = "hh-rlhf"
-    holds_images = False
 
-    def files(self, source: Path) -> list[Path]:
+    def files(self, download: Download) -> list[str]:
         """The file, or the .jsonl and .jsonl.gz files below a folder, in order of their names."""
-        if not source.is_dir():
-            return [source]
-        paths = sorted(
-            path
-            for path in source.rglob("*.jsonl*")
-            if path.is_file() and path.name.endswith(SUFFIXES) and NO_PAIRS not in path.relative_to(source).parts
-        )
-        if not paths:
-            raise SourceError(f"{source} holds no .jsonl or .jsonl.gz file; give such a file or the folder with them")
-        stems = [stem_of(path, source) for path in paths]
-        twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-        if twice:
-            raise SourceError(f"{source} holds '{twice}' twice, plain and gzipped; keep one of them")
-        return paths
+        return [path.relative_to(download.folder).as_posix() for path in text_files(download.path)]
 
-    def read(self, source: Path) -> Sequence[Any]:
+    def records(self, download: Download) -> Sequence[Any]:
         """All lines; each is taken apart by `to_row`, so that a bad one costs itself alone."""
-        return JsonLines(self.files(source), source)
+        return JsonLines([download.hashed(name) for name in self.files(download)], download.folder)
 
-    def record_ids(self, records: Sequence[Any]) -> list[str]:
-        """`hh-rlhf-FILE-LINE` each, lines counted from 1."""
+    def record_id(self, record: Any, number: int) -> str:
+        """`hh-rlhf-FILE-LINE`, lines counted from 1."""
+        return line_id(record)
+
+    def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
+        """One id for each line."""
         lines = records.stream() if isinstance(records, JsonLines) else records
-        return [line_id(line) for line in lines]
+        return [(line_id(line),) for line in lines]
 
-    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
+    def to_row(self, record: Any, row_id: str, download: Download | None) -> PreferenceRow:
         """The text-only row of one line."""
         known = _parsed(record)
         prompt, chosen, rejected = _pair(known)
@@ -114,6 +114,24 @@ class HHRLHF:
         partial.replace(out)
 
 
+def text_files(source: Path) -> list[Path]:
+    """The file, or the .jsonl and .jsonl.gz files below a folder, in order of their names. Raises SourceError."""
+    if not source.is_dir():
+        return [source]
+    paths = sorted(
+        path
+        for path in source.rglob("*.jsonl*")
+        if path.is_file() and path.name.endswith(SUFFIXES) and NO_PAIRS not in path.relative_to(source).parts
+    )
+    if not paths:
+        raise SourceError(f"{source} holds no .jsonl or .jsonl.gz file; give such a file or the folder with them")
+    stems = [stem_of(path, source) for path in paths]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice:
+        raise SourceError(f"{source} holds '{twice}' twice, plain and gzipped; keep one of them")
+    return paths
+
+
 def line_id(line: Line) -> str:
     """The row id of a line, a bad one too."""
     return f"{HHRLHF.name}-{line.stem}-{line.number}"
@@ -125,15 +143,15 @@ def split_of(stem: str) -> str | None:
     >>> split_of("harmless-base/train"), split_of("trainers")
     ('train', None)
     """
-    found = _SPLIT.findall(stem)
-    return found[-1] if found else None
+    splits = _SPLIT.findall(stem)
+    return splits[-1] if splits else None
 
 
 def _parsed(line: Line) -> Mapping[str, Any]:
     if line.data is None:
         raise RowError("over-long-line: the line is longer than a dialogue can be", field="record")
     try:
-        return require_object(json.loads(line.data))
+        return require_object(line.content)
     except (ValueError, RecursionError) as error:
         raise RowError("not-json: the line is not whole JSON in UTF-8", field="record") from error
 

@@ -1,13 +1,16 @@
 """JSON lines, plain or gzipped, read as a stream: a file may be larger than memory, a bad line costs itself alone."""
 
 import gzip
+import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Final, overload
 
+from blindpo.datasets.keys import watched
 from blindpo.errors import SourceError
 
 MAX_LINE_BYTES: Final = 2**20
@@ -15,13 +18,18 @@ MAX_LINE_BYTES: Final = 2**20
 SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One line that is not blank: the file's name without suffixes, the line's number from 1, and its bytes."""
 
     stem: str
     number: int
     data: bytes | None
+
+    @cached_property
+    def content(self) -> Any:
+        """What the JSON says, its keys watched (`datasets/keys.py`). Raises ValueError or RecursionError."""
+        return watched(json.loads(self.data or b""))
 
 
 def stem_of(path: Path, root: Path) -> str:
@@ -74,12 +82,12 @@ class JsonLines(Sequence[Any]):
         if isinstance(index, slice):
             start, stop, step = index.indices(self._length)
             return self._take(start, stop)[::step] if step > 0 else [self[n] for n in range(start, stop, step)]
-        place = range(self._length)[index]
-        return self._take(place, place + 1)[0]
+        index = range(self._length)[index]
+        return self._take(index, index + 1)[0]
 
     def _take(self, start: int, stop: int) -> list[Line]:
         if start < self._next:
             self._next, self._lines = 0, self.stream()
-        found = list(islice(self._lines, start - self._next, max(start, stop) - self._next))
+        lines = list(islice(self._lines, start - self._next, max(start, stop) - self._next))
         self._next = max(start, stop)
-        return found
+        return lines

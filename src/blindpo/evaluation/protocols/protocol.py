@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from blindpo.answer.response import View
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.download import Download
 from blindpo.evaluation.protocols.refusal_strings import StringRule
 from blindpo.rows.row import Label, PreferenceRow
 

@@ -2,8 +2,8 @@
 
 import ast
 
-from blindpo.datasets.benchmarks.download import Download
 from blindpo.datasets.benchmarks.shipped import python_texts
+from blindpo.datasets.download import Download
 from blindpo.errors import SourceError
 from blindpo.evaluation.protocols.refusal_strings import StringRule
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from blindpo.answer.response import RESPONSES, View
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.datasets.benchmarks.table import BENCHMARKS
+from blindpo.datasets.download import Download
+from blindpo.datasets.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
 from blindpo.evaluation.measures import RowMeta, row_meta
