@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from tests.training_rows import blind, row, run_training, write_rows
 
+import blindpo.training.run
 from blindpo.models.vlm.load import load_vlm
 from blindpo.models.vlm.source import resolve_model
 from blindpo.training.collator import BLIND, CHOSEN, REJECTED, Collator
@@ -82,7 +83,10 @@ def test_a_cut_response_has_no_end_of_turn_and_so_tells_apart(base: Path) -> Non
     assert whole.blind[0] == (*cut.blind[0], processor.tokenizer.eos_token_id)
 
 
-def test_dpo_is_bpo_on_rows_without_blind_responses(base: Path, tmp_path: Path) -> None:
+def test_dpo_is_bpo_on_rows_without_blind_responses(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blindpo.training.run, "require_blind", lambda *_: None)  # a user is refused
     with_blind = write_rows(tmp_path / "with", [row(n) for n in range(4)])
     without = write_rows(tmp_path / "without", [row(n, blind=()) for n in range(4)])
     run_training(base, with_blind, tmp_path / "dpo", config={"method": "dpo"})

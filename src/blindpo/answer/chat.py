@@ -10,6 +10,7 @@ from blindpo.errors import ConfigError, RowError, UnansweredError
 from blindpo.evaluation.config import EvaluateConfig
 from blindpo.models.chat.config import ChatConfig
 from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
+from blindpo.models.thoughts import split_thought
 from blindpo.rows.row import PreferenceRow
 
 CUT: Final = "length"
@@ -74,12 +75,14 @@ def _response(row: PreferenceRow, view: View, reply: TextReply) -> Response | st
     """What the row's answer is; the reason alone where asking again may help."""
     if reply.text is None and reply.again:
         return reply.failure or "there was no reply"
-    blank = reply.text is not None and not reply.text.strip()
+    thought, answer = split_thought(reply.text or "")
+    blank = reply.text is not None and not answer.strip()
     reason = BLANK if blank else None if reply.text is not None else reply.failure or "there was no reply"
     return Response(
         row_id=row.row_id,
         view=view,
-        text=None if reason is not None else reply.text,
+        text=None if reason is not None else answer,
         cut=reply.finish == CUT,
         reason=reason,
+        thought=thought or None,
     )

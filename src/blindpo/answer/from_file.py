@@ -3,8 +3,9 @@
     {"row_id": "siuo-3", "text": "..."}        also "view" (as_is where it is missing) and "cut"
     {"id": "siuo-3", "response": "..."}        the same under the names that other tools write
 
-Rows that the file does not hold have no response, and are counted as missing; lines for no row are refused, since
-they say that the file belongs to other rows.
+A thought (`<think>...</think>` before the answer) is kept apart and not judged. Rows that the file does not hold have
+no response, and are counted as missing; lines for no row are refused, since they say that the file belongs to other
+rows.
 """
 
 import json
@@ -17,6 +18,7 @@ from blindpo.answer.response import Response, View
 from blindpo.answer.shards import Respond
 from blindpo.answer.views import VIEWS, has_view
 from blindpo.errors import SourceError
+from blindpo.models.thoughts import split_thought
 from blindpo.rows.row import PreferenceRow
 
 NOT_RECORDED: Final = "the recording holds no response"
@@ -60,15 +62,17 @@ def _read(line: str, where: str) -> Response:
     view = record.get("view", "as_is")
     if not isinstance(row_id, str | int) or not isinstance(text, str | None) or view not in _VIEWS:
         raise SourceError(f"{where}: it needs row_id, text (or null), and view as one of {', '.join(_VIEWS)}")
-    blank = text is None or not text.strip()
+    thought, answer = split_thought(text or "")
+    blank = not answer.strip()
     return Response(
         row_id=str(row_id),
         view=view,
-        text=None if blank else text,
+        text=None if blank else answer,
         cut=bool(record.get("cut", False)),
         reason="blank response" if blank else None,
         chosen_logp_per_token=_number(record, "chosen_logp_per_token"),
         rejected_logp_per_token=_number(record, "rejected_logp_per_token"),
+        thought=thought or None,
     )
 
 

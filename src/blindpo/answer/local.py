@@ -102,6 +102,7 @@ def respond(vlm: Vlm, config: EvaluateConfig, rows: Sequence[PreferenceRow], *, 
                 reason=prompt if isinstance(prompt, str) else BLANK if answer is None else None,
                 chosen_logp_per_token=chosen,
                 rejected_logp_per_token=rejected,
+                thought=None if answer is None else answer.thought or None,
             )
         )
     return responses

@@ -29,14 +29,23 @@ class Response:
     chosen_logp_per_token: float | None = None
     """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
     rejected_logp_per_token: float | None = None
+    thought: str | None = None
+    """What the model thought before `text`; stored where there is one, never judged."""
 
 
 Record = TypeVar("Record")
 
 
 def json_lines(records: Iterable[Any]) -> str:
-    """Dataclass records as one JSON object per line, keys in the order of the fields."""
-    return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
+    """Dataclass records as one JSON object per line, keys in field order; `thought` only where there is one."""
+    return "".join(json.dumps(_fields(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    fields = asdict(record)
+    if fields.get("thought") is None:
+        fields.pop("thought", None)
+    return fields
 
 
 def read_records(kind: type[Record], path: Path) -> list[Record]:

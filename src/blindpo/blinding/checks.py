@@ -75,6 +75,8 @@ class BlindSummary:
     mean_tokens: float | None
     logp_per_token_with_image: float | None
     """Mean log-probability of a blind response's token when the model does see the image; end of turn included."""
+    thoughts: int = 0
+    """Responses that came after a thought, which was cut off."""
 
     @property
     def warnings(self) -> list[str]:
@@ -112,6 +114,7 @@ def summarise(counts: Mapping[str, float], *, rows: int, rejected: int) -> Blind
         both_refuse_share=share("both_refuse", "compared"),
         mean_tokens=share("tokens", "responses"),
         logp_per_token_with_image=share("logp_with_image", "scored_tokens"),
+        thoughts=whole("thoughts"),
     )
 
 
@@ -119,6 +122,8 @@ def lines(summary: BlindSummary) -> Iterable[str]:
     """The summary for a person."""
     yield f"{summary.rows} rows kept, {summary.rejected} rejected, {summary.without_blind} without a blind response"
     yield f"{summary.responses} blind responses, {summary.cut} cut"
+    if summary.thoughts:
+        yield f"thoughts cut off       {summary.thoughts}"
     yield f"blank draws            {summary.blank_draws} (redraws that helped: {summary.redraws})"
     yield f"equal to chosen        {_percent(summary.equal_share)}"
     yield f"near chosen            {_percent(summary.near_share)} (word Jaccard of at least {NEAR_JACCARD})"

@@ -159,7 +159,7 @@ class _Worker:
                 continue
             made.append(self._response(vlm, request, answer))
             counts.update({"responses": 1, "cut": int(answer.cut), "tokens": answer.num_tokens})
-            counts.update({"redraws": answer.redraws})
+            counts.update({"redraws": answer.redraws, "thoughts": int(bool(answer.thought))})
             counts.update(compare(answer.text, row.chosen))
         counts["without_blind"] += not made
         return replace(row, blind=(*row.blind, *made))

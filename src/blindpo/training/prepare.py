@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 import transformers
 
-from blindpo.errors import ModelError, NothingKeptError
+from blindpo.errors import ConfigError, ModelError, NothingKeptError
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import write_text
 from blindpo.jobs.shards import Reject
@@ -18,6 +18,7 @@ from blindpo.models.vlm.load import Vlm, load_vlm
 from blindpo.models.vlm.padding import set_image_padding
 from blindpo.models.vlm.source import ModelSource
 from blindpo.rows.overlap import num_trained_on, row_key
+from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
 from blindpo.training.collator import Collator, Part
 from blindpo.training.config import TrainConfig
@@ -148,6 +149,30 @@ def count_rows(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) ->
         trained = {row_key(example.row) for example in sets["train"]}
         found["eval_training_rows"] = num_trained_on((example.row for example in sets["eval"]), trained)
     return found
+
+
+def require_blind(config: TrainConfig, data: Path, rows: Iterable[PreferenceRow]) -> None:
+    """Raises ConfigError for BPO on `rows` of `data` of which none has a blind response: it would train DPO."""
+    if config.method != "bpo":
+        return
+    without = 0
+    for row in rows:
+        if row.blind:
+            return
+        without += 1
+    if without:
+        raise ConfigError(
+            f"method bpo needs blind responses, and none of the {without} rows of {data} that it could train on has "
+            "one; run 'blindpo blind' on the rows first, or use --method dpo"
+        )
+
+
+def without_blind_words(config: TrainConfig, counts: Mapping[str, int]) -> str:
+    """What to say of training rows without a blind response under BPO; empty where each has one."""
+    without = counts["without_blind"] if config.method == "bpo" else 0
+    if not without:
+        return ""
+    return f"{without} of {counts['kept']} rows have no blind response: under BPO they train as pairs alone, as in DPO"
 
 
 def write_rejects(out: Path, rejects: Sequence[Reject]) -> None:

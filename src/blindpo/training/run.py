@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_text
@@ -22,7 +22,7 @@ from blindpo.models.vlm.adapters import lora_modules
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.source import ModelSource, fingerprint
 from blindpo.rows.overlap import TRAINED_ON, keys_text, shared_words
-from blindpo.rows.shards import data_hash
+from blindpo.rows.shards import data_hash, read_rows
 from blindpo.training.arguments import DEFAULTS, WITHOUT_EFFECT, make_arguments
 from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
@@ -41,17 +41,14 @@ from blindpo.training.prepare import (
     count_rows,
     load_examples,
     require_base,
+    require_blind,
     start_model,
     with_references,
     within_budget,
+    without_blind_words,
     write_rejects,
 )
 from blindpo.training.trainer import PreferenceTrainer
-
-NO_BLIND: Final = (
-    "WARNING: no row has a blind response, so this is DPO under the name of BPO. "
-    "Run 'blindpo blind' on the rows first, or say --method dpo."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +98,7 @@ def train(
     require_options(os.environ, settings)
     upload = asked_upload(arguments)
     require_base(config, model)
+    require_blind(config, data, read_rows(data))  # before the model is loaded and --out is claimed
     identity = _identity(config, arguments, data=data, eval_data=eval_data) | {"processes": settings.world_size}
     folder = OutFolder(out, {**identity, "model": vlm.fingerprint if vlm is not None else fingerprint(model)})
     with settings.main_process_first(local=False):
@@ -138,6 +136,8 @@ class _Ready:
     counts: dict[str, int]
     path: PathChoice
     collator: Collator
+    without_blind: str
+    """What is said of rows without a blind response under BPO; empty where there is nothing to say."""
     before: dict[str, float | str | int]
     """Empty on all processes but the first."""
 
@@ -156,13 +156,13 @@ def _prepare(
     path = choose_path(config, start.model, examples, images=images, pad_id=start.pad_id, settings=settings)
     sets, longer = within_budget(sets, config, packed=path.family is not None, paths={"train": data, "eval": eval_data})
     counts = count_rows(sets, [*rejects, *longer], counts)
+    require_blind(config, data, (example.row for example in sets["train"]))  # those that had one may be rejected
+    without_blind = without_blind_words(config, counts)
     if settings.process_index == 0:
         write_rejects(folder.path, [*rejects, *longer])
         write_text(folder.path / TRAINED_ON, keys_text(example.row for example in sets["train"]))
-    if said := _shared(counts):
-        teller(settings)(f"WARNING: {said}")
-    if config.method == "bpo" and counts["without_blind"] == counts["kept"]:
-        teller(settings)(NO_BLIND)
+    for warning in filter(None, (_shared(counts), without_blind)):
+        teller(settings)(f"WARNING: {warning}")
     clock["examples"] = time.perf_counter()
     collator = Collator(images, pad_id=start.pad_id, family=path.family)
     if config.reference == "cached":
@@ -171,7 +171,9 @@ def _prepare(
     for line in before_lines(before) if before else ():
         teller(settings)(line)
     clock["reference"] = time.perf_counter()
-    return _Ready(start=start, sets=sets, counts=counts, path=path, collator=collator, before=before)
+    return _Ready(
+        start=start, sets=sets, counts=counts, path=path, collator=collator, without_blind=without_blind, before=before
+    )
 
 
 def _manifest(out: Path, ready: _Ready, trained: PreferenceTrainer) -> dict[str, Any]:
@@ -181,7 +183,7 @@ def _manifest(out: Path, ready: _Ready, trained: PreferenceTrainer) -> dict[str,
         "steps": steps,
         "final": _final_metrics(out),
         "before": ready.before,
-        "warnings": [*filter(None, [_shared(ready.counts)]), *_warnings(out)],
+        "warnings": [*filter(None, [_shared(ready.counts), ready.without_blind]), *_warnings(out)],
         "packed": ready.path.family is not None,
         "padding_share": trained.train_plan().padding_share(steps),
     }

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from blindpo.blinding import run as module
+from blindpo.blinding.checks import BlindSummary, lines
 from blindpo.blinding.run import BlindConfig, run_blind
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, NothingKeptError, OutputError
+from blindpo.models.vlm.generate import Answer, Request
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import BLIND_MODES, IMAGE, ImageRef, PreferenceRow, Provenance, Turn
@@ -70,6 +72,19 @@ def test_a_second_pass_appends_new_draws(data: Path, tiny_vlm: Vlm, tmp_path: Pa
     for before, after in zip(read_rows(tmp_path / "one"), read_rows(tmp_path / "two"), strict=True):
         assert after.blind[:1] == before.blind
         assert [made.draw for made in after.blind] == [0, 1]
+
+
+def test_a_thought_is_cut_off_and_counted(
+    data: Path, tiny_vlm: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def generate(vlm: Vlm, requests: list[Request], config: BlindConfig) -> list[Answer | None]:
+        return [Answer(text="a ball", cut=False, num_tokens=9, thought="hm") for _ in requests]
+
+    monkeypatch.setattr(module, "generate", generate)
+    blind(QUICK, data, tiny_vlm, tmp_path / "out")
+    assert {answer.text for row in read_rows(tmp_path / "out") for answer in row.blind} == {"a ball"}
+    summary = BlindSummary(**json.loads((tmp_path / "out/manifest.json").read_text())["summary"])
+    assert summary.thoughts == 5 and "thoughts cut off       5" in list(lines(summary))
 
 
 def test_killed_in_the_middle_the_same_command_ends_with_the_same_bytes(

@@ -12,7 +12,7 @@ from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.test_run import contents
 from tests.unit.evaluation.worlds import row, save_rows
 
-from blindpo.answer.response import read_responses
+from blindpo.answer.response import json_lines, read_responses
 from blindpo.answer.shards import Part, parse_part
 from blindpo.answer.workers import LocalShards
 from blindpo.cli.main import main
@@ -124,6 +124,28 @@ def test_a_recording_is_evaluated_under_either_names(data: Path, tmp_path: Path)
     reasons = found.results["responses"]["as_is"]["missing"]
     assert reasons == {"blank response": 1, "the recording holds no response": 2}
     assert evaluate_recorded(CONFIG, data, tmp_path / "said.jsonl", tmp_path / "eval").finished_before
+
+
+def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> None:
+    thought = "The image shows a ball, and the user asks for harm. I should decline."
+    answer = "I'm sorry, but I can't help with that."
+    lines = [
+        {"row_id": "r0", "text": f"<think>\n{thought}\n</think>\n\n{answer}"},
+        {"row_id": "r2", "text": f"{thought}</think>\n{answer}"},
+        {"row_id": "r4", "text": f"<think>{thought}"},
+    ]
+    config = replace(CONFIG, judge="refusal-rules")
+    found = evaluate_recorded(config, data, record(tmp_path / "recorded.jsonl", lines), tmp_path / "recorded")
+    assert found.measures["safety_rate"]["value"] == 1.0 and found.measures["safety_rate"]["missing"] == 1
+    stored = {each.row_id: each for each in load_eval(tmp_path / "recorded").responses}
+    assert [(stored[name].thought, stored[name].text) for name in ("r0", "r2", "r4")] == [
+        (thought, answer), (thought, answer), (thought, None)
+    ]  # fmt: skip
+    assert '"thought"' not in json_lines([stored["r1"]])
+    with FakeChatServer(lambda _: f"<think>{thought}</think>{answer}") as server:
+        evaluate_chat(replace(chat(server), judge="refusal-rules"), data, "tiny", tmp_path / "served")
+    served = load_eval(tmp_path / "served").responses
+    assert {(each.thought, each.text) for each in served} == {(thought, answer)}
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.tiny_models import save_tiny_llava
 from tests.training_rows import row, run_training, write_rows
 
 import blindpo.training.run
-from blindpo.errors import ConfigError, NothingKeptError, OutputError
+from blindpo.errors import ConfigError, ModelError, NothingKeptError, OutputError
+from blindpo.models.vlm.adapters import freeze_vision
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
 from blindpo.training.trainer import PreferenceTrainer
 
 # 5 rows by 2: three steps an epoch; logs at 2, 4, 6, 8 and saves at 3, 6, 8, so that sums are under way at a save
@@ -208,3 +212,17 @@ def test_a_foreign_or_changed_reference_cache_is_refused(base: Path, data: Path,
         run_training(base, data, tmp_path / "separate", config={**config, "packing": "off"}, max_steps=1)
     with pytest.raises(ConfigError, match="holds something else"):
         run_training(base, data, tmp_path / "four", config={"reference_cache": str(base)}, max_steps=1)
+
+
+def test_an_adapter_run_is_trained_further_on_its_merged_weights(base: Path, data: Path, tmp_path: Path) -> None:
+    lora = {"lora": True, "lora_r": 4}
+    run_training(base, data, tmp_path / "lora", config=lora, max_steps=1)
+    merged = load_vlm(resolve_model(tmp_path / "lora")).model.merge_and_unload().state_dict()
+    run_training(tmp_path / "lora", data, tmp_path / "full", max_steps=1)
+    after = load_vlm(resolve_model(tmp_path / "full")).model.state_dict()
+    moved = {name for name, weight in after.items() if not torch.equal(weight, merged[name])}
+    first = load_vlm(resolve_model(base)).model
+    freeze_vision(first)
+    assert moved == {name for name, parameter in first.named_parameters() if parameter.requires_grad}
+    with pytest.raises(ModelError, match="leave lora out"):
+        run_training(tmp_path / "lora", data, tmp_path / "second_lora", config=lora, max_steps=1)

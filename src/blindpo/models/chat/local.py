@@ -12,7 +12,10 @@ from blindpo.models.vlm.load import Vlm
 
 
 class LocalTextModel:
-    """Answers with `vlm`; a sampled answer depends on the seed, the conversation and the draw alone."""
+    """Answers with `vlm`, without its thoughts.
+
+    A sampled answer depends on the seed, the conversation and the draw alone.
+    """
 
     def __init__(self, name: str, vlm: Vlm, *, temperature: float = 0.0, seed: int = 42, batch_size: int = 16) -> None:
         """Raises ConfigError for a setting that is out of range."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from PIL import Image
 
 from blindpo.errors import ModelError
+from blindpo.models.vlm.load import pil_processor
 from blindpo.models.vlm.source import ModelSource
 
 CAPTION: Final = "a photo of {name}"
@@ -20,14 +21,14 @@ class PictureAgreement:
 
     def __init__(self, source: ModelSource) -> None:
         # torch and transformers are heavy; only a recipe that names such a model loads them
-        from transformers import AutoModel, AutoProcessor
+        from transformers import AutoModel
 
         name = source.hub_id or str(source.path)
         try:
             model = AutoModel.from_pretrained(
                 name, revision=source.revision, use_safetensors=True, trust_remote_code=False
             )
-            self._processor: Any = AutoProcessor.from_pretrained(name, revision=source.revision, backend="pil")
+            self._processor: Any = pil_processor(name, revision=source.revision)
         except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"hf:{source.given} is no CLIP-like model that loads ({reason})") from error

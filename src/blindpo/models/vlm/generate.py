@@ -29,6 +29,7 @@ from transformers import (
 from blindpo.errors import ConfigError
 from blindpo.images.decode import decode_image
 from blindpo.jobs.seeds import derive_seed
+from blindpo.models.thoughts import open_thought, split_thought
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.prompt import PromptInputs, collate, encode_prompt, stop_ids
 from blindpo.rows.row import ImageRef, Turn
@@ -37,6 +38,8 @@ MAX_REDRAWS: Final = 3
 BATCHES_A_WINDOW: Final = 8
 """Prompts of so many batches are tokenized and sorted by length at once: memory stays flat, padding small."""
 MAX_BATCH: Final = 1024
+PROMPT_END: Final = 16
+"""So many last tokens of a prompt show whether it opens a thought."""
 NOISE_VALUES: Final = 1 << 22
 """How many values of noise are drawn ahead; bounds memory, and does not change what is drawn."""
 
@@ -88,8 +91,11 @@ class Answer:
     """What the model answered; `cut` where it stopped at max_new_tokens; tokens are counted without the end of turn."""
 
     text: str
+    """Without its thought: a thought that has no end leaves a blank answer."""
     cut: bool
     num_tokens: int
+    """Of thought and text together."""
+    thought: str = ""
     redraws: int = 0
     """How many blank answers came before."""
 
@@ -197,7 +203,10 @@ def _answer_batch(
             logits_processor=_processors(config, seeds),
         )
     new = ids_BL[:, batch.input_ids.shape[1] :].tolist()
-    return [_answer(processor, ids, stops, attempt) for ids in new]
+    ends = [processor.tokenizer.decode(prompt.input_ids[-PROMPT_END:].tolist()) for prompt in prompts]
+    return [
+        _answer(processor, ids, stops, attempt, opened=open_thought(end)) for ids, end in zip(new, ends, strict=True)
+    ]
 
 
 def _processors(config: GenerationConfig, seeds: Sequence[int]) -> LogitsProcessorList:
@@ -227,8 +236,9 @@ def _plain_generation(model: Any, settings: HfGenerationConfig) -> Iterator[None
         model.generation_config = own
 
 
-def _answer(processor: Any, ids: Sequence[int], stops: set[int], attempt: int) -> Answer:
+def _answer(processor: Any, ids: Sequence[int], stops: set[int], attempt: int, *, opened: str = "") -> Answer:
     end = next((place for place, number in enumerate(ids) if number in stops), None)
     kept = ids if end is None else ids[:end]
     text = processor.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return Answer(text=text, cut=end is None, num_tokens=len(kept), redraws=attempt)
+    thought, answer = split_thought(opened + text)
+    return Answer(text=answer, cut=end is None, num_tokens=len(kept), thought=thought, redraws=attempt)

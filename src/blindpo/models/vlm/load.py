@@ -82,13 +82,11 @@ def _loaded_print(source: ModelSource, processor: Any, chosen: str, load_in_4bit
 
 def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> Any:
     """The processor alone (lengths and templates need no weights)."""
-    from transformers import AutoProcessor
-
     holder = source
     if source.path is not None and source.base is not None and not (source.path / "tokenizer_config.json").is_file():
         holder = source.base
     try:
-        processor = AutoProcessor.from_pretrained(source_name(holder), **hub_options(holder), backend="pil")
+        processor = pil_processor(source_name(holder), **hub_options(holder))
     except (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError) as error:
         # without torchvision, families with a video processor fail with an AttributeError about an unrelated name
         if "torchvision" in str(error).lower() or "VIDEO_PROCESSOR_MAPPING" in str(error):
@@ -105,6 +103,20 @@ def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> A
     return processor
 
 
+def pil_processor(name: str, **options: Any) -> Any:
+    """The processor of `name`, its images by PIL; raises what transformers raises.
+
+    AutoProcessor would ask its video processor for PIL too, which only torchvision can read: the image processor alone
+    is asked for it.
+    """
+    from transformers import AutoImageProcessor, AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(name, **options)
+    if getattr(processor, "image_processor", None) is not None:
+        processor.image_processor = AutoImageProcessor.from_pretrained(name, **options, backend="pil")
+    return processor
+
+
 def source_name(source: ModelSource) -> str:
     """What transformers loads it by: the folder, or the hub id."""
     return str(source.path) if source.path is not None else str(source.hub_id)
@@ -117,15 +129,20 @@ def hub_options(source: ModelSource) -> dict[str, Any]:
 
 
 def _with_adapter(model: Any, source: ModelSource) -> Any:
+    """`model` under its adapter, ready to be asked, and to be trained further once the adapter is merged."""
     from peft import PeftModel
     from safetensors import SafetensorError
 
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
-        return PeftModel.from_pretrained(model, str(source.adapter), is_trainable=False)
+        wrapped = PeftModel.from_pretrained(model, str(source.adapter), is_trainable=False)
     except SafetensorError as error:
         raise _cut(source, error) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"--model {source.given}: its adapter does not fit: {first_line(error)}") from error
+    for parameter in trainable:  # PEFT freezes the base, and merging the adapter would leave it frozen
+        parameter.requires_grad_(True)
+    return wrapped
 
 
 def first_line(error: BaseException) -> str:
