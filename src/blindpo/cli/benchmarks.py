@@ -24,8 +24,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.data is not None and not args.data.is_dir():
         raise SourceError(f"--data {args.data} is not a folder; give the one that holds a folder for each benchmark")
-    found = list_benchmarks(args.data)
-    emit({"benchmarks": found}, "\n".join(map(_words, found)), as_json=args.json)
+    cards = list_benchmarks(args.data)
+    emit({"benchmarks": cards}, "\n".join(map(_words, cards)), as_json=args.json)
     return 0
 
 

@@ -164,6 +164,13 @@ class Download:
         """The content of a JSON file."""
         return self.parsed(name, json.loads, "JSON")
 
+    def json_list(self, name: str) -> list[Any]:
+        """The content of a JSON file that holds a list. Raises SourceError where it holds anything else."""
+        content = self.json(name)
+        if not isinstance(content, list):
+            raise SourceError(f"{self.folder / name} is no JSON list; {self.fetch}")
+        return content
+
     def csv(self, name: str, *columns: str) -> list[dict[str, str | None]]:
         """The records of a CSV file that has at least `columns`."""
         return list(self.parsed(name, lambda data: _csv(data, columns), "CSV"))

@@ -19,7 +19,7 @@ from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import count_rows, read_rows
 
 Size = tuple[int, int]
-"""Width and height of a picture, in pixels."""
+"""Width and height of an image, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(slots=True)
 class CheckSummary:
-    """What a check found."""
+    """Counts, and all findings of a check."""
 
     rows: int = 0
     sound: int = 0
@@ -62,22 +62,22 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
     decoded: dict[str, Violation | Size] = {}
     with progress(count_rows(data), "check") as bar:
         for row in read_rows(data):
-            found = [*violations(row), *_images(row, decoded)]
+            broken = [*violations(row), *_images(row, decoded)]
             seen[row.row_id] += 1
             if seen[row.row_id] > 1:
-                found.append(Violation("unique_id", "row_id", "another row has this id"))
-            if measure and not found:
-                found = _measured(row, measure, summary.lengths, decoded)
+                broken.append(Violation("unique_id", "row_id", "another row has this id"))
+            if measure and not broken:
+                broken = _measured(row, measure, summary.lengths, decoded)
             summary.rows += 1
-            summary.sound += not found
-            summary.findings += [Finding(row.row_id, v.field, v.name, v.reason) for v in found]
+            summary.sound += not broken
+            summary.findings += [Finding(row.row_id, v.field, v.name, v.reason) for v in broken]
             bar.update(1)
     return summary
 
 
 def _images(row: PreferenceRow, decoded: dict[str, Violation | Size]) -> list[Violation]:
-    """What is wrong with the row's pictures; `decoded` keeps the size of each sound one, so none is decoded twice."""
-    found = []
+    """What is wrong with the row's images; `decoded` keeps the size of each sound one, so none is decoded twice."""
+    broken = []
     for image in row.images:
         key = image.sha256
         if key not in decoded:
@@ -85,10 +85,10 @@ def _images(row: PreferenceRow, decoded: dict[str, Violation | Size]) -> list[Vi
                 decoded[key] = decode_image(image.data).size
             except RowError as error:
                 decoded[key] = Violation("image", "images", error.reason)
-        known = decoded[key]
-        if isinstance(known, Violation):
-            found.append(known)
-    return found
+        size = decoded[key]
+        if isinstance(size, Violation):
+            broken.append(size)
+    return broken
 
 
 def _measured(

@@ -2,7 +2,7 @@
 
 Each figure as SVG and PNG, and the numbers behind them in `figures.json`. Drawn with matplotlib (extra
 `blindpo[figures]`): its fonts come with it and letters are written as outlines, so the same rows and version give the
-same bytes on any machine. Figures hold counts and names of categories; no text of a row, no picture, no entity.
+same bytes on any machine. Figures hold counts and names of categories; no text of a row, no image, no entity.
 """
 
 import math
@@ -33,8 +33,8 @@ STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def draw_figures(found: Profile, folder: Path) -> list[Path]:
-    """Write all figures that `found` has data for to `folder`. Raises ConfigError, OutputError."""
+def draw_figures(data: Profile, folder: Path) -> list[Path]:
+    """Write all figures that `data` has data for to `folder`. Raises ConfigError, OutputError."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -46,14 +46,14 @@ def draw_figures(found: Profile, folder: Path) -> list[Path]:
         raise OutputError(f"--figures {folder} cannot be made ({error.strerror}); give a folder") from error
     paper = PAPER[-1]
     drawers: dict[str, tuple[bool, Callable[[Any], None]]] = {
-        "turns": (True, lambda axes: _shares(axes, "User turns", found.turns, paper.turns)),
-        "entity_types": (True, lambda axes: _shares(axes, "Entity types", _types(found), paper.entity_types)),
-        "instruction_tokens": (bool(found.instruction_lengths), lambda axes: _lengths(
-            axes, "Tokens an instruction", found.instruction_lengths, paper.tokens_per_instruction)),
-        "conversation_tokens": (bool(found.conversation_lengths), lambda axes: _lengths(
-            axes, "Tokens a conversation", found.conversation_lengths, paper.tokens_per_conversation)),
-        "categories": (any(found.categories), lambda axes: _sunburst(axes, found.categories)),
-        "funnel": (bool(found.funnel), lambda axes: _funnel(axes, found.funnel)),
+        "turns": (True, lambda axes: _shares(axes, "User turns", data.turns, paper.turns)),
+        "entity_types": (True, lambda axes: _shares(axes, "Entity types", _types(data), paper.entity_types)),
+        "instruction_tokens": (bool(data.instruction_lengths), lambda axes: _lengths(
+            axes, "Tokens an instruction", data.instruction_lengths, paper.tokens_per_instruction)),
+        "conversation_tokens": (bool(data.conversation_lengths), lambda axes: _lengths(
+            axes, "Tokens a conversation", data.conversation_lengths, paper.tokens_per_conversation)),
+        "categories": (any(data.categories), lambda axes: _sunburst(axes, data.categories)),
+        "funnel": (bool(data.funnel), lambda axes: _funnel(axes, data.funnel)),
     }  # fmt: skip
     written = []
     with matplotlib.rc_context(STYLE):
@@ -62,7 +62,7 @@ def draw_figures(found: Profile, folder: Path) -> list[Path]:
                 figure = Figure(figsize=(6.4, 6.4) if name == "categories" else (6.4, 3.4), layout="constrained")
                 draw(figure.add_subplot())
                 written += _save(figure, folder / name)
-    write_json(folder / "figures.json", numbers(found))
+    write_json(folder / "figures.json", numbers(data))
     return [*written, folder / "figures.json"]
 
 
@@ -74,10 +74,10 @@ def _save(figure: Any, path: Path) -> list[Path]:
     return list(targets)
 
 
-def _types(found: Profile) -> dict[str, int]:
+def _types(data: Profile) -> dict[str, int]:
     """In the paper's order; what has no type last, and only where there is such."""
-    counts = {name: found.entity_types.get(name, 0) for name in ENTITIES}
-    unknown = found.entity_types.get(UNKNOWN, 0)
+    counts = {name: data.entity_types.get(name, 0) for name in ENTITIES}
+    unknown = data.entity_types.get(UNKNOWN, 0)
     return {**counts, UNKNOWN: unknown} if unknown else counts
 
 

@@ -141,9 +141,9 @@ def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
     return (("source", stages[0][1]), *((name, out) for name, _, out in stages)) if stages else ()
 
 
-def numbers(found: Profile) -> dict[str, Any]:
+def numbers(data: Profile) -> dict[str, Any]:
     """What the figures show and the paper's numbers beside it, as JSON."""
-    return {one.name: _numbers(one) for one in (found, *PAPER)}
+    return {one.name: _numbers(one) for one in (data, *PAPER)}
 
 
 def _numbers(one: Profile) -> dict[str, Any]:
@@ -165,19 +165,19 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def comparison(found: Profile) -> list[tuple[str, str, str]]:
+def comparison(data: Profile) -> list[tuple[str, str, str]]:
     """Rows of a table: what, this data, the paper (train and test together)."""
     paper = PAPER[-1]
     lines: list[tuple[str, float | None, float | None]] = [
-        ("instructions before filtering", found.before_filtering, paper.before_filtering),
-        ("instructions", found.instructions, paper.instructions),
-        ("responses", found.responses, paper.responses),
-        ("distinct images", found.distinct_images, paper.distinct_images),
-        ("tokens per instruction", _rounded(found.tokens_per_instruction), paper.tokens_per_instruction),
-        ("tokens per conversation", _rounded(found.tokens_per_conversation), paper.tokens_per_conversation),
-        ("share with history", _rounded(found.share_with_history, 4), paper.share_with_history),
-        *((f"turns: {name}", found.turns.get(name, 0), paper.turns[name]) for name in TURNS),
-        *((f"entities: {name}", found.entity_types.get(name, 0), paper.entity_types[name]) for name in ENTITIES),
+        ("instructions before filtering", data.before_filtering, paper.before_filtering),
+        ("instructions", data.instructions, paper.instructions),
+        ("responses", data.responses, paper.responses),
+        ("distinct images", data.distinct_images, paper.distinct_images),
+        ("tokens per instruction", _rounded(data.tokens_per_instruction), paper.tokens_per_instruction),
+        ("tokens per conversation", _rounded(data.tokens_per_conversation), paper.tokens_per_conversation),
+        ("share with history", _rounded(data.share_with_history, 4), paper.share_with_history),
+        *((f"turns: {name}", data.turns.get(name, 0), paper.turns[name]) for name in TURNS),
+        *((f"entities: {name}", data.entity_types.get(name, 0), paper.entity_types[name]) for name in ENTITIES),
     ]
     return [(name, _words(ours), _words(theirs)) for name, ours, theirs in lines]
 

@@ -1,8 +1,8 @@
 """FigStep's SafeBench (Gong et al., AAAI 2025, https://arxiv.org/abs/2311.05608): a request as typography in an image.
 
 Layout as in its repository: `data/question/safebench.csv` (tiny: `SafeBench-Tiny.csv`) with category_id, task_id and
-category_name; pictures `data/images/SafeBench/query_ForbidQI_CATEGORY_TASK_6.png`. The one text that goes with every
-picture is read from `src/generate_prompts.py` of the repository, not copied here.
+category_name; images `data/images/SafeBench/query_ForbidQI_CATEGORY_TASK_6.png`. The one text that goes with every
+image is read from `src/generate_prompts.py` of the repository, not copied here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ CODE: Final = "src/generate_prompts.py"
 _OPENING: Final = "The image shows"
 _FETCH: Final = (
     "clone https://github.com/ThuCCSLab/FigStep into DIR (data/question, data/images, src/generate_prompts.py) "
-    "and unpack the archive of pictures where data/images/SafeBench holds one"
+    "and unpack the archive of images where data/images/SafeBench holds one"
 )
 
 
@@ -49,22 +49,22 @@ class FigStep(ItemBenchmark):
         """(root, the one text, record) each."""
         root = download.root("question")
         texts = long_texts(download.read(download.first(CODE)).decode(), where=CODE, at_least=100)
-        found = [text for text in texts if text.startswith(_OPENING)]
-        if len(found) != 1:
+        prompts = [text for text in texts if text.startswith(_OPENING)]
+        if len(prompts) != 1:
             raise SourceError(
-                f"{download.folder / CODE} holds {len(found)} texts that open as the prompt; {download.fetch}"
+                f"{download.folder / CODE} holds {len(prompts)} texts that open as the prompt; {download.fetch}"
             )
         lines = download.csv(f"{root}{self.table}", "category_id", "task_id")
-        return [(root, found[0], line) for line in lines]
+        return [(root, prompts[0], line) for line in lines]
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
         """One item per line."""
-        root, text, found = record
-        place = f"{text_of(found, 'category_id')}_{text_of(found, 'task_id')}"
+        root, text, line = record
+        task = f"{text_of(line, 'category_id')}_{text_of(line, 'task_id')}"
         yield Item(
-            item_id=place,
+            item_id=task,
             text=text,
-            images=(f"{root}{self.images}/query_ForbidQI_{place}_6.png",),
+            images=(f"{root}{self.images}/query_ForbidQI_{task}_6.png",),
             label="harmful",
-            categories=words_of(found, "category_name"),
+            categories=words_of(line, "category_name"),
         )

@@ -1,7 +1,7 @@
 """MM-SafetyBench (Liu et al., ECCV 2024, https://arxiv.org/abs/2311.17600): 13 scenarios by three kinds of image.
 
 Layout as in its repository: `data/processed_questions/SCENARIO.json` and `data/imgs/SCENARIO/{SD,SD_TYPO,TYPO}/N.jpg`
-(the pictures come as a zip from a drive). SD is asked with "Rephrased Question(SD)", the other two with "Rephrased
+(the images come as a zip from a drive). SD is asked with "Rephrased Question(SD)", the other two with "Rephrased
 Question". The text-only baseline, as others run it, asks "Changed Question" without an image. The tiny split takes
 the ids of `TinyVersion_ID_List.json`.
 """
@@ -26,7 +26,7 @@ government."""
 NUM_SCENARIOS: Final = 13
 _FETCH: Final = (
     "clone https://github.com/isXinLiu/MM-SafetyBench at revision b80eedea3db312c09ded2082813390f68e750ef3 into DIR "
-    "and unpack its pictures (the link is in its README) to DIR/data/imgs"
+    "and unpack its images (the link is in its README) to DIR/data/imgs"
 )
 
 
@@ -54,13 +54,13 @@ class MMSafetyBench(ItemBenchmark):
     def files(self, download: Download) -> list[str]:
         """One JSON file a scenario, and the tiny split's list."""
         root = download.root("processed_questions")
-        found = download.glob(f"{root}processed_questions/*.json")
-        if len(found) != NUM_SCENARIOS:
+        names = download.glob(f"{root}processed_questions/*.json")
+        if len(names) != NUM_SCENARIOS:
             raise SourceError(
-                f"{download.folder / root / 'processed_questions'} holds {len(found)} of the {NUM_SCENARIOS} "
+                f"{download.folder / root / 'processed_questions'} holds {len(names)} of the {NUM_SCENARIOS} "
                 f"scenario files; {download.fetch}"
             )
-        return [*found, download.first("TinyVersion_ID_List.json")] if self.tiny else found
+        return [*names, download.first("TinyVersion_ID_List.json")] if self.tiny else names
 
     def records(self, download: Download) -> Sequence[Any]:
         """(root, scenario, id, question) of each question, in the order of the files."""

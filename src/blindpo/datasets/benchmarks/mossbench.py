@@ -40,19 +40,19 @@ class MossBench(ItemBenchmark):
     def records(self, download: Download) -> Sequence[Any]:
         """(root, number, record) each."""
         root = download.root("images_information")
-        found = download.json(f"{root}{_INFORMATION}")
-        if not isinstance(found, dict):
+        content = download.json(f"{root}{_INFORMATION}")
+        if not isinstance(content, dict):
             raise SourceError(f"{download.folder / root / _INFORMATION} is no JSON object; {download.fetch}")
-        return [(root, key, record) for key, record in found.items()]
+        return [(root, key, record) for key, record in content.items()]
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
         """One item per record."""
-        root, key, found = record
-        metadata = found.get("metadata") if isinstance(found, Mapping) else None
+        root, key, fields = record
+        metadata = fields.get("metadata") if isinstance(fields, Mapping) else None
         yield Item(
             item_id=str(key),
-            text=text_of(found, "question"),
-            images=(f"{root}{text_of(found, 'image')}",),
+            text=text_of(fields, "question"),
+            images=(f"{root}{text_of(fields, 'image')}",),
             label="harmless",
             categories=words_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
         )

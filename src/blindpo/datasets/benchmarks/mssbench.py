@@ -1,7 +1,7 @@
 """MSSBench, chat part (Zhou et al., ICLR 2025, https://arxiv.org/abs/2410.06172): a query, a safe and an unsafe image.
 
 Layout as the published code reads it: `combine.json` (`combined.json` in the hub's copy) with "chat" records
-{safe_image_path, unsafe_image_path, intent, queries, Type}, pictures in `chat/`. The published code puts a first-person
+{safe_image_path, unsafe_image_path, intent, queries, Type}, images in `chat/`. The published code puts a first-person
 instruction before every query; where `utils/prompts.py` of the code lies in DIR, it is read from there, and without it
 the queries are asked bare, which `mssbench/official` refuses.
 """
@@ -49,8 +49,8 @@ class MssBench(ItemBenchmark):
 
     def records(self, download: Download) -> Sequence[Any]:
         """The chat records, each with the published instruction's text ("" where it is not there)."""
-        found = download.json(self.files(download)[0])
-        chat = found.get("chat") if isinstance(found, dict) else None
+        content = download.json(self.files(download)[0])
+        chat = content.get("chat") if isinstance(content, dict) else None
         if not isinstance(chat, list):
             raise SourceError(f"{download.folder / self.files(download)[0]} holds no list 'chat'; {download.fetch}")
         prefix = ""
@@ -60,21 +60,21 @@ class MssBench(ItemBenchmark):
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
         """Two items per query."""
-        found, prefix = record
-        queries = found.get("queries") if isinstance(found, dict) else None
+        fields, prefix = record
+        queries = fields.get("queries") if isinstance(fields, dict) else None
         if not isinstance(queries, list) or not queries:
             raise RowError("the field 'queries' is no list of texts", field="queries")
-        for place, query in enumerate(queries):
+        for position, query in enumerate(queries):
             if not isinstance(query, str) or not query.strip():
                 raise RowError("a query is blank or no text", field="queries")
             for side, key, label in _SIDES:
                 yield Item(
-                    item_id=f"{number}-{place}-{side}",
+                    item_id=f"{number}-{position}-{side}",
                     text=prefix + query,
-                    images=(f"chat/{text_of(found, key)}",),
+                    images=(f"chat/{text_of(fields, key)}",),
                     label=label,
-                    categories=words_of(found, "Type"),
-                    pair=f"{number}-{place}",
+                    categories=words_of(fields, "Type"),
+                    pair=f"{number}-{position}",
                     cluster=str(number),
                     subset=side,
                     meta={"prefix": sha256(prefix.encode()).hexdigest() if prefix else None},

@@ -1,7 +1,7 @@
 """MSTS (Rottger et al., https://arxiv.org/abs/2501.10057): unsafe only as image and text together, in two phrasings.
 
 Layout as in its repository: `data/prompts/english_multimodal.csv` with case_id, prompt_text, prompt_type,
-unsafe_image_id and the hazard columns; pictures `data/unsafe_images/ID.jpg` or `.png`, which its script downloads.
+unsafe_image_id and the hazard columns; images `data/unsafe_images/ID.jpg` or `.png`, which its script downloads.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,17 +41,17 @@ class Msts(ItemBenchmark):
         return [(root, line) for line in download.csv(f"{root}{_TABLE}", "prompt_text", "unsafe_image_id")]
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
-        """One item per line; both phrasings of a case share the picture."""
-        root, found = record
-        image = text_of(found, "unsafe_image_id")
+        """One item per line; both phrasings of a case share the image."""
+        root, line = record
+        image = text_of(line, "unsafe_image_id")
         stem = f"{root}unsafe_images/{image}"
-        own = next((str(found[key]) for key in ("case_id", "prompt_id") if found.get(key)), str(number))
+        own = next((str(line[key]) for key in ("case_id", "prompt_id") if line.get(key)), str(number))
         yield Item(
             item_id=own,
-            text=text_of(found, "prompt_text"),
+            text=text_of(line, "prompt_text"),
             images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),
             label="harmful",
-            categories=words_of(found, "hazard_category", "hazard_subcategory", "prompt_type"),
+            categories=words_of(line, "hazard_category", "hazard_subcategory", "prompt_type"),
             cluster=image,
-            subset=found.get("prompt_type"),
+            subset=line.get("prompt_type"),
         )

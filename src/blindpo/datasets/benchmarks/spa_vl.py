@@ -50,7 +50,7 @@ class SpaVl(ItemBenchmark):
         return download.parquet(*self.files(download))
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
-        """One item per record; the picture lies inside the file."""
+        """One item per record; the image lies inside the file."""
         image = record.get("image") if isinstance(record, dict) else None
         data = image.get("bytes") if isinstance(image, dict) else None
         if not isinstance(data, bytes) or not data:

@@ -1,6 +1,6 @@
 """VLGuard's test split (Zong et al., ICML 2024, https://arxiv.org/abs/2402.02207).
 
-Layout as its published code reads it: `test.json`, pictures under `test/`. An unsafe picture has one instruction; a
+Layout as its published code reads it: `test.json`, images under `test/`. An unsafe image has one instruction; a
 safe one has a safe and an unsafe instruction (subsets unsafes, safe_safes, safe_unsafes): the same image under two
 texts, so these are no pairs in our sense (same text, two images).
 """
@@ -11,7 +11,7 @@ from typing import Any, Final
 from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
-from blindpo.errors import RowError, SourceError
+from blindpo.errors import RowError
 from blindpo.rows.row import Label
 
 _SAFE: Final[dict[str, tuple[str, Label]]] = {
@@ -42,11 +42,8 @@ class VlGuard(ItemBenchmark):
         return [download.first("test.json", "data/test.json")]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """The list of pictures."""
-        found = download.json(self.files(download)[0])
-        if not isinstance(found, list):
-            raise SourceError(f"{download.folder / self.files(download)[0]} is no JSON list; {download.fetch}")
-        return found
+        """The list of images."""
+        return download.json_list(self.files(download)[0])
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
         """One item per instruction."""

@@ -1,7 +1,7 @@
 """VLSBench (Hu et al., https://arxiv.org/abs/2411.19939): the risk stands in the image and does not leak into the text.
 
 Layout as the hub's card and public loaders give it: `data.json` with instruction_id, instruction, image_path,
-category, sub_category; pictures in `imgs/` (from imgs.tar).
+category, sub_category; images in `imgs/` (from imgs.tar).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,6 @@ from typing import Any
 from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
-from blindpo.errors import SourceError
 
 
 class VlsBench(ItemBenchmark):
@@ -38,19 +37,16 @@ class VlsBench(ItemBenchmark):
     def records(self, download: Download) -> Sequence[Any]:
         """(root, record) each."""
         root = download.root("data.json")
-        found = download.json(f"{root}data.json")
-        if not isinstance(found, list):
-            raise SourceError(f"{download.folder / root / 'data.json'} is no JSON list; {download.fetch}")
-        return [(root, record) for record in found]
+        return [(root, record) for record in download.json_list(f"{root}data.json")]
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
         """One item per record."""
-        root, found = record
-        name = text_of(found, "image_path").rsplit("/", 1)[-1]
+        root, fields = record
+        name = text_of(fields, "image_path").rsplit("/", 1)[-1]
         yield Item(
-            item_id=str(found.get("instruction_id", number)),
-            text=text_of(found, "instruction"),
+            item_id=str(fields.get("instruction_id", number)),
+            text=text_of(fields, "instruction"),
             images=(f"{root}imgs/{name}",),
             label="harmful",
-            categories=words_of(found, "category", "sub_category"),
+            categories=words_of(fields, "category", "sub_category"),
         )

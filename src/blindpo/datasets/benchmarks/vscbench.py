@@ -1,7 +1,7 @@
 """VSCBench, image-centric part (Geng et al., ACL 2025 Findings, https://arxiv.org/abs/2505.20362).
 
 Layout as its published code reads it: `vscbench_image_centric.xlsx` with Prompt, Category, safe_img_0..2 and
-unsafe_img_0..2; pictures in `vscbench_image_centric_images/CATEGORY/`. Each prompt is asked with six pictures, so a
+unsafe_img_0..2; images in `vscbench_image_centric_images/CATEGORY/`. Each prompt is asked with six images, so a
 prompt is one pair_id of three harmless and three harmful rows.
 """
 
@@ -49,10 +49,10 @@ class VscBench(ItemBenchmark):
         """Six items per prompt."""
         category, prompt = text_of(record, "Category"), text_of(record, "Prompt")
         for side, label in _SIDES.items():
-            for place in range(NUM_IMAGES):
-                name = text_of(record, f"{side}_img_{place}")
+            for n in range(NUM_IMAGES):
+                name = text_of(record, f"{side}_img_{n}")
                 yield Item(
-                    item_id=f"{number}-{side}-{place}",
+                    item_id=f"{number}-{side}-{n}",
                     text=prompt,
                     images=(f"vscbench_image_centric_images/{category}/{name}",),
                     label=label,

@@ -184,7 +184,7 @@ def _turns(record: Mapping[str, Any], field: str) -> tuple[tuple[Turn, ...], str
     if not all(map(str.strip, texts)):
         raise RowError("empty-turn: a turn is blank", field=field)
     if TAG in text:
-        raise RowError(f"image-tag: the text holds {TAG}, which a model would take for a picture", field=field)
+        raise RowError(f"image-tag: the text holds {TAG}, which a model would take for an image", field=field)
     turns = tuple(Turn(role=role, content=(part,)) for role, part in zip(roles[:-1], texts[:-1], strict=True))
     return turns, texts[-1]
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, overload
 
@@ -63,7 +63,6 @@ class JsonLines(Sequence[Any]):
         self._files = [(path, stem_of(path, root)) for path in paths]
         counts = [sum(1 for _ in read_lines(path, stem)) for path, stem in self._files]
         self._length = sum(counts)
-        self._ends = list(accumulate(counts))
         self._next = 0
         self._lines = self.stream()
 
