@@ -30,7 +30,7 @@ from blindpo.rows.shards import read_shard
 
 SHARD_RECORDS: Final = 64
 REJECTS: Final = "rejects.jsonl"
-STAGE: Final = "import"
+_STAGE: Final = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,7 @@ class _Importer:
                 # a broken image is not what the next download is to be held against
                 self.download.seen = before
                 row_id = error.row_id or self._record_id(number)
-                rejects.append(Reject(row_id=row_id, field=error.field, reason=error.reason, stage=STAGE))
+                rejects.append(Reject(row_id=row_id, field=error.field, reason=error.reason, stage=_STAGE))
             else:
                 rows += kept
                 if kept:
@@ -219,13 +219,13 @@ def _identity(
     hashes = dict(sorted(download.seen.items()))
     if source.card:
         return {
-            "command": STAGE,
+            "command": _STAGE,
             "benchmark": source.name,
             "only": sorted(only),
             "source": hashes,
             "records": num_records,
         }
-    return {"command": STAGE, "format": source.name, "source": hashes, "images": _listing(download.images, out)}
+    return {"command": _STAGE, "format": source.name, "source": hashes, "images": _listing(download.images, out)}
 
 
 def _listing(images: Path | None, out: Path) -> dict[str, object] | None:
@@ -315,5 +315,5 @@ def _free(out: Path) -> None:
         return
     with contextlib.suppress(ValueError), path.open(encoding="utf-8") as file:
         first = json.loads(file.readline())
-        if isinstance(first, dict) and first.get("stage") == STAGE:
+        if isinstance(first, dict) and first.get("stage") == _STAGE:
             path.unlink()

@@ -18,7 +18,7 @@ from blindpo.rows.checks import Violation, violations
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import count_rows, read_rows
 
-Size = tuple[int, int]
+ImageSize = tuple[int, int]
 """Width and height of an image, in pixels."""
 
 
@@ -59,7 +59,7 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
     summary = CheckSummary(limit=max_length)
     measure = _measurer(model, summary) if model else None
     seen: Counter[str] = Counter()
-    decoded: dict[str, Violation | Size] = {}
+    decoded: dict[str, Violation | ImageSize] = {}
     with progress(count_rows(data), "check") as bar:
         for row in read_rows(data):
             broken = [*violations(row), *_images(row, decoded)]
@@ -75,7 +75,7 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
     return summary
 
 
-def _images(row: PreferenceRow, decoded: dict[str, Violation | Size]) -> list[Violation]:
+def _images(row: PreferenceRow, decoded: dict[str, Violation | ImageSize]) -> list[Violation]:
     """What is wrong with the row's images; `decoded` keeps the size of each sound one, so none is decoded twice."""
     broken = []
     for image in row.images:
@@ -92,8 +92,8 @@ def _images(row: PreferenceRow, decoded: dict[str, Violation | Size]) -> list[Vi
 
 
 def _measured(
-    row: PreferenceRow, measure: Callable[[PreferenceRow, Sequence[Size]], int], lengths: dict[str, int],
-    decoded: Mapping[str, Violation | Size],
+    row: PreferenceRow, measure: Callable[[PreferenceRow, Sequence[ImageSize]], int], lengths: dict[str, int],
+    decoded: Mapping[str, Violation | ImageSize],
 ) -> list[Violation]:  # fmt: skip
     known = [decoded[image.sha256] for image in row.images]
     try:
@@ -103,7 +103,7 @@ def _measured(
     return []
 
 
-def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow, Sequence[Size]], int]:
+def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow, Sequence[ImageSize]], int]:
     """A function from row to token length; fills in the model's own limit where none was given."""
     # The processor is heavy to import and only this path needs it.
     from blindpo.models.vlm.lengths import RowLengths

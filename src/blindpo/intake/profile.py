@@ -19,7 +19,7 @@ from blindpo.rows.shards import read_rows
 ENTITY_NAMES: Final = {"PER": "people", "LOC": "locations", "ORG": "organisations", "MISC": "others"}
 ENTITIES: Final = ("people", "organisations", "locations", "others")
 TURNS: Final = ("1", "2", "3", "4", "5 or more")
-UNKNOWN: Final = "unknown"
+UNKNOWN_NAME: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Profile:
     """Steps of the build and what was left after each, where the folder says."""
 
 
-PAPER: Final = (
+PAPER_PROFILES: Final = (
     Profile(
         name="MMSafe-PO train",
         instructions=5392,
@@ -126,7 +126,7 @@ def _num_responses(row: PreferenceRow) -> int:
 
 def _type_name(row: PreferenceRow) -> str:
     kind = row.entity.type if row.entity else None
-    return ENTITY_NAMES.get(kind or "", UNKNOWN)
+    return ENTITY_NAMES.get(kind or "", UNKNOWN_NAME)
 
 
 def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
@@ -143,7 +143,7 @@ def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
 
 def numbers(data: Profile) -> dict[str, Any]:
     """What the figures show and the paper's numbers beside it, as JSON."""
-    return {one.name: _numbers(one) for one in (data, *PAPER)}
+    return {one.name: _numbers(one) for one in (data, *PAPER_PROFILES)}
 
 
 def _numbers(one: Profile) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _numbers(one: Profile) -> dict[str, Any]:
         "share_with_history": _rounded(one.share_with_history, 4),
         "turns": dict(one.turns),
         "entity_types": dict(one.entity_types),
-        "categories": {" / ".join(path) or UNKNOWN: number for path, number in one.categories.items()},
+        "categories": {" / ".join(path) or UNKNOWN_NAME: number for path, number in one.categories.items()},
     }
 
 
@@ -165,9 +165,9 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def comparison(data: Profile) -> list[tuple[str, str, str]]:
+def beside_the_paper(data: Profile) -> list[tuple[str, str, str]]:
     """Rows of a table: what, this data, the paper (train and test together)."""
-    paper = PAPER[-1]
+    paper = PAPER_PROFILES[-1]
     lines: list[tuple[str, float | None, float | None]] = [
         ("instructions before filtering", data.before_filtering, paper.before_filtering),
         ("instructions", data.instructions, paper.instructions),

@@ -19,7 +19,7 @@ from blindpo.rows.row import IMAGE, ImageRef, Label, Part, PreferenceRow, Proven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class BenchmarkItem:
     """One request of a benchmark, before it is a row."""
 
     item_id: str
@@ -56,7 +56,7 @@ class ItemBenchmark(ABC):
         """All records: objects, or tuples of what goes with an object and the object itself. Raises SourceError."""
 
     @abstractmethod
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """The items of record `number`; no image is read. Raises RowError; nothing is guessed."""
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
@@ -75,11 +75,11 @@ class ItemBenchmark(ABC):
             yield _row(self.card, item, download)
 
 
-def _row_id(card: Card, item: Item) -> str:
+def _row_id(card: Card, item: BenchmarkItem) -> str:
     return f"{card.name}-{item.item_id}"
 
 
-def _row(card: Card, item: Item, download: Download) -> PreferenceRow:
+def _row(card: Card, item: BenchmarkItem, download: Download) -> PreferenceRow:
     """The row of one item: images first, then the text, unless the text itself places them by `<image>`."""
     images = tuple(ImageRef(data=image) if isinstance(image, bytes) else download.image(image) for image in item.images)
     if not item.text.strip():

@@ -8,13 +8,13 @@ image is read from `src/generate_prompts.py` of the repository, not copied here.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.benchmarks.shipped import long_texts
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
 
-CODE: Final = "src/generate_prompts.py"
+_CODE: Final = "src/generate_prompts.py"
 _OPENING: Final = "The image shows"
 _FETCH: Final = (
     "clone https://github.com/ThuCCSLab/FigStep into DIR (data/question, data/images, src/generate_prompts.py) "
@@ -43,25 +43,25 @@ class FigStep(ItemBenchmark):
 
     def files(self, download: Download) -> list[str]:
         """The table, and the code that holds the text."""
-        return [f"{download.root('question')}{self.table}", download.first(CODE)]
+        return [f"{download.root('question')}{self.table}", download.first(_CODE)]
 
     def records(self, download: Download) -> Sequence[Any]:
         """(root, the one text, record) each."""
         root = download.root("question")
-        texts = long_texts(download.read(download.first(CODE)).decode(), where=CODE, at_least=100)
+        texts = long_texts(download.read(download.first(_CODE)).decode(), where=_CODE, at_least=100)
         prompts = [text for text in texts if text.startswith(_OPENING)]
         if len(prompts) != 1:
             raise SourceError(
-                f"{download.folder / CODE} holds {len(prompts)} texts that open as the prompt; {download.fetch}"
+                f"{download.folder / _CODE} holds {len(prompts)} texts that open as the prompt; {download.fetch}"
             )
         lines = download.csv(f"{root}{self.table}", "category_id", "task_id")
         return [(root, prompts[0], line) for line in lines]
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per line."""
         root, text, line = record
         task = f"{text_of(line, 'category_id')}_{text_of(line, 'task_id')}"
-        yield Item(
+        yield BenchmarkItem(
             item_id=task,
             text=text,
             images=(f"{root}{self.images}/query_ForbidQI_{task}_6.png",),

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
 
-TYPES: Final = ("SSS", "SSU", "USU", "UUU", "SUU")
+_TYPES: Final = ("SSS", "SSU", "USU", "UUU", "SUU")
 
 
 class HoliSafe(ItemBenchmark):
@@ -50,14 +50,14 @@ class HoliSafe(ItemBenchmark):
                 ends[str(record.get("query"))].add(str(record.get("type"))[-1:])
         return [(record, isinstance(record, dict) and len(ends[str(record.get("query"))]) > 1) for record in records]
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per record."""
         fields, paired = record
         kind = text_of(fields, "type")
-        if kind not in TYPES:
-            raise RowError(f"the type is none of {', '.join(TYPES)}", field="type")
+        if kind not in _TYPES:
+            raise RowError(f"the type is none of {', '.join(_TYPES)}", field="type")
         query, image = text_of(fields, "query"), text_of(fields, "image")
-        yield Item(
+        yield BenchmarkItem(
             item_id=str(fields.get("id", number)),
             text=query,
             images=(image if image.startswith("images/") else f"images/{image}",),

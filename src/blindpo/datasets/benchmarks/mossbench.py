@@ -7,7 +7,7 @@ question, image and `metadata.over` (which of three stimuli). For tests only: it
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
@@ -45,11 +45,11 @@ class MossBench(ItemBenchmark):
             raise SourceError(f"{download.folder / root / _INFORMATION} is no JSON object; {download.fetch}")
         return [(root, key, record) for key, record in content.items()]
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per record."""
         root, key, fields = record
         metadata = fields.get("metadata") if isinstance(fields, Mapping) else None
-        yield Item(
+        yield BenchmarkItem(
             item_id=str(key),
             text=text_of(fields, "question"),
             images=(f"{root}{text_of(fields, 'image')}",),

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.benchmarks.shipped import python_constant
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError, SourceError
 from blindpo.rows.row import Label
 
-PROMPTS: Final = "utils/prompts.py"
-PREFIX: Final = "PROMPT_CHAT_IF"
+_PROMPTS: Final = "utils/prompts.py"
+_PREFIX: Final = "PROMPT_CHAT_IF"
 _SIDES: Final[tuple[tuple[str, str, Label], ...]] = (
     ("safe", "safe_image_path", "harmless"),
     ("unsafe", "unsafe_image_path", "harmful"),
@@ -54,11 +54,11 @@ class MssBench(ItemBenchmark):
         if not isinstance(chat, list):
             raise SourceError(f"{download.folder / self.files(download)[0]} holds no list 'chat'; {download.fetch}")
         prefix = ""
-        if download.has(PROMPTS):
-            prefix = python_constant(download.read(PROMPTS).decode(), PREFIX, where=PROMPTS)
+        if download.has(_PROMPTS):
+            prefix = python_constant(download.read(_PROMPTS).decode(), _PREFIX, where=_PROMPTS)
         return [(record, prefix) for record in chat]
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """Two items per query."""
         fields, prefix = record
         queries = fields.get("queries") if isinstance(fields, dict) else None
@@ -68,7 +68,7 @@ class MssBench(ItemBenchmark):
             if not isinstance(query, str) or not query.strip():
                 raise RowError("a query is blank or no text", field="queries")
             for side, key, label in _SIDES:
-                yield Item(
+                yield BenchmarkItem(
                     item_id=f"{number}-{position}-{side}",
                     text=prefix + query,
                     images=(f"chat/{text_of(fields, key)}",),

@@ -7,7 +7,7 @@ unsafe_image_id and the hazard columns; images `data/unsafe_images/ID.jpg` or `.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 
@@ -40,13 +40,13 @@ class Msts(ItemBenchmark):
         root = download.root("prompts")
         return [(root, line) for line in download.csv(f"{root}{_TABLE}", "prompt_text", "unsafe_image_id")]
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per line; both phrasings of a case share the image."""
         root, line = record
         image = text_of(line, "unsafe_image_id")
         stem = f"{root}unsafe_images/{image}"
         own = next((str(line[key]) for key in ("case_id", "prompt_id") if line.get(key)), str(number))
-        yield Item(
+        yield BenchmarkItem(
             item_id=own,
             text=text_of(line, "prompt_text"),
             images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),

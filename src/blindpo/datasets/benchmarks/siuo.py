@@ -8,7 +8,7 @@ stays unknown, and an answer has to be safe and effective.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 
@@ -39,12 +39,12 @@ class Siuo(ItemBenchmark):
         root = download.root("siuo_gen.json")
         return [(root, record) for record in download.json_list(f"{root}siuo_gen.json")]
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per record; the warning and the reference are kept for the judge."""
         root, fields = record
         image = text_of(fields, "image").lstrip("/")
         meta = {key: fields[key] for key in ("safety_warning", "reference") if isinstance(fields.get(key), str)}
-        yield Item(
+        yield BenchmarkItem(
             item_id=str(fields.get("question_id", number)),
             text=text_of(fields, "question"),
             images=(f"{root}images/{image}",),

@@ -8,12 +8,12 @@ The three class columns are read as they are spelled in the data. HelpEval's req
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
 
-CLASSES: Final = ("class1", "class2", "class3")
+_CLASSES: Final = ("class1", "class2", "class3")
 
 
 class SpaVl(ItemBenchmark):
@@ -49,17 +49,17 @@ class SpaVl(ItemBenchmark):
         """All records of the part."""
         return download.parquet(*self.files(download))
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per record; the image lies inside the file."""
         image = record.get("image") if isinstance(record, dict) else None
         data = image.get("bytes") if isinstance(image, dict) else None
         if not isinstance(data, bytes) or not data:
             raise RowError("the column 'image' holds no bytes", field="image")
-        yield Item(
+        yield BenchmarkItem(
             item_id=str(number),
             text=text_of(record, "question"),
             images=(data,),
             label="harmful" if self.part == "harm" else "unknown",
-            categories=words_of(record, *CLASSES),
+            categories=words_of(record, *_CLASSES),
             subset=self.part,
         )

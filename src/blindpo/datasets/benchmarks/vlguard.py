@@ -8,7 +8,7 @@ texts, so these are no pairs in our sense (same text, two images).
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
@@ -45,7 +45,7 @@ class VlGuard(ItemBenchmark):
         """The list of images."""
         return download.json_list(self.files(download)[0])
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per instruction."""
         pairs = record.get("instr-resp") if isinstance(record, Mapping) else None
         if not isinstance(pairs, list) or not pairs or not isinstance(record.get("safe"), bool):
@@ -57,10 +57,10 @@ class VlGuard(ItemBenchmark):
             holder = next((pair for pair in pairs if isinstance(pair, Mapping) and key in pair), None)
             yield self._item(record, number, download, subset=subset, text=text_of(holder, key))
 
-    def _item(self, record: Any, number: int, download: Download, *, subset: str, text: str) -> Item:
+    def _item(self, record: Any, number: int, download: Download, *, subset: str, text: str) -> BenchmarkItem:
         name = text_of(record, "image")
         prefix = "test/" if download.has(f"test/{name}") or not download.has(f"data/test/{name}") else "data/test/"
-        return Item(
+        return BenchmarkItem(
             item_id=f"{number}-{subset}",
             text=text,
             images=(f"{prefix}{name}",),

@@ -7,7 +7,7 @@ category, sub_category; images in `imgs/` (from imgs.tar).
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 
@@ -39,11 +39,11 @@ class VlsBench(ItemBenchmark):
         root = download.root("data.json")
         return [(root, record) for record in download.json_list(f"{root}data.json")]
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per record."""
         root, fields = record
         name = text_of(fields, "image_path").rsplit("/", 1)[-1]
-        yield Item(
+        yield BenchmarkItem(
             item_id=str(fields.get("instruction_id", number)),
             text=text_of(fields, "instruction"),
             images=(f"{root}imgs/{name}",),

@@ -8,12 +8,12 @@ prompt is one pair_id of three harmless and three harmful rows.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.rows.row import Label
 
-NUM_IMAGES: Final = 3
+_NUM_IMAGES: Final = 3
 _SIDES: Final[dict[str, Label]] = {"safe": "harmless", "unsafe": "harmful"}
 _SHEET: Final = "vscbench_image_centric.xlsx"
 
@@ -42,16 +42,16 @@ class VscBench(ItemBenchmark):
 
     def records(self, download: Download) -> Sequence[Any]:
         """The first sheet's lines."""
-        columns = [f"{side}_img_{n}" for side in _SIDES for n in range(NUM_IMAGES)]
+        columns = [f"{side}_img_{n}" for side in _SIDES for n in range(_NUM_IMAGES)]
         return download.xlsx(_SHEET, "Prompt", "Category", *columns)
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """Six items per prompt."""
         category, prompt = text_of(record, "Category"), text_of(record, "Prompt")
         for side, label in _SIDES.items():
-            for n in range(NUM_IMAGES):
+            for n in range(_NUM_IMAGES):
                 name = text_of(record, f"{side}_img_{n}")
-                yield Item(
+                yield BenchmarkItem(
                     item_id=f"{number}-{side}-{n}",
                     text=prompt,
                     images=(f"vscbench_image_centric_images/{category}/{name}",),

@@ -7,7 +7,7 @@ label, and its contrast types are the unsafe ones.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Item, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
@@ -40,7 +40,7 @@ class XsTest(ItemBenchmark):
         """All lines."""
         return download.csv(self.files(download)[0], "prompt", "type")
 
-    def items(self, record: Any, number: int, download: Download) -> Iterator[Item]:
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """One item per line."""
         kind = text_of(record, "type")
         stated = record.get("label")
@@ -49,7 +49,7 @@ class XsTest(ItemBenchmark):
             label = _LABELS.get(stated.strip().lower())
         if label is None:
             raise RowError("the field 'label' is neither safe nor unsafe", field="label")
-        yield Item(
+        yield BenchmarkItem(
             item_id=str(record.get("id") or number),
             text=text_of(record, "prompt"),
             label=label,
