@@ -1,4 +1,4 @@
-"""The files that a source is read from, by name: whole and unaltered, or an error that says what to do.
+"""Read the files of a source by name: whole and unaltered, or an error says what to do.
 
 A benchmark's folder is held to its hashes: they are kept beside the data in `blindpo-checksums.json` at first use, and
 where a card pins a hash, that one counts. A file that differs later is refused, since two results under one benchmark's
@@ -67,12 +67,12 @@ class Download:
 
     @property
     def path(self) -> Path:
-        """What the user named."""
+        """The file or folder that the user named."""
         return self.folder / self.file if self.file is not None else self.folder
 
     @property
     def hashes(self) -> dict[str, str]:
-        """All hashes by name: those of first use where there are any."""
+        """Every known hash by file name; the one of first use wins."""
         return {**self.seen, **self.known}
 
     def one_file(self) -> str:
@@ -119,7 +119,7 @@ class Download:
         return data
 
     def hashed(self, name: str) -> Path:
-        """The path of a file for a reader that takes it piece by piece. Raises SourceError as `read` does."""
+        """Note the hash of a file, which is then read piece by piece; returns its path. Raises SourceError."""
         path = self.folder / name
         with self._readable(name), path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
@@ -141,7 +141,7 @@ class Download:
             raise SourceError(f"{self.folder / name} {reason}; {self.fetch}")
 
     def _altered(self, name: str, digest: str) -> str | None:
-        """Why a file with this hash is not the file that it was; None where it is. Notes the hash."""
+        """Note the hash, and say why it is not the expected one; None where it is."""
         self.seen[name] = digest
         for expected, when in (
             (self.pinned.get(name), "the released file"),
@@ -152,7 +152,7 @@ class Download:
         return None
 
     def parsed(self, name: str, parse: Callable[[bytes], Any], kind: str) -> Any:
-        """The content of a file under `parse`. Raises SourceError where it is cut or of another kind."""
+        """What `parse` makes of a file. Raises SourceError where the file is cut or of another kind."""
         data = self.read(name)
         try:
             return parse(data)

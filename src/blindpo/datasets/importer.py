@@ -1,8 +1,8 @@
-"""`blindpo import`: records of any source into a data folder. A bad record is kept aside with its reason.
+"""`blindpo import`: read the records of any source into a data folder, and keep bad ones aside with their reasons.
 
-One importer for formats and benchmarks: what differs between them is said by the source (`source.py`). The files are
-read before the folder is claimed, so a broken source leaves nothing behind. Keys of records that nobody read are
-counted: a column under a name that the source does not know must not disappear in silence.
+There is one importer for formats and benchmarks; the source says what differs (`source.py`). The files are read before
+the folder is claimed, so a broken source leaves nothing behind. Keys that nobody read are counted: a column whose name
+the source does not know must not disappear in silence.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _STAGE: Final = "import"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseSummary:
-    """How far the rows of a benchmark are its release."""
+    """How much of a benchmark's release was imported."""
 
     benchmark: str
     released: int | None
@@ -153,7 +153,7 @@ class _Importer:
         return ShardResult(rows=rows, rejects=rejects, counts=dict(not_used))
 
     def _record_id(self, number: int) -> str:
-        """What a rejected record is called: by the id of its one row, or by its number where it may have several."""
+        """The id of a rejected record: that of its one row, or its number where it may have several."""
         return f"{self.source.name}-record-{number}" if self.source.card else self.row_ids[number][0]
 
     def _rows(self, record: Any, number: int) -> list[PreferenceRow]:
@@ -196,7 +196,7 @@ def _fault(data: bytes) -> str | None:
 
 
 def _open(source: RowSource, path: Path, images: Path | None, *, only: Collection[str]) -> Download:
-    """What the user named, as the source takes it. Raises ConfigError for an option that has no effect with it."""
+    """Open what the user named. Raises ConfigError for an option that has no effect with the source."""
     if source.card:
         if images is not None:
             raise ConfigError(
@@ -215,7 +215,7 @@ def _open(source: RowSource, path: Path, images: Path | None, *, only: Collectio
 def _identity(
     source: RowSource, download: Download, num_records: int, *, out: Path, only: Collection[str]
 ) -> dict[str, object]:
-    """What the rows depend on: files by their hashes, a user's images by name and size, as they are read later."""
+    """What the rows depend on: files by their hashes; the user's images, which are read later, by name and size."""
     hashes = dict(sorted(download.seen.items()))
     if source.card:
         return {
@@ -309,7 +309,7 @@ def _release(folder: OutFolder) -> None:
 
 
 def _free(out: Path) -> None:
-    """Remove the reasons of an import that kept nothing, where the folder holds nothing else."""
+    """Remove the rejects of an earlier import that kept nothing, where the folder holds nothing else."""
     path = out / REJECTS
     if not path.is_file() or any(child != path for child in out.iterdir()):
         return

@@ -1,4 +1,4 @@
-"""Records of Parquet files, one row group in memory at a time: their images can be larger than the machine."""
+"""Records of Parquet files, one row group in memory at a time: images can exceed the machine's memory."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from blindpo.errors import SourceError
 
 
 class ParquetRecords(Sequence[Any]):
-    """The rows of all `paths`, in order, as plain objects; `on_error` says what to do about a broken file."""
+    """The rows of all `paths`, in order, as plain objects; `on_error` tells the user what to do about a broken file."""
 
     def __init__(self, paths: Sequence[Path], *, on_error: str) -> None:
         self._on_error = on_error

@@ -61,7 +61,7 @@ class RowSource(Protocol):
 
     @property
     def card(self) -> Card | None:
-        """What is known of a released set of files; None for a format, which reads any file."""
+        """The card of a benchmark; None for a format, which reads any file."""
         ...
 
     def files(self, download: Download) -> list[str]:
@@ -73,7 +73,7 @@ class RowSource(Protocol):
         ...
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
-        """Ids of the rows of each record, known before an image is read; () for a record that gives no row."""
+        """For each record the ids of its rows, before any image is read; () where it gives none."""
         ...
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
@@ -86,5 +86,5 @@ class Benchmark(RowSource, Protocol):
 
     @property
     def card(self) -> Card:
-        """What is known of the release."""
+        """The card, which every benchmark has."""
         ...

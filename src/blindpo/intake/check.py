@@ -1,4 +1,4 @@
-"""`blindpo check`: every row against the named invariants, every image decoded in full, exact token lengths.
+"""`blindpo check`: test every row against the named invariants, decode every image, measure exact token lengths.
 
 Nothing is changed. With a model, image tokens are counted by the model's own processor; the length of a row is its
 prompt with its longest response, which is what training needs room for. Each distinct image is decoded once.
@@ -76,7 +76,7 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
 
 
 def _images(row: PreferenceRow, decoded: dict[str, Violation | ImageSize]) -> list[Violation]:
-    """What is wrong with the row's images; `decoded` keeps the size of each sound one, so none is decoded twice."""
+    """The violations of a row's images; `decoded` keeps the size of each sound image, so none is decoded twice."""
     broken = []
     for image in row.images:
         key = image.sha256

@@ -1,4 +1,4 @@
-"""`blindpo export`: rows back into a format, and their images under the names that the source gave.
+"""`blindpo export`: write rows back in a format, and their images under the names that the source gave.
 
 A row that the format has no way to say is left out and reported, never bent. A format that names its images needs
 names that are plain and unique: a name that leaves the folder, or that two different images share, becomes the image's

@@ -34,7 +34,7 @@ STYLE: Final[dict[Any, Any]] = {
 
 
 def draw_figures(data: Profile, folder: Path) -> list[Path]:
-    """Write all figures that `data` has data for to `folder`. Raises ConfigError, OutputError."""
+    """Write to `folder` every figure that `data` has numbers for. Raises ConfigError, OutputError."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ def draw_figures(data: Profile, folder: Path) -> list[Path]:
 
 
 def _save(figure: Any, path: Path) -> list[Path]:
-    """Both files, without a date or a program's name in them."""
+    """Write SVG and PNG without a date or a program's name in them."""
     targets = {path.with_suffix(".svg"): {"Date": None, "Creator": None}, path.with_suffix(".png"): {"Software": None}}
     for target, metadata in targets.items():
         figure.savefig(target, dpi=150, metadata=metadata)
@@ -75,7 +75,7 @@ def _save(figure: Any, path: Path) -> list[Path]:
 
 
 def _types(data: Profile) -> dict[str, int]:
-    """In the paper's order; what has no type last, and only where there is such."""
+    """Counts in the paper's order; rows without a type come last, where there are any."""
     counts = {name: data.entity_types.get(name, 0) for name in ENTITIES}
     unknown = data.entity_types.get(UNKNOWN_NAME, 0)
     return {**counts, UNKNOWN_NAME: unknown} if unknown else counts
@@ -99,7 +99,7 @@ def _shares(axes: Any, title: str, ours: Mapping[str, int], paper: Mapping[str, 
 
 
 def _lengths(axes: Any, title: str, lengths: Sequence[int], paper_mean: float | None) -> None:
-    """A histogram that ends at the 99th percentile; longer rows stand in the last bar."""
+    """A histogram that ends at the 99th percentile; longer rows count in the last bar."""
     ordered = sorted(lengths)
     top = max(10, ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))])
     axes.hist([min(length, top) for length in lengths], bins=30, range=(0, top), color=OUR_COLOUR)

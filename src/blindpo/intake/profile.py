@@ -1,4 +1,4 @@
-"""What the paper's section on its data set reports, for any data folder: one pass, no image decoded.
+"""Measure for any data folder what the paper reports of its own data: one pass, no image decoded.
 
 Tokens are words split at white space, role words and image tags counted, since that is how the paper's figures come
 out again on its released test split: 144.9 a conversation (question, chosen and rejected together) against 145.13
@@ -130,7 +130,7 @@ def _type_name(row: PreferenceRow) -> str:
 
 
 def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
-    """What was read and what each stage gave on, from the `funnel.json` that a build leaves; () where there is none."""
+    """Rows read, and rows left after each stage, from the `funnel.json` of a build; () where there is none."""
     path = data / "funnel.json"
     if not path.is_file():
         return ()
@@ -166,7 +166,7 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
 
 
 def beside_the_paper(data: Profile) -> list[tuple[str, str, str]]:
-    """Rows of a table: what, this data, the paper (train and test together)."""
+    """Lines of a table: quantity, this data, the paper (train and test together)."""
     paper = PAPER_PROFILES[-1]
     lines: list[tuple[str, float | None, float | None]] = [
         ("instructions before filtering", data.before_filtering, paper.before_filtering),

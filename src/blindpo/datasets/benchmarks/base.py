@@ -20,7 +20,7 @@ from blindpo.rows.row import IMAGE, ImageRef, Label, Part, PreferenceRow, Proven
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkItem:
-    """One request of a benchmark, before it is a row."""
+    """One request of a benchmark, before it becomes a row."""
 
     item_id: str
     text: str
@@ -38,7 +38,7 @@ class BenchmarkItem:
 
 
 class ItemBenchmark(ABC):
-    """A benchmark by its card, the files of its release, their records, and the items of a record."""
+    """A benchmark as its card, its files, their records, and the items that each record holds."""
 
     card: Card
 
@@ -49,18 +49,18 @@ class ItemBenchmark(ABC):
 
     @abstractmethod
     def files(self, download: Download) -> list[str]:
-        """The files without which nothing can be read, images aside. Raises SourceError where one is missing."""
+        """Names of the files that `records` needs, images aside. Raises SourceError where one is missing."""
 
     @abstractmethod
     def records(self, download: Download) -> Sequence[Any]:
-        """All records: objects, or tuples of what goes with an object and the object itself. Raises SourceError."""
+        """All records: objects, or tuples of an object and what belongs to it. Raises SourceError."""
 
     @abstractmethod
     def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
         """The items of record `number`; no image is read. Raises RowError; nothing is guessed."""
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
-        """Ids of all items of each record."""
+        """For each record, the row ids of its items."""
         return [self._ids(record, number, download) for number, record in enumerate(records)]
 
     def _ids(self, record: Any, number: int, download: Download) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def _content(text: str, num_images: int) -> tuple[Part, ...]:
 
 
 def item_meta(row: PreferenceRow) -> dict[str, Any]:
-    """What the row's benchmark kept for its protocols; {} for a row of no benchmark."""
+    """What the benchmark kept for its protocols in this row; {} for a row from elsewhere."""
     extra = json.loads(row.extra) if row.extra else {}
     item = extra.get("item") if isinstance(extra, dict) else None
     return item if isinstance(item, dict) else {}
@@ -128,6 +128,6 @@ def text_of(record: Any, key: str) -> str:
 
 
 def words_of(record: Any, *keys: str) -> tuple[str, ...]:
-    """The texts of those `keys` that the record has: its categories as the data spell them."""
+    """The texts that the record holds under `keys`: categories, as the data spells them."""
     values = (record.get(key) for key in keys)
     return tuple(value.strip() for value in values if isinstance(value, str) and value.strip())

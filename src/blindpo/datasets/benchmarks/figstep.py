@@ -46,7 +46,7 @@ class FigStep(ItemBenchmark):
         return [f"{download.root('question')}{self.table}", download.first(_CODE)]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, the one text, record) each."""
+        """Tuples of root, the one text, and line."""
         root = download.root("question")
         texts = long_texts(download.read(download.first(_CODE)).decode(), where=_CODE, at_least=100)
         prompts = [text for text in texts if text.startswith(_OPENING)]

@@ -52,7 +52,7 @@ class MMSafetyBench(ItemBenchmark):
         )
 
     def files(self, download: Download) -> list[str]:
-        """One JSON file a scenario, and the tiny split's list."""
+        """One JSON file per scenario, and the tiny split's list."""
         root = download.root("processed_questions")
         names = download.glob(f"{root}processed_questions/*.json")
         if len(names) != _NUM_SCENARIOS:
@@ -63,7 +63,7 @@ class MMSafetyBench(ItemBenchmark):
         return [*names, download.first("TinyVersion_ID_List.json")] if self.tiny else names
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, scenario, id, question) of each question, in the order of the files."""
+        """Tuples of root, scenario, id and question, in the order of the files."""
         root = download.root("processed_questions")
         wanted = self._tiny_ids(download)
         records = []

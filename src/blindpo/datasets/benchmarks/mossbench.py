@@ -38,7 +38,7 @@ class MossBench(ItemBenchmark):
         return [f"{download.root('images_information')}{_INFORMATION}"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, number, record) each."""
+        """Tuples of root, number and record."""
         root = download.root("images_information")
         content = download.json(f"{root}{_INFORMATION}")
         if not isinstance(content, dict):

@@ -48,7 +48,7 @@ class MssBench(ItemBenchmark):
         return [download.first("combine.json", "combined.json")]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """The chat records, each with the published instruction's text ("" where it is not there)."""
+        """Tuples of chat record and the published instruction ("" where its file is missing)."""
         content = download.json(self.files(download)[0])
         chat = content.get("chat") if isinstance(content, dict) else None
         if not isinstance(chat, list):

@@ -36,7 +36,7 @@ class Msts(ItemBenchmark):
         return [f"{download.root('prompts')}{_TABLE}"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, line) each."""
+        """Tuples of root and line."""
         root = download.root("prompts")
         return [(root, line) for line in download.csv(f"{root}{_TABLE}", "prompt_text", "unsafe_image_id")]
 

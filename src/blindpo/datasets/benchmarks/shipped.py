@@ -1,7 +1,7 @@
-"""Texts that a benchmark ships inside its own Python files, read without running a line of them.
+"""Texts that a benchmark ships inside its own Python files, read without running any of them.
 
-Prompts that a protocol needs to the letter are never copied into this project: they are found in the file that the
-user downloaded, by name, and hashed. `where` in messages is the file's name in the download.
+Prompts that a protocol needs to the letter are never copied into this project: they are looked up by name in
+the file that the user downloaded, and hashed. `where` in messages is the file's name in the download.
 """
 
 import ast
@@ -60,7 +60,7 @@ def _lookup(source: str, name: str, where: str) -> ast.expr:
 
 
 def _member(scope: ast.AST, part: str) -> ast.AST | None:
-    """What `part` is in a module or function (the last assignment counts) or in a dict display."""
+    """The node that `part` names in a module or function (the last assignment counts) or in a dict display."""
     if isinstance(scope, ast.Dict):
         values = dict(zip((_text(key) for key in scope.keys), scope.values, strict=True))
         return values.get(part)

@@ -35,7 +35,7 @@ class Siuo(ItemBenchmark):
         return [f"{download.root('siuo_gen.json')}siuo_gen.json"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, record) each."""
+        """Tuples of root and record."""
         root = download.root("siuo_gen.json")
         return [(root, record) for record in download.json_list(f"{root}siuo_gen.json")]
 

@@ -42,7 +42,7 @@ class VlGuard(ItemBenchmark):
         return [download.first("test.json", "data/test.json")]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """The list of images."""
+        """The list of images with their instructions."""
         return download.json_list(self.files(download)[0])
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:

@@ -1,4 +1,4 @@
-"""VLSBench (Hu et al., https://arxiv.org/abs/2411.19939): the risk stands in the image and does not leak into the text.
+"""VLSBench (Hu et al., https://arxiv.org/abs/2411.19939): the risk is in the image and does not leak into the text.
 
 Layout as the hub's card and public loaders give it: `data.json` with instruction_id, instruction, image_path,
 category, sub_category; images in `imgs/` (from imgs.tar).
@@ -35,7 +35,7 @@ class VlsBench(ItemBenchmark):
         return [f"{download.root('data.json')}data.json"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, record) each."""
+        """Tuples of root and record."""
         root = download.root("data.json")
         return [(root, record) for record in download.json_list(f"{root}data.json")]
 

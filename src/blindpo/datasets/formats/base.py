@@ -1,4 +1,4 @@
-"""What a format is: how the user's files are read into records, a record into a row, and rows back into a file."""
+"""What a format is: how the user's files become records, a record becomes a row, and rows become a file again."""
 
 import itertools
 import json
@@ -82,7 +82,7 @@ def read_json_list(source: Path) -> list[Any]:
 
 
 def require_object(record: Any) -> Mapping[str, Any]:
-    """`record` if it is an object of text that UTF-8 can say. Raises RowError."""
+    """Return `record` as an object whose texts UTF-8 can hold. Raises RowError where it is none."""
     if not isinstance(record, dict):
         raise RowError(f"the record is a JSON {type(record).__name__}, not an object", field="record")
     for field, value in record.items():
@@ -116,7 +116,7 @@ def optional_text(record: Mapping[str, Any], field: str) -> str | None:
 
 
 def require_response(text: str, field: str) -> str:
-    """`text` if it is a response. Raises RowError where it is blank, or holds a tag that a model would take for one."""
+    """Return `text` as a response. Raises RowError where it is blank or holds an image tag."""
     if not text.strip():
         raise RowError("the response is blank", field=field)
     if TAG in text:
@@ -125,7 +125,7 @@ def require_response(text: str, field: str) -> str:
 
 
 def require_pair(row: PreferenceRow) -> tuple[str, str]:
-    """Chosen and rejected of a row to be written. Raises RowError where one is missing."""
+    """The chosen and the rejected response of a row. Raises RowError where one is missing."""
     if row.chosen is None or row.rejected is None:
         missing = "chosen" if row.chosen is None else "rejected"
         raise RowError("the row has no pair of responses", row_id=row.row_id, field=missing)
@@ -157,7 +157,7 @@ def kept_fields(row: PreferenceRow, source: str) -> tuple[list[str], dict[str, A
 
 
 def keep(row: PreferenceRow, record: Mapping[str, Any], written: Mapping[str, Any]) -> PreferenceRow:
-    """`row` with what its export needs: key order, and each field of `record` that differs from what it writes."""
+    """`row` with what its export needs in `extra`: the order of keys, and fields that `written` lacks or changes."""
     fields = {key: value for key, value in record.items() if key not in written or dump(written[key]) != dump(value)}
     return replace(row, extra=dump({"keys": list(record), "fields": fields}))
 
@@ -168,7 +168,7 @@ def image_name(image: ImageRef) -> str:
 
 
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """`turns` with neighbouring texts joined: one string cannot tell them apart."""
+    """`turns` with neighbouring texts joined, since one string cannot tell them apart."""
     return tuple(
         replace(turn, content=tuple(
             part

@@ -50,7 +50,7 @@ class HHRLHF(Format):
         return [path.relative_to(download.folder).as_posix() for path in text_files(download.path)]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """All lines; each is taken apart by `to_row`, so that a bad one costs itself alone."""
+        """All lines; each is taken apart by `to_row`, so that a bad one is lost alone."""
         return JsonLines([download.hashed(name) for name in self.files(download)], download.folder)
 
     def record_id(self, record: Any, number: int) -> str:
@@ -84,7 +84,7 @@ class HHRLHF(Format):
         return row if kept.extra == plain else kept
 
     def to_record(self, row: PreferenceRow) -> dict[str, Any]:
-        """The two texts of a text-only row, to the letter where they were imported. Raises RowError."""
+        """The two texts of a text-only row, exactly as they were imported. Raises RowError."""
         if row.images:
             raise RowError(
                 "HH-RLHF is text alone, the row has an image ('blindpo build' reads the data folder as it is)",

@@ -1,4 +1,4 @@
-"""JSON lines, plain or gzipped, read as a stream: a file may be larger than memory, a bad line costs itself alone."""
+"""JSON lines, plain or gzipped, read as a stream: a file may be larger than memory, and a bad line is lost alone."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ class Line:
 
     @cached_property
     def content(self) -> Any:
-        """What the JSON says, its keys watched (`datasets/keys.py`). Raises ValueError or RecursionError."""
+        """The parsed JSON, its keys watched (`datasets/keys.py`). Raises ValueError or RecursionError."""
         return watched(json.loads(self.data or b""))
 
 

@@ -35,7 +35,7 @@ _SPEAKERS: Final = {role: speaker for speaker, role in _ROLES.items()}
 
 
 class _Parsed(NamedTuple):
-    """What a record says: turns, responses from best to worst, names of images."""
+    """A parsed record: turns, responses from best to worst, names of images."""
 
     turns: tuple[Turn, ...]
     responses: tuple[str, ...]

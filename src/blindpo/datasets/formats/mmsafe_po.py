@@ -83,7 +83,7 @@ class MMSafePO(Format):
         return download.image(name)
 
     def to_record(self, row: PreferenceRow) -> dict[str, Any]:
-        """The released record of `row`. Rows of another source get the keys that they can fill."""
+        """The released record of `row`. Rows from elsewhere get the keys that they can fill."""
         keys, fields = kept_fields(row, _SOURCE)
         own = _own(row)
         own["question"] = _unambiguous(row, "question", fields)
@@ -100,7 +100,7 @@ class MMSafePO(Format):
 
 
 def parse_turns(text: str, field: str) -> tuple[Turn, ...]:
-    """Turns of `USER: ... ASSISTANT: ... USER: ... ASSISTANT:`; raises RowError where roles are not such.
+    """Turns of `USER: ... ASSISTANT: ... USER: ... ASSISTANT:`; raises RowError where the roles differ.
 
     >>> [turn.role for turn in parse_turns("USER: a ASSISTANT: b USER: c ASSISTANT:", "question")]
     ['user', 'assistant', 'user']
@@ -154,7 +154,7 @@ def _entity(record: Any) -> Entity | None:
 
 
 def _own(row: PreferenceRow) -> dict[str, Any]:
-    """The record that the row's own fields give; None where the row has nothing to say."""
+    """The record that the row's own fields give; None where the row has no value."""
     chosen, rejected = require_pair(row)
     if len(row.images) != 1:
         raise RowError(f"MMSafe-PO has one image a row, not {len(row.images)}", row_id=row.row_id, field="images")

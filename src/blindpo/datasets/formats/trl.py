@@ -103,7 +103,7 @@ class Trl(Format):
         return row
 
     def write(self, records: Iterable[Any], out: Path) -> None:
-        """One Parquet file: `out` itself if it is called so, else a shard in the folder `out`."""
+        """One Parquet file: `out` itself where it ends in .parquet, else a shard in the folder `out`."""
         if out.suffix != ".parquet":
             out.mkdir(exist_ok=True)
             out = out / shard_name(0)
