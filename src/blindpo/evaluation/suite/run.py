@@ -17,6 +17,7 @@ from blindpo.datasets.importer import import_data
 from blindpo.datasets.table import find_benchmark
 from blindpo.errors import ConfigError, SourceError
 from blindpo.evaluation.config import EvaluateConfig
+from blindpo.evaluation.judges.model_judges import our_prompt
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.run import EvalSummary, evaluate, evaluate_chat
 from blindpo.evaluation.suite.capability_set import write_guard_set
@@ -182,6 +183,7 @@ def _score(config: SuiteConfig, stored: Path, data: str, out: Path) -> None:
         ("mmsafe/pairwise-prompted",) if data.endswith(PAIRWISE) else config.protocols,
         out,
         judge=_protocol_judge(config, out) if config.protocol_judge else None,
+        prompt=our_prompt(config.settings()),
         shipped=None if shipped is None else Path(shipped),
     )
 
