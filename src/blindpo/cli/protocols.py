@@ -76,7 +76,9 @@ def _judge(args: argparse.Namespace) -> tuple[Any, Any]:
     if kind != "chat" or not model:
         raise ConfigError(f"--judge {args.judge}: write it as chat:MODEL")
     values = parse_sets(args.set)
-    of_prompt = {key: values.pop(key) for key in ("judge_max_tokens", "judge_instructions") if key in values}
+    of_prompt: dict[str, Any] = {
+        key: values.pop(key) for key in ("judge_max_tokens", "judge_instructions") if key in values
+    }
     prompt = our_prompt(load_config(JudgeOptions, of_prompt, where="--set"))
     config = load_config(ChatConfig, {"model": model, **values}, where="--set")
     return ChatModel(config, store=ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl"))), prompt

@@ -295,8 +295,8 @@ def bounds(table: ItemTable) -> tuple[float, float]:
 
 
 def _more_views(responses: Sequence[Response]) -> list[View]:
-    asked = {response.view for response in responses}
-    return [view for view in VIEWS if view in asked and view not in DEFAULT_VIEWS]
+    views = {response.view for response in responses}
+    return [view for view in VIEWS if view in views and view not in DEFAULT_VIEWS]
 
 
 def _counts(responses: Sequence[Response]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from blindpo.stats.agreement import Confusion, cohen_kappa, fleiss_kappa, kendal
 from blindpo.stats.clusters import ROUNDING, cluster_counts
 from blindpo.stats.intervals import constant_interval
 
-MEASURES: Final = ("kappa", "precision", "recall", "specificity", "flag_rate")
+AGREEMENT_MEASURES: Final = ("kappa", "precision", "recall", "specificity", "flag_rate")
 MOST_UNDEFINED: Final = 0.05
 """Where more of the resamples than this have no value, neither has the interval."""
 Mask = NDArray[np.bool_]
@@ -53,16 +53,16 @@ def judge_measures(
 ) -> dict[str, Any]:
     """The measures of one judge over the items `within`, with 95 % intervals, and how many items had no verdict."""
     within = np.ones(len(verdicts), dtype=bool) if within is None else within
-    found, drawn = resamples.confusion(checked.people, verdicts, within)
-    values, draws = found.measures(), drawn.measures()
+    counts, drawn = resamples.confusion(checked.people, verdicts, within)
+    values, draws = counts.measures(), drawn.measures()
     clusters = resamples.num_clusters(within & (verdicts != NONE))
     return {
         **{
             name: with_interval(float(values[name]), draws[name], clusters if name != "kappa" else 0)
-            for name in MEASURES
+            for name in AGREEMENT_MEASURES
         },
         "people_rate": none_if_nan(float(values["people_rate"])),
-        "n": found.total,
+        "n": counts.total,
         "no_verdict": int((verdicts[within] == NONE).sum()),
     }
 
@@ -129,14 +129,14 @@ def people_among_themselves(checked: Checked, resamples: Resamples) -> dict[str,
     if not checked.annotators:
         return None
     labels = [[None if code == NONE else int(code) for code in codes] for codes in checked.annotators]
-    found: dict[str, Any] = {"krippendorff_alpha": krippendorff_alpha(labels)}
+    agreement: dict[str, Any] = {"krippendorff_alpha": krippendorff_alpha(labels)}
     if len(labels) == 2:
         first, second = checked.annotators
         both = (first != NONE) & (second != NONE)
         _, drawn = resamples.confusion(first == 1, second, first != NONE)
         value = cohen_kappa(first[both].tolist(), second[both].tolist())
-        found["kappa"] = with_interval(np.nan if value is None else value, drawn.measures()["kappa"])
-    return found
+        agreement["kappa"] = with_interval(np.nan if value is None else value, drawn.measures()["kappa"])
+    return agreement
 
 
 def judges_among_themselves(checked: Checked) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from blindpo.datasets.benchmarks.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
 from blindpo.evaluation.judges.judge import Cases
-from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask
+from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask_judge
 from blindpo.evaluation.judges.verdict import NO_RESPONSE, UNREADABLE, Verdict, decision_lines
 from blindpo.evaluation.measures import RowMeta, row_meta
 from blindpo.evaluation.protocols.ours import OUR_PROMPT
@@ -40,7 +40,7 @@ from blindpo.stats.clusters import NUM_DRAWS
 if TYPE_CHECKING:
     from blindpo.models.chat.interface import TextModel
 
-SCORES: Final = "scores.json"
+SCORES_FILE: Final = "scores.json"
 
 
 NO_VERDICT: Final = "no stored verdict"
@@ -167,7 +167,7 @@ def run_protocols(
     }
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
-        return dict(read_json(out / SCORES))
+        return dict(read_json(out / SCORES_FILE))
     material = Material(
         stored=stored,
         rows=rows,
@@ -184,11 +184,11 @@ def run_protocols(
         write_text(out / f"decisions-{slug(each.protocol.id)}.jsonl", lines)
         scores[each.protocol.id] = _record(each, material, decisions, judge=judge, num_draws=num_draws)
     results = {"model": stored.manifest["identity"]["model"], "scores": scores, "skipped": skipped}
-    write_json(out / SCORES, results)
+    write_json(out / SCORES_FILE, results)
     if unanswered:
         raise UnansweredError(
-            f"{unanswered} decisions are missing since the judge did not answer; bounds stand in {out / SCORES}, and "
-            "the same command asks only for these"
+            f"{unanswered} decisions are missing since the judge did not answer; bounds stand in {out / SCORES_FILE}, "
+            "and the same command asks only for these"
         )
     folder.finish({"protocols": sorted(scores)})
     return results
@@ -274,7 +274,7 @@ def _ask(
     responses = {row.row_id: material.responses.get((row.row_id, view)) for row in rows}
     with_text = [each for each in responses.values() if each is not None and each.text is not None]
     cases = Cases(stored.rows, with_text, stored_pictures(stored.path, stored.responses))
-    verdicts = {verdict.row_id: verdict for verdict in ask(prompt, judge, cases, judge=judge.name)}
+    verdicts = {verdict.row_id: verdict for verdict in ask_judge(prompt, judge, cases, judge=judge.name)}
     for row in rows:
         missing = Verdict(row_id=row.row_id, view=view, judge=judge.name, reason=NO_RESPONSE)
         yield verdicts.get(row.row_id, missing)

@@ -144,7 +144,7 @@ def _one_slot(text: str, file: str) -> str:
     return text.replace(f"{{{slots.pop()}}}", "{response}")
 
 
-def conversation(turns: Sequence[Turn]) -> str:
+def conversation_text(turns: Sequence[Turn]) -> str:
     """The turns as text, images as [image]; one turn alone without its role."""
     texts = ["".join(part if isinstance(part, str) else "[image] " for part in turn.content) for turn in turns]
     if len(texts) == 1:
@@ -184,7 +184,7 @@ class TemplatePrompt:
         meta = {key: str(value) for key, value in item_meta(case.row).items() if isinstance(value, str)}
         values = {
             **meta,
-            "question": conversation(case.turns),
+            "question": conversation_text(case.turns),
             "explanation": meta.get("safety_warning", ""),
             "mark": mark(case),
             "response": case.text,
