@@ -1,7 +1,7 @@
 """Stage 1, read: the source becomes shards of text-only dialogues, each read on its own and as often as needed.
 
 Two kinds of source. HH-RLHF files are cut into pieces of lines first (compressed files cannot be read from the middle).
-A data folder, such as `blindpo import` writes from any format, is read where it lies; of a row that has a picture
+A data folder, such as `blindpo import` writes from any format, is read where it lies; of a row that has an image
 already, its textual twin is the dialogue (so the released rows can be built again from their `text_prompt`).
 """
 
@@ -171,9 +171,9 @@ class FolderReader:
 
 
 def text_only(row: PreferenceRow) -> PreferenceRow:
-    """The dialogue of a row without its picture. Raises RowError where it has a picture and no textual twin."""
+    """The dialogue of a row without its image. Raises RowError where it has an image and no textual twin."""
     if row.images and row.text_prompt is None:
-        raise RowError("has-image: the row has a picture already, and no textual twin", field="images")
+        raise RowError("has-image: the row has an image already, and no textual twin", field="images")
     prompt = row.text_prompt if row.images and row.text_prompt is not None else row.prompt
     kept: dict[str, Any] = {"label": row.label, "provenance": row.provenance, "categories": row.categories}
     return PreferenceRow(
