@@ -9,9 +9,9 @@ from tests.tiny_models import save_tiny_llava
 from tests.unit.rows.test_lossless import simple
 
 from blindpo.cli.main import main
+from blindpo.datasets.importer import import_data
 from blindpo.images.decode import decode_image
 from blindpo.intake import check as checking
-from blindpo.intake.import_rows import import_data
 from blindpo.models.vlm.load import load_processor
 from blindpo.models.vlm.prompt import encode_prompt, encode_response
 from blindpo.models.vlm.source import resolve_model

@@ -9,10 +9,10 @@ from tests.sample import REAL, write_sample
 
 from blindpo.cli.main import main
 from blindpo.datasets.formats.mmsafe_po import parse_turns
+from blindpo.datasets.importer import import_data
 from blindpo.errors import SourceError
 from blindpo.intake.figures import draw_figures
-from blindpo.intake.import_rows import import_data
-from blindpo.intake.profile import PAPER, Profile, comparison, num_words, profile
+from blindpo.intake.profile import PAPER_PROFILES, Profile, beside_the_paper, num_words, profile
 from blindpo.rows.row import PreferenceRow, Provenance
 
 STAGES = [
@@ -45,7 +45,7 @@ def test_a_profile_holds_what_the_paper_reports(data: Path) -> None:
     found = profile(data)
     assert found.instructions == 12 and found.responses == 24 and found.before_filtering is None
     assert sum(found.turns.values()) == sum(found.entity_types.values()) == sum(found.categories.values()) == 12
-    assert {name for name, _, _ in comparison(found)} >= {
+    assert {name for name, _, _ in beside_the_paper(found)} >= {
         "tokens per instruction",
         "turns: 5 or more",
         "distinct images",
@@ -53,7 +53,7 @@ def test_a_profile_holds_what_the_paper_reports(data: Path) -> None:
 
 
 def test_the_papers_own_figures_agree_with_one_another() -> None:
-    train, test, both = PAPER
+    train, test, both = PAPER_PROFILES
     assert train.instructions + test.instructions == both.instructions == sum(both.turns.values())
     assert train.responses == 2 * train.instructions and test.responses == 2 * test.instructions
     assert sum(both.entity_types.values()) == both.instructions
