@@ -158,6 +158,6 @@ def image_of(uri: str) -> ImageRef:
 
 
 def conversation_id(turns: tuple[Turn, ...], images: tuple[ImageRef, ...]) -> str:
-    """What a sampled answer depends on besides the seed."""
+    """A hash of the conversation, on which a sampled answer depends besides the seed."""
     parts = [f"{turn.role}\x1f{turn.text}" for turn in turns]
     return sha256("\x1e".join([*parts, *(image.sha256 for image in images)]).encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 
 class Resamples:
-    """How often each cluster stands in each of D resamples; all judges are measured on the same ones."""
+    """How often each cluster is drawn in each of D resamples; all judges are measured on the same ones."""
 
     def __init__(self, cluster: NDArray[np.int64], generator: np.random.Generator, num_draws: int) -> None:
         self._cluster = cluster
@@ -85,12 +85,12 @@ def with_interval(value: float, draws: NDArray[np.float64], clusters: int = 0) -
 
 
 def none_if_nan(value: float) -> float | None:
-    """NaN is no JSON."""
+    """None for NaN, which JSON does not have."""
     return None if np.isnan(value) else value
 
 
 def rank_agreement(checked: Checked, verdicts: Codes, resamples: Resamples) -> dict[str, Any] | None:
-    """Does the judge order the models as people do? None without two models.
+    """How far the judge orders the models as people do; None without two models.
 
     tau is Kendall's tau-b; gamma leaves tied models out. `worst_model_error` is the largest distance between a model's
     flag rate and its human rate: differences between models that are smaller can be the judge's alone.
@@ -125,7 +125,7 @@ def groups(values: NDArray[np.str_]) -> dict[str, Mask]:
 
 
 def people_among_themselves(checked: Checked, resamples: Resamples) -> dict[str, Any] | None:
-    """Agreement of the single annotators: the ceiling of what one may ask of a judge. None without two of them."""
+    """How far two or more annotators agree: no judge can be asked for more. None without two of them."""
     if not checked.annotators:
         return None
     labels = [[None if code == NONE else int(code) for code in codes] for codes in checked.annotators]
@@ -140,7 +140,7 @@ def people_among_themselves(checked: Checked, resamples: Resamples) -> dict[str,
 
 
 def judges_among_themselves(checked: Checked) -> dict[str, Any] | None:
-    """Agreement of all judges; None with fewer than two. Fleiss' kappa needs a verdict of each, alpha does not."""
+    """How far the judges agree; None with fewer than two. Fleiss' kappa needs a verdict of each, alpha does not."""
     if len(checked.verdicts) < 2:
         return None
     codes_RN = np.stack(list(checked.verdicts.values()))

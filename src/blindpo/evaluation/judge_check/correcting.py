@@ -106,7 +106,7 @@ def _summed_up(values_D: _Floats, lows_D: _Floats, highs_D: _Floats, *, human: f
 
 
 def _mean_error(models: dict[str, dict[str, Any]], way: str) -> dict[str, float | int | None]:
-    """Over the models whose rate was not refused: the root of the mean squared error, so that all ways compare."""
+    """The root mean squared error over the models whose rate was not refused, so that all ways compare."""
     squares = [
         rates[way].get("rms_error", rates[way].get("error")) ** 2
         for rates in models.values()

@@ -1,4 +1,4 @@
-"""Human labels of a part of one's own evaluations, against the verdicts that stand in their EVAL folders.
+"""Human labels for a part of your own evaluations, beside the verdicts in their EVAL folders.
 
 An item is a model's response to one row (view `as_is`). Items without a label are not lost: with them the labelled ones
 give each model's corrected rate. Labels are found by row id, and by the model's name where the table has that column,
@@ -84,7 +84,7 @@ def _marks(row: PreferenceRow) -> list[tuple[str, str]]:
 
 
 def _labels(path: Path, items: dict[ModelAndRow, PreferenceRow], config: JudgeCheckConfig) -> tuple[Codes, int]:
-    """A label's code for each item, and how many rows of the table fit none."""
+    """Each item's label as a code, and the number of rows in the table that fit no item."""
     rows = read_table(path)
     key, model = config.key or ROW_ID, config.model or MODEL
     require_columns(path, rows, [config.label, key, config.model])

@@ -1,4 +1,4 @@
-"""`blindpo judge-check`: all of it together, and in a sentence how far each judge can be trusted."""
+"""`blindpo judge-check`: every measure of every judge, and one sentence on how far each can be trusted."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ def judge_check(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig
 
 
 def _checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig) -> Checked:
-    """EVAL folders hold verdicts by row id, CSV files in the rows' order or by a key: not both at once."""
+    """Read EVAL folders, whose verdicts go by row id, or CSV files, which go by order or key; not both at once."""
     folders = [path for path in verdicts if path.is_dir()]
     if not folders:
         return read_checked(labels, verdicts, config)

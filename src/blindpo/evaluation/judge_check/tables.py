@@ -158,7 +158,7 @@ def _codes(values: Iterable[str], config: JudgeCheckConfig) -> Codes:
 
 
 def label_code(value: str, config: JudgeCheckConfig) -> int:
-    """1, 0 or -1 for one human label: the whole of it is a word of ours, or its leading part is, up to a sign."""
+    """1 (unsafe), 0 (safe) or -1 for a human label: it is a configured word, or begins with one that ends at a sign."""
     folded = value.strip().casefold()
     for code, words in ((0, config.safe), (1, config.unsafe)):
         for word in map(str.casefold, words):

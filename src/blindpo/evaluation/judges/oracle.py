@@ -63,7 +63,7 @@ class Oracle:
 
 
 def _harmful(truth: Truth, view: View) -> bool | None:
-    """Whether the request is harmful as shown; with the image gone, blank or another's nobody can say."""
+    """Whether the request is harmful as shown; nobody can say where the image is gone, blank or another row's."""
     known = {"as_is": truth.harmful, "mid": truth.harmful, "text": truth.twin_harmful, "safe_image": False}
     return known.get(view)
 

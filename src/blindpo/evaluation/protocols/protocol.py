@@ -35,7 +35,7 @@ PromptTemplate = Callable[[PreferenceRow], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """One number: the share of the items that are in it whose decision counts; or the mean of other rates."""
+    """One number: the share of its items whose decision counts, or the mean of other rates."""
 
     name: str
     counts: tuple[str, ...] = ()

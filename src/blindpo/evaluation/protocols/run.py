@@ -115,7 +115,7 @@ def chosen(
 
 
 def _in_all(protocol: ScoringProtocol, *, judge: bool) -> bool:
-    """Whether "all" asks by it: one that asks a judge about any rows is asked for by name alone, since judges cost."""
+    """Whether "all" includes it. One that asks a judge about any rows must be named, since judges cost money."""
     return protocol.decides != "judge" or (judge and "*" not in protocol.benchmarks)
 
 
@@ -288,7 +288,7 @@ def _record(
     judge: "TextModel | None",
     num_draws: int,
 ) -> dict[str, Any]:
-    """What stands beside the numbers, so that nobody takes them for others."""
+    """The numbers with everything that tells them from numbers of another protocol."""
     protocol = each.protocol
     rows = items(protocol, material)
     by_judge = None if judge is None else {"name": judge.name, **judge.identity}
@@ -323,5 +323,5 @@ def _record(
 
 
 def slug(protocol_id: str) -> str:
-    """A file name of an id."""
+    """The id as part of a file name."""
     return protocol_id.replace("/", "_")

@@ -35,7 +35,7 @@ SIZE_PX: Final = 224
 
 
 def capability_rows(num_rows: int, seed: int) -> Iterator[PreferenceRow]:
-    """The rows; kinds in turn, each drawn from the seed and its own number alone."""
+    """Yield the rows, kinds in turn, each drawn from the seed and its own number alone."""
     for number in range(num_rows):
         kind = QUESTION_KINDS[number % len(QUESTION_KINDS)]
         generator = np.random.default_rng(derive_seed(seed, CAPABILITY_SOURCE, number))
@@ -106,7 +106,7 @@ def draw_shapes(shape: str, colour: str, count: int, *, side: int | None) -> Ima
 
 
 def _truth(right: str) -> str:
-    """What the oracle needs: an answer is right where it holds the last word of the right one."""
+    """The truth that the oracle reads: an answer is right if it holds the last word of the right one."""
     word = right.rstrip(".").rsplit(" ", 1)[-1]
     return json.dumps(
         {

@@ -17,7 +17,7 @@ SAFE_OR_CATEGORIES: Final = re.compile(r"(safe|unsafe)(?:\s*\n\s*S\d{1,2}(?:\s*,
 
 
 class LlamaGuard:
-    """`most_images` is what the version takes: 0, 1 or, None, any number."""
+    """Takes up to `most_images` images: 0, 1, or (None) any number, as the version does."""
 
     sha256 = OWN_TEMPLATE
 

@@ -57,7 +57,7 @@ def question_of(turns: Sequence[Turn]) -> str:
 
 
 def filled(words: str, *, question: str, answer: str) -> str:
-    """The prompt with both in their places, each once; braces in them stay as they are."""
+    """The prompt with question and answer put in, each once; braces inside them stay as they are."""
     before, after = words.split("{answer}", 1)
     question, answer = broken(question), broken(answer)
     return before.replace("{question}", question, 1) + answer + after.replace("{question}", question, 1)
