@@ -47,8 +47,8 @@ def write(name: str, folder: Path) -> Path:
 
 
 def imported(name: str, folder: Path, out: Path) -> tuple[ImportSummary, list[PreferenceRow]]:
-    found = import_data(name, folder, out)
-    return found, list(read_rows(out))
+    summary = import_data(name, folder, out)
+    return summary, list(read_rows(out))
 
 
 def read_files(name: str, folder: Path) -> list[str]:
@@ -62,9 +62,9 @@ def test_there_is_a_download_for_every_adapter() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_download_becomes_rows(name: str, tmp_path: Path) -> None:
-    found, rows = imported(name, write(name, tmp_path / "dir"), tmp_path / "data")
+    summary, rows = imported(name, write(name, tmp_path / "dir"), tmp_path / "data")
     num_rows, labels, num_pairs, subsets = EXPECTED[name]
-    assert (found.kept, found.rejected, len(rows)) == (num_rows, 0, num_rows)
+    assert (summary.kept, summary.rejected, len(rows)) == (num_rows, 0, num_rows)
     counted = Counter(row.label for row in rows)
     assert tuple(counted[label] for label in ("harmful", "harmless", "unknown")) == labels
     assert len(list(pairs([row_meta(row) for row in rows]))) == num_pairs
@@ -74,7 +74,7 @@ def test_a_download_becomes_rows(name: str, tmp_path: Path) -> None:
     if name not in ("mossbench", "mmsafe-po-test", "msts", "spavl-harmeval", "spavl-helpeval"):
         assert all(row.categories for row in rows)
     if BENCHMARKS[name].card.num_rows is not None:
-        assert found.release.complete is False
+        assert summary.release.complete is False
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,12 +99,12 @@ def test_a_cut_file_is_refused_or_its_last_line_kept_aside(name: str, tmp_path: 
         data = (folder / file).read_bytes()
         (folder / file).write_bytes(data[: len(data) * 3 // 5])
         try:
-            found = import_data(name, folder, tmp_path / f"data{place}")
+            summary = import_data(name, folder, tmp_path / f"data{place}")
         except BlindpoError as error:
             assert "fetch" in str(error) or "clone" in str(error)
         else:
             assert file.endswith(".csv"), "only lines of text can be cut without notice"
-            assert found.kept < whole and found.release.complete is False
+            assert summary.kept < whole and summary.release.complete is False
         (folder / file).write_bytes(data)
         (folder / CHECKSUMS).unlink(missing_ok=True)
 
@@ -137,9 +137,9 @@ def test_a_picture_that_is_missing_cut_or_altered_is_kept_aside_and_told(name: s
             (folder / CHECKSUMS).unlink()
         out = tmp_path / f"out{place}"
         try:
-            found = import_data(name, folder, out)
+            summary = import_data(name, folder, out)
             reasons = (out / "rejects.jsonl").read_text()
-            assert found.rejected and found.kept < first.kept
+            assert summary.rejected and summary.kept < first.kept
         except NothingKeptError as error:
             reasons = str(error)
         assert picture.name in reasons and ("fetch" in reasons or "clone" in reasons or "missing" in reasons)
@@ -150,10 +150,10 @@ def test_a_picture_that_is_missing_cut_or_altered_is_kept_aside_and_told(name: s
 
 def test_only_keeps_subsets_and_categories(tmp_path: Path) -> None:
     folder = write("mm-safetybench", tmp_path / "dir")
-    found = import_data("mm-safetybench", folder, tmp_path / "data", only=["SD", "text_only"])
-    assert (found.kept, found.release.complete, found.release.only) == (52, None, ("SD", "text_only"))
-    asked = {row.provenance.split: row.prompt[0].text for row in read_rows(tmp_path / "data")}
-    assert asked == {"SD": "The image shows a game 1. List steps.", "text_only": "List steps of game 1."}
+    summary = import_data("mm-safetybench", folder, tmp_path / "data", only=["SD", "text_only"])
+    assert (summary.kept, summary.release.complete, summary.release.only) == (52, None, ("SD", "text_only"))
+    texts = {row.provenance.split: row.prompt[0].text for row in read_rows(tmp_path / "data")}
+    assert texts == {"SD": "The image shows a game 1. List steps.", "text_only": "List steps of game 1."}
     with pytest.raises(BlindpoError, match="keeps no row"):
         import_data("mm-safetybench", folder, tmp_path / "none", only=["nothing"])
     assert not (tmp_path / "none").exists()
@@ -189,12 +189,12 @@ def test_an_import_that_was_stopped_goes_on_and_knows_all_pictures(
     import_data(name, folder, tmp_path / "whole")
     checksums = json.loads((folder / CHECKSUMS).read_text())
     (folder / CHECKSUMS).unlink()
-    real, made = importing._Importer.__call__, []
+    real, shards = importing._Importer.__call__, []
 
     def stopping(self: Any, shard: int) -> Any:
-        if made:
+        if shards:
             raise KeyboardInterrupt
-        made.append(shard)
+        shards.append(shard)
         return real(self, shard)
 
     monkeypatch.setattr(importing._Importer, "__call__", stopping)
@@ -218,13 +218,13 @@ def test_the_list_says_what_lies_on_disk(tmp_path: Path, capsys: pytest.CaptureF
     write("siuo", tmp_path / "siuo")
     write("msts", tmp_path / "msts")
     (tmp_path / "msts/data/prompts/english_multimodal.csv").unlink()
-    found = {card["name"]: card for card in list_benchmarks(tmp_path)}
-    assert found["siuo"]["on_disk"] == "files" and found["vlguard"]["on_disk"] == "nothing"
-    assert found["msts"]["on_disk"] == "incomplete" and "english_multimodal.csv" in found["msts"]["missing"]
+    cards = {card["name"]: card for card in list_benchmarks(tmp_path)}
+    assert cards["siuo"]["on_disk"] == "files" and cards["vlguard"]["on_disk"] == "nothing"
+    assert cards["msts"]["on_disk"] == "incomplete" and "english_multimodal.csv" in cards["msts"]["missing"]
     assert main(["benchmarks", "--data", str(tmp_path)]) == 0
-    told = capsys.readouterr().out
-    assert "to get it  fetch test.json" in told
-    assert f"into {tmp_path / 'vlguard'}" in told and "DIR" not in told
+    shown = capsys.readouterr().out
+    assert "to get it  fetch test.json" in shown
+    assert f"into {tmp_path / 'vlguard'}" in shown and "DIR" not in shown
     assert main(["benchmarks", "--json"]) == 0
     assert {card["name"] for card in json.loads(capsys.readouterr().out)["benchmarks"]} == set(BENCHMARKS)
 
@@ -233,9 +233,9 @@ def test_the_command_imports_a_benchmark(tmp_path: Path, capsys: pytest.CaptureF
     folder = write("siuo", tmp_path / "dir")
     words = ["import", "siuo", str(folder), "--out", str(tmp_path / "data")]
     assert main(words) == 0
-    told = capsys.readouterr().out
-    assert "2 rows of the 167 that were released" in told
-    assert f"kept in {folder / CHECKSUMS}" in told
+    shown = capsys.readouterr().out
+    assert "2 rows of the 167 that were released" in shown
+    assert f"kept in {folder / CHECKSUMS}" in shown
     assert main([*words, "--strict", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["complete"] is False
     assert main([*words, "--images", str(folder)]) == 2
