@@ -35,6 +35,8 @@ MEASURES: Final = (
 )
 TERMINAL: Final = MEASURES[:7]
 """What the terminal's table has room for."""
+SHOWN_MODEL: Final = "bpo"
+"""The model whose comparisons the terminal shows."""
 COMPARISONS: Final = (("dpo", BASE), ("bpo", BASE), ("bpo", "dpo"), ("bpo", "dpo_equal_compute"), ("bpo", "sight"))
 _SHORT: Final = ("safety", "over-ref", "both right", "sensitive", "co-def gap", "helpful", "pair acc")
 
@@ -106,7 +108,7 @@ def as_text(results: Mapping[str, Any]) -> str:
         for model, measures in found["models"].items():
             lines.append(f"  {model:<18}" + "".join(f"{_cell(measures[name]):>18}" for name in TERMINAL))
         for row in found["comparisons"]:
-            if row["a"] == "bpo" and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
+            if row["a"] == SHOWN_MODEL and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
                 lines.append(f"  {_compared(row)}")
     models = dict.fromkeys(name for found in results["conditions"].values() for name in found["models"])
     lines += ["", *(f"{name}: {MODEL_TEXTS[name]}" for name in MODEL_TEXTS if name in models)]

@@ -6,6 +6,8 @@ No torch here: a recipe is checked before anything heavy is imported.
 from dataclasses import dataclass, fields
 from typing import Final, Literal
 
+from blindpo.training.methods import METHODS
+
 PROBE_ROWS: Final = 8
 LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
 
@@ -14,8 +16,8 @@ LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
 class TrainConfig:
     """The keys of a training recipe that are blindpo's own."""
 
-    method: Literal["bpo", "dpo"] = "bpo"
-    """bpo: both terms of the loss; dpo: the first alone, blind responses in the data are left aside."""
+    method: str = next(iter(METHODS))
+    """What is minimised: a name of the table in `training/methods.py`, which docs/training.md shows."""
     beta: float = 0.1
     """Weight of the log-ratio in the reward; larger keeps the model nearer to its reference. Above 0."""
     lora: bool = False
@@ -60,6 +62,8 @@ class TrainConfig:
     """How many rows that is."""
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method is '{self.method}'; allowed: {', '.join(METHODS)}")
         if not self.beta > 0:
             raise ValueError(f"beta is {self.beta}; it must be above 0")
         if self.max_length is not None and self.max_length < 1:

@@ -16,6 +16,7 @@ from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example
 from blindpo.training.launch import Engine, require_engine, running
+from blindpo.training.methods import METHODS
 from blindpo.training.monitor.callbacks import HealthWatch, ProbeWatch, Say, say
 from blindpo.training.monitor.image_use import probe_rows, usable_rows
 from blindpo.training.monitor.metrics import MetricsFile
@@ -90,7 +91,7 @@ def probes_file(settings: Any) -> MetricsFile:
 def _add_watches(trainer: PreferenceTrainer, engine: Engine, config: TrainConfig, start: Vlm) -> None:
     tell = teller(trainer.args)
     trainer.add_callback(PlanWatch(trainer, engine, tell))
-    trainer.add_callback(HealthWatch(tell))
+    trainer.add_callback(HealthWatch(tell, at_start=METHODS[config.method].pair_at_start))
     if config.probe_steps == 0:
         return
     rows = usable_rows(start, probe_rows([each.row for each in trainer.train_dataset], config.probe_rows))

@@ -24,6 +24,7 @@ from blindpo.training.collator import Collator, Part
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example, ImageTensors, make_examples
 from blindpo.training.launch import whole_weights
+from blindpo.training.methods import METHODS, left_without_blind
 from blindpo.training.micro_batches import padded_tokens, size_of
 from blindpo.training.mismatch import ImageTokensError
 from blindpo.training.packing.check import HALF_NATS, TOLERANCE_NATS
@@ -73,7 +74,7 @@ def load_examples(
     """Examples by "train" and "eval", the rejected rows, and how many rows were read and had no blind response."""
     positions = getattr(start.model.config.get_text_config(), "max_position_embeddings", None)
     limits = [limit for limit in (config.max_length, positions) if limit is not None]
-    use_blind, max_length = config.method == "bpo", min(limits, default=None)
+    use_blind, max_length = METHODS[config.method].uses_blind, min(limits, default=None)
     sets: Sets = {}
     rejects: list[Reject] = []
     counts: dict[str, int] = {}
@@ -152,8 +153,8 @@ def count_rows(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) ->
 
 
 def require_blind(config: TrainConfig, data: Path, rows: Iterable[PreferenceRow]) -> None:
-    """Raises ConfigError for BPO on `rows` of `data` of which none has a blind response: it would train DPO."""
-    if config.method != "bpo":
+    """Raises ConfigError for a method with blind responses on `rows` of `data` without any: BPO would train DPO."""
+    if not METHODS[config.method].uses_blind:
         return
     without = 0
     for row in rows:
@@ -161,18 +162,23 @@ def require_blind(config: TrainConfig, data: Path, rows: Iterable[PreferenceRow]
             return
         without += 1
     if without:
+        rest = left_without_blind(config.method)
         raise ConfigError(
-            f"method bpo needs blind responses, and none of the {without} rows of {data} that it could train on has "
-            "one; run 'blindpo blind' on the rows first, or use --method dpo"
+            f"method {config.method} needs blind responses, and none of the {without} rows of {data} that it could "
+            f"train on has one; run 'blindpo blind' on the rows first, or use --method {rest}"
         )
 
 
 def without_blind_words(config: TrainConfig, counts: Mapping[str, int]) -> str:
-    """What to say of training rows without a blind response under BPO; empty where each has one."""
-    without = counts["without_blind"] if config.method == "bpo" else 0
+    """A warning of training rows that lack the blind responses of the method; empty where each has one."""
+    without = counts["without_blind"] if METHODS[config.method].uses_blind else 0
     if not without:
         return ""
-    return f"{without} of {counts['kept']} rows have no blind response: under BPO they train as pairs alone, as in DPO"
+    name, rest = config.method.upper(), left_without_blind(config.method).upper()
+    return (
+        f"{without} of {counts['kept']} rows have no blind response: under {name} they train as pairs alone, as in "
+        f"{rest}"
+    )
 
 
 def write_rejects(out: Path, rejects: Sequence[Reject]) -> None:

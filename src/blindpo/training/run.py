@@ -29,6 +29,7 @@ from blindpo.training.config import TrainConfig
 from blindpo.training.examples import ImageTensors
 from blindpo.training.launch import require_options, require_processes
 from blindpo.training.loop import fit, teller
+from blindpo.training.methods import METHODS
 from blindpo.training.monitor.health import warnings
 from blindpo.training.monitor.image_use import verdict
 from blindpo.training.monitor.metrics import MetricsFile
@@ -118,7 +119,7 @@ def train(
         if not fitted.engine.shards_weights:
             read_back(out, saved_model, config, ready.collator, example=ready.sets["train"][0])
         clock["save"] = time.perf_counter()
-        manifest = _manifest(out, ready, trained)
+        manifest = _manifest(out, config, ready, trained)
         write_card(
             out, config, ready.sets["train"], manifest, base=model, identity=folder.identity, engine=fitted.engine
         )
@@ -168,7 +169,7 @@ def _prepare(
     if config.reference == "cached":
         sets = with_references(sets, start, collator, config=config, settings=settings, folder=folder)
     before = before_training(sets["train"], collator, start.model, settings) if settings.process_index == 0 else {}
-    for line in before_lines(before) if before else ():
+    for line in before_lines(before, at_start=METHODS[config.method].pair_at_start) if before else ():
         teller(settings)(line)
     clock["reference"] = time.perf_counter()
     return _Ready(
@@ -176,14 +177,14 @@ def _prepare(
     )
 
 
-def _manifest(out: Path, ready: _Ready, trained: PreferenceTrainer) -> dict[str, Any]:
+def _manifest(out: Path, config: TrainConfig, ready: _Ready, trained: PreferenceTrainer) -> dict[str, Any]:
     steps = trained.state.global_step
     return {
         "counts": ready.counts,
         "steps": steps,
         "final": _final_metrics(out),
         "before": ready.before,
-        "warnings": [*filter(None, [_shared(ready.counts), ready.without_blind]), *_warnings(out)],
+        "warnings": [*filter(None, [_shared(ready.counts), ready.without_blind]), *_warnings(out, config)],
         "packed": ready.path.family is not None,
         "padding_share": trained.train_plan().padding_share(steps),
     }
@@ -223,13 +224,16 @@ def _final_metrics(out: Path) -> dict[str, float]:
     return {name: value for name, value in final.items() if name not in ("step", "epoch")}
 
 
-def _warnings(out: Path) -> list[str]:
-    """What the logs and the last probe tell; a function of files, so the same after a kill."""
-    told = warnings(MetricsFile(out / "metrics.jsonl").read())
-    found = [f"{each.text} (first at step {each.step}, last at step {each.last})" for each in told]
+def _warnings(out: Path, config: TrainConfig) -> list[str]:
+    """What the logs and the last probe show; a function of files, so the same after a kill."""
+    records = MetricsFile(out / "metrics.jsonl").read()
+    of_logs = [
+        f"{each.text} (first at step {each.step}, last at step {each.last})"
+        for each in warnings(records, at_start=METHODS[config.method].pair_at_start)
+    ]
     last = _last_probe(out)
-    said = verdict(last) if last else None
-    return [*found, said] if said else found
+    of_probe = verdict(last) if last else None
+    return [*of_logs, of_probe] if of_probe else of_logs
 
 
 def _last_probe(out: Path) -> dict[str, float]:

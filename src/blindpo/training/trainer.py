@@ -17,7 +17,8 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainingArg
 from blindpo.training.collator import BLIND, CHOSEN, COMPANION, REJECTED, Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example
-from blindpo.training.loss import preference_loss
+from blindpo.training.loss import Rewards, preference_loss
+from blindpo.training.methods import METHODS
 from blindpo.training.micro_batches import (
     StepPlan,
     StepRows,
@@ -264,16 +265,12 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # transformers is not t
         logps_S = self.collator.logps(model, batch)
         shift_S = logps_S - self._reference(model, batch).to(logps_S.dtype)
         r_S = self.preference.beta * shift_S
-        places = {kind: batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND)}
-        row_S = batch["row_S"]
-        terms = preference_loss(
-            r_S[places[CHOSEN]],
-            r_S[places[REJECTED]],
-            row_S[places[REJECTED]],
-            blind_r_B=r_S[places[BLIND]],
-            blind_row_B=row_S[places[BLIND]],
-            use_blind=self.preference.method == "bpo",
+        chosen, rejected, blind = (
+            Rewards(r_S[is_kind_S], batch["tokens_S"][is_kind_S], batch["row_S"][is_kind_S])
+            for is_kind_S in (batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND))
         )
+        method = METHODS[self.preference.method]
+        terms = preference_loss(chosen, rejected, blind, method=method, beta=self.preference.beta)
         require_finite(terms.per_row_N, batch["row_ids"][: len(terms.per_row_N)])
         beta = self.preference.beta
         for found in batch_sums(batch, logps_S, shift_S, per_row_N=terms.per_row_N, beta=beta):

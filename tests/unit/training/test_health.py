@@ -69,15 +69,15 @@ def test_where_nothing_varies_there_is_no_correlation() -> None:
     ],
 )
 def test_what_is_warned_of(values: dict[str, float], kinds: list[str]) -> None:
-    assert [warned.kind for warned in warnings(records(**values))] == kinds
-    assert warnings(records(WINDOW - 1, **values)) == []
+    assert [warned.kind for warned in warnings(records(**values), at_start="log 2")] == kinds
+    assert warnings(records(WINDOW - 1, **values), at_start="log 2") == []
 
 
 def test_a_warning_names_the_step_at_which_it_first_held_and_stays() -> None:
     logs = records(2 * WINDOW, **{SHIFT: 0.0})
     for record in logs[5:25]:
         record[SHIFT] = -0.3
-    (found,) = warnings(logs)
+    (found,) = warnings(logs, at_start="log 2")
     # mean of a window under -0.1: seven of twenty logs at -0.3; logs 6 to 25 have it, and the window that ends at 38
     assert (found.kind, found.step, found.last) == ("displacement", 20, 38)
     assert "less likely than under the reference" in found.text and "Lower learning_rate" in found.text
@@ -89,7 +89,7 @@ def test_a_run_whose_two_terms_move_slowly_and_together_is_not_warned_of() -> No
         {"step": step, "loss": 0.69, "rewards/margins": 0.002 * step, STUCK: 1.0 if step < 40 else 0.2}
         for step in range(1, 101)
     ]
-    assert warnings(logs) == []
+    assert warnings(logs, at_start="log 2") == []
 
 
 def test_a_loss_that_is_no_number_stops_with_its_rows() -> None:
@@ -106,7 +106,7 @@ def test_a_loss_that_is_no_number_stops_with_its_rows() -> None:
 def test_the_watch_says_each_kind_once_and_on_one_process_alone() -> None:
     logs = records(WINDOW, **{SHIFT: -0.3})
     said: list[str] = []
-    watch = HealthWatch(said.append)
+    watch = HealthWatch(said.append, at_start="log 2")
     state = SimpleNamespace(is_world_process_zero=True, log_history=logs[:-1])
     watch.on_log(None, state, None)
     assert said == []
@@ -114,6 +114,6 @@ def test_the_watch_says_each_kind_once_and_on_one_process_alone() -> None:
     watch.on_log(None, state, None)
     watch.on_log(None, state, None)
     assert len(said) == 1 and said[0].startswith(f"WARNING at step {WINDOW}: likelihood displacement")
-    quiet = HealthWatch(said.append)
+    quiet = HealthWatch(said.append, at_start="log 2")
     quiet.on_log(None, SimpleNamespace(is_world_process_zero=False, log_history=logs), None)
     assert len(said) == 1

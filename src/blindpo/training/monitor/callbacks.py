@@ -26,8 +26,8 @@ def say(line: str) -> None:
 class HealthWatch(TrainerCallback):  # type: ignore[misc]
     """Says a warning when it first holds in this session; all of them stand in the manifest and the card at the end."""
 
-    def __init__(self, tell: Say) -> None:
-        self._tell = tell
+    def __init__(self, tell: Say, *, at_start: str) -> None:
+        self._tell, self._at_start = tell, at_start
         self._said: set[str] = set()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class HealthWatch(TrainerCallback):  # type: ignore[misc]
         if not state.is_world_process_zero:
             return
         window = [record for record in state.log_history if "loss" in record][-WINDOW:]
-        for warned in window_warnings(window):
+        for warned in window_warnings(window, at_start=self._at_start):
             if warned.kind not in self._said:
                 self._said.add(warned.kind)
                 self._tell(f"WARNING at step {warned.step}: {warned.text}")

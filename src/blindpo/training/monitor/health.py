@@ -1,9 +1,9 @@
 """Is the training going well? Figures per log that say so, and warnings in the user's words with what to do.
 
 Displacement: preference losses only widen a margin, so the chosen response may get less likely as long as the rejected
-one falls faster (arXiv 2410.08847). Stuck: where a blind response is (nearly) the chosen one, its term stays at log 2
-and teaches nothing; every run begins there, so that is said only once the other term has moved. Length: a margin that
-goes with the difference in length has learned to be long (arXiv 2403.19159).
+one falls faster (arXiv 2410.08847). Stuck: where a blind response is (nearly) the chosen one, its term stays where it
+began (at log 2 under BPO) and teaches nothing; every run begins there, so the warning waits until the other term has
+moved. Length: a margin that correlates with the difference in length has learned to be long (arXiv 2403.19159).
 All figures are sums over rows beside those of `metrics.py`, so a resumed run logs the same; warnings are a function of
 the logged records alone.
 
@@ -30,7 +30,7 @@ MOMENTS: Final = "health/_"
 """Beginning of the sums behind the correlation: over all rows so far, not since the last log."""
 
 STUCK_MARGIN: Final = 0.02
-"""Rewards nearer than this, in nats, keep the blind term within 0.01 of log 2."""
+"""Rewards nearer than this, in nats, keep BPO's blind term within 0.01 of log 2, where it began."""
 MOVED_MARGIN: Final = 5 * STUCK_MARGIN
 """Mean margin over the rejected responses from which on a blind term should have moved too: while it is smaller the
 policy is still at its reference, and nothing can be said of the blind responses."""
@@ -94,18 +94,21 @@ def with_correlation(means: Mapping[str, float]) -> dict[str, float]:
     return {**rest, CORRELATION: max(-1.0, min(1.0, value))}
 
 
-def warnings(records: Sequence[Mapping[str, Any]]) -> list[Warned]:
-    """What a run's logged records tell, each kind once: where it first held over a window of logs, and where last."""
+def warnings(records: Sequence[Mapping[str, Any]], *, at_start: str) -> list[Warned]:
+    """What a run's logged records show, each kind once: where it first held over a window of logs, and where last.
+
+    `at_start` is the method's `pair_at_start`.
+    """
     logs = [record for record in records if "loss" in record]
     found: dict[str, Warned] = {}
     for end in range(WINDOW, len(logs) + 1):
-        for warned in window_warnings(logs[end - WINDOW : end]):
+        for warned in window_warnings(logs[end - WINDOW : end], at_start=at_start):
             found[warned.kind] = replace(found.get(warned.kind, warned), last=warned.step)
     return list(found.values())
 
 
-def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
-    """What the last logs tell; nothing where there are fewer than a window of them."""
+def window_warnings(window: Sequence[Mapping[str, Any]], *, at_start: str) -> list[Warned]:
+    """What the last logs show; nothing where there are fewer than a window of them."""
     if len(window) < WINDOW:
         return []
     step = int(window[-1]["step"])
@@ -122,7 +125,7 @@ def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
     stuck = _mean(window, STUCK)
     if stuck is not None and stuck > HIGH_STUCK and margin is not None and margin > MOVED_MARGIN:
         text = (
-            f"blind term stuck: {stuck:.0%} of the blind responses are still at log 2 while the margin over the "
+            f"blind term stuck: {stuck:.0%} of the blind responses are still at {at_start} while the margin over the "
             f"rejected ones is {margin:.2f}, so they teach nothing. Make them at a higher temperature, or drop those "
             "that equal the chosen response (blindpo blind counts them)"
         )

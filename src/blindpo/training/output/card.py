@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from blindpo.rows.row import PreferenceRow
+from blindpo.training.methods import METHODS
 
 UNSTATED: Final = "not stated"
 SHOWN: Final = (
@@ -72,8 +73,8 @@ def model_card(facts: CardFacts) -> str:
 
 def _opening(facts: CardFacts) -> str:
     what = "A LoRA adapter for" if facts.is_adapter else "The weights of"
-    method = "Blind Preference Optimization (arXiv 2503.14189)" if facts.method == "bpo" else "DPO (arXiv 2305.18290)"
-    return f"{what} `{facts.base}`, trained by {method} with blindpo."
+    method = METHODS[facts.method]
+    return f"{what} `{facts.base}`, trained by {method.title} (arXiv {method.paper}) with blindpo."
 
 
 def _training(facts: CardFacts) -> str:

@@ -123,13 +123,13 @@ def _scored(example: Example, collator: Collator, model: Any, settings: Any) -> 
         return tuple(collator.logps(model, collator.scored([(example, example.responses)])).tolist())
 
 
-def before_lines(found: dict[str, float | str | int]) -> list[str]:
+def before_lines(found: dict[str, float | str | int], *, at_start: str) -> list[str]:
     """`before_training` for a person."""
     kinds = [f"{kind} {found[kind]:.3f}" for kind in ("chosen", "rejected", "blind") if kind in found]
     lines = [f"log-probability a token under the reference: {', '.join(kinds)}. {found.get('verdict', '')}"]
     if found["blind_equal_to_chosen"]:
         lines.append(
             f"{found['blind_equal_to_chosen']} blind responses are the chosen one to the letter: their term stays at "
-            "log 2 and teaches nothing"
+            f"{at_start} and teaches nothing"
         )
     return lines
