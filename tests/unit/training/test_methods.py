@@ -1,6 +1,7 @@
 """The table of methods: each pair term worked by hand, its value at the start, and that everybody reads the table."""
 
 import ast
+import json
 import subprocess
 import sys
 from math import log
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tiny_models import save_tiny_llava
+from tests.training_rows import row, run_training, write_rows
 
 import blindpo
 from blindpo.cli.train import OWN
@@ -15,7 +18,7 @@ from blindpo.demo.settings import VARIANTS
 from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import load_config
 from blindpo.training.config import TrainConfig
-from blindpo.training.methods import METHODS, Method, Pairs, left_without_blind, sigmoid_term
+from blindpo.training.methods import METHODS, Method, Pairs, left_without_blind, sigmoid_term, squared_term
 
 PACKAGE = Path(blindpo.__file__).parent
 DOCS = PACKAGE.parents[1] / "docs"
@@ -36,6 +39,24 @@ def test_the_sigmoid_term_by_hand() -> None:
     # sigma(ln 3) = 3/4, sigma(-ln 3) = 1/4
     assert sigmoid_term(pairs(log(3), 0)).item() == pytest.approx(log(4 / 3))
     assert sigmoid_term(pairs(0, log(3))).item() == pytest.approx(log(4))
+
+
+def test_the_squared_term_by_hand() -> None:
+    # h = (0.6 / 2 - 0.3 / 3) / 0.1 = 2, and eq. 17 has (h - 1 / (2 * 0.1))^2 = (2 - 5)^2
+    assert squared_term(pairs(0.6, 0.3, tokens=(2, 3))).item() == pytest.approx(9)
+    # at its target of 5 a token, which is a reward of 0.5 a token, it asks for no more; beyond, it pulls back
+    assert squared_term(pairs(1.0, 0.0, tokens=(2, 3))).item() == pytest.approx(0)
+    assert squared_term(pairs(2.0, 0.0, tokens=(2, 3))).item() == pytest.approx(25)
+
+
+def test_ipo_trains_from_its_start_and_its_card_says_so(tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "data", [row(n) for n in range(2)])
+    run = tmp_path / "run"
+    summary = run_training(save_tiny_llava(tmp_path / "base"), data, run, config={"method": "ipo", "beta": 0.5})
+    first = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["loss"] == pytest.approx(1, abs=1e-3)  # 1 / (4 * 0.5^2)
+    assert summary.final["loss"] < 0.99
+    assert "trained by IPO (arXiv 2310.12036)" in (run / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", METHODS)
