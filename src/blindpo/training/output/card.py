@@ -1,4 +1,4 @@
-"""The model card of a finished run: RUN/README.md, what the Hub shows and what a colleague reads first.
+"""Write the model card of a finished run: RUN/README.md, which the Hub shows and a colleague reads first.
 
 A pure function of what the run left: the same run gives the same bytes. No clock times, no paths of this machine, no
 text of a row. Front matter as https://huggingface.co/docs/hub/model-cards says.
@@ -23,7 +23,7 @@ SHOWN: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
-    """All that a card says."""
+    """Everything that a card says."""
 
     base: str
     """Hub id with revision, or the base folder's name."""
@@ -45,8 +45,8 @@ class CardFacts:
 
 def image_licences(rows: Iterable[PreferenceRow]) -> dict[str, int]:
     """Distinct images by licence as the data states it, most frequent first; unknown ones are counted, not left out."""
-    found = {image.sha256: image.licence or UNSTATED for row in rows for image in row.images}
-    return dict(sorted(Counter(found.values()).items(), key=lambda item: (-item[1], item[0])))
+    licence_of = {image.sha256: image.licence or UNSTATED for row in rows for image in row.images}
+    return dict(sorted(Counter(licence_of.values()).items(), key=lambda item: (-item[1], item[0])))
 
 
 def model_card(facts: CardFacts) -> str:

@@ -1,56 +1,22 @@
-"""Health figures by hand, warnings from records, and errors that name the rows."""
+"""Warnings from records, and errors that name the rows."""
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from blindpo.errors import TrainingError
-from blindpo.training.monitor.callbacks import HealthWatch
-from blindpo.training.monitor.health import (
+from blindpo.training.monitor.health import WINDOW, require_finite, require_finite_gradients, warnings
+from blindpo.training.monitor.metrics import (
     CORRELATION,
     SHIFT,
     STUCK,
-    WINDOW,
-    health_sums,
-    length_sums,
-    require_finite,
-    require_finite_gradients,
-    warnings,
-    with_correlation,
 )
-from blindpo.training.monitor.metrics import MeanMetrics
 
 
 def records(number: int = WINDOW, **values: float) -> list[dict[str, Any]]:
     return [{"step": step, "loss": 0.5, **values} for step in range(1, number + 1)]
-
-
-def test_shift_and_stuck_share_by_hand() -> None:
-    sums = health_sums(torch.tensor([-2.0, 1.0]), torch.tensor([4, 2]), torch.tensor([0.01, 1.0]), torch.tensor([0, 0]))
-    assert sums[SHIFT] == (0.0, 2)  # -0.5 and 0.5 a token
-    assert sums[STUCK] == (0.5, 1)  # one row has blind responses, half of them stand at log 2
-
-
-def test_a_stuck_term_is_within_a_hundredth_of_log_2() -> None:
-    assert -math.log(1 / (1 + math.exp(-0.02))) == pytest.approx(math.log(2), abs=0.0101)
-
-
-def test_the_correlation_is_over_all_batches_together() -> None:
-    metrics = MeanMetrics()
-    for margins, lengths in (([1.0, 3.0], [0, 4]), ([2.0, 0.0], [2, 1])):
-        metrics.add(length_sums(torch.tensor(margins), torch.tensor(lengths)))
-    found = with_correlation(metrics.means())
-    wanted = torch.corrcoef(torch.tensor([[1.0, 3.0, 2.0, 0.0], [0.0, 4.0, 2.0, 1.0]]))[0, 1]
-    assert found == {CORRELATION: pytest.approx(float(wanted), abs=1e-6)}
-
-
-def test_where_nothing_varies_there_is_no_correlation() -> None:
-    metrics = MeanMetrics()
-    metrics.add(length_sums(torch.tensor([1.0, 2.0]), torch.tensor([3, 3])))
-    assert with_correlation({**metrics.means(), "loss": 1.0}) == {"loss": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -101,19 +67,3 @@ def test_a_loss_that_is_no_number_stops_with_its_rows() -> None:
     require_finite_gradients(3.0, ["a"], 7)
     with pytest.raises(TrainingError, match="The engine took the step before it could be seen"):
         require_finite_gradients(math.nan, ["a"], 7, taken=True)
-
-
-def test_the_watch_says_each_kind_once_and_on_one_process_alone() -> None:
-    logs = records(WINDOW, **{SHIFT: -0.3})
-    said: list[str] = []
-    watch = HealthWatch(said.append, at_start="log 2")
-    state = SimpleNamespace(is_world_process_zero=True, log_history=logs[:-1])
-    watch.on_log(None, state, None)
-    assert said == []
-    state.log_history = [*logs, {"step": WINDOW, "eval_loss": 1.0}]
-    watch.on_log(None, state, None)
-    watch.on_log(None, state, None)
-    assert len(said) == 1 and said[0].startswith(f"WARNING at step {WINDOW}: likelihood displacement")
-    quiet = HealthWatch(said.append, at_start="log 2")
-    quiet.on_log(None, SimpleNamespace(is_world_process_zero=False, log_history=logs), None)
-    assert len(said) == 1
