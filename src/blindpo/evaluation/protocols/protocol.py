@@ -19,7 +19,7 @@ from hashlib import sha256
 from typing import Any, Final, Literal
 
 from blindpo.answer.response import View
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.download import Download
 from blindpo.evaluation.judges.prompts import OurPrompt
 from blindpo.evaluation.judges.verdict import Axis
 from blindpo.evaluation.protocols.refusal_strings import StringRule

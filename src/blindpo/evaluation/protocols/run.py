@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from blindpo.answer.response import RESPONSES, Response, View
 from blindpo.datasets.benchmarks.base import item_meta
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.datasets.benchmarks.table import BENCHMARKS
+from blindpo.datasets.download import Download
+from blindpo.datasets.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
 from blindpo.evaluation.judges.judge import Cases

@@ -14,8 +14,8 @@ from hashlib import sha256
 from typing import Final
 
 from blindpo.datasets.benchmarks.base import item_meta
-from blindpo.datasets.benchmarks.download import Download
 from blindpo.datasets.benchmarks.shipped import long_texts, python_constant
+from blindpo.datasets.download import Download
 from blindpo.errors import SourceError
 from blindpo.evaluation.judges.judge import Case
 from blindpo.evaluation.judges.prompts import Opinion, mark

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.import_benchmark import import_benchmark
+from blindpo.datasets.importer import import_data
+from blindpo.datasets.table import find_benchmark
 from blindpo.errors import ConfigError, SourceError
 from blindpo.evaluation.config import EvaluateConfig
 from blindpo.evaluation.judges.model_judges import our_prompt
@@ -138,7 +139,8 @@ def _benchmark(name: str, told: Mapping[str, Any], folder: Path) -> Path:
     if "benchmark" not in told or "dir" not in told:
         raise ConfigError(f"data: {name} needs benchmark and dir, or the name of a data folder")
     only = told.get("only") or []
-    import_benchmark(str(told["benchmark"]), Path(str(told["dir"])), folder, only=[str(word) for word in only])
+    benchmark = find_benchmark(str(told["benchmark"]))
+    import_data(benchmark.name, Path(str(told["dir"])), folder, only=[str(word) for word in only])
     return folder
 
 
