@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from blindpo.answer.answerer import Ask
-from blindpo.answer.local import encode_row, respond, score
+from blindpo.answer.local import encode_row, respond, score_batches
 from blindpo.answer.response import View
 from blindpo.errors import RowError
 from blindpo.models.vlm.generation_config import GenerationConfig
@@ -120,7 +120,7 @@ def _scores(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, float]:
         (encode_row(vlm, r.views[name]), encode_response(vlm.processor, r.views[name].prompt, r.row.chosen or ""))
         for r in having
     )
-    means = (mean for logps in score(vlm, sequences, BATCH) for mean in logps.per_token_N.tolist())
+    means = (mean for logps in score_batches(vlm, sequences, BATCH) for mean in logps.per_token_N.tolist())
     return {r.row.row_id: mean for r, mean in zip(having, means, strict=True)}
 
 
