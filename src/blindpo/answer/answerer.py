@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import Response, View
+from blindpo.answer.response import Response
 from blindpo.errors import ConfigError
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import WORK, read_rows
+from blindpo.rows.view_names import View
 
 CHAT: Final = "chat:"
 REPLIES: Final = "replies.jsonl"
@@ -84,7 +85,7 @@ def find_answerer(
     *,
     model: str | None,
     responses: Path | None = None,
-    view: str = "as_is",
+    view: View = "as_is",
 ) -> Answerer:
     """Whom the words of a command line name. `view` is that of recorded responses that name none. Raises UsageError."""
     if (model is None) == (responses is None):

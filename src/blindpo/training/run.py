@@ -30,7 +30,7 @@ from blindpo.training.examples import ImageTensors
 from blindpo.training.launch import require_options, require_processes
 from blindpo.training.loop import fit, teller
 from blindpo.training.monitor.health import warnings
-from blindpo.training.monitor.image_use import verdict
+from blindpo.training.monitor.image_use import probe_figures, verdict
 from blindpo.training.monitor.metrics import MetricsFile
 from blindpo.training.output.save import gathered, read_back, save_run, write_card
 from blindpo.training.output.upload import Upload, asked_upload, push
@@ -234,7 +234,7 @@ def _warnings(out: Path) -> list[str]:
 
 def _last_probe(out: Path) -> dict[str, float]:
     records = MetricsFile(out / "probes.jsonl").read()
-    return {name: value for name, value in records[-1].items() if name.startswith("probe/")} if records else {}
+    return probe_figures(records[-1]) if records else {}
 
 
 def _timings(clock: Mapping[str, float], timings: Mapping[str, float]) -> dict[str, float]:
