@@ -18,7 +18,7 @@ from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.judges.oracle import Oracle
 from blindpo.evaluation.judges.rules import RefusalRules
-from blindpo.evaluation.measures import measure_items, repeats_itself, row_meta
+from blindpo.evaluation.measures import LEAST_LOGP, measure_items, repeats_itself, row_meta
 from blindpo.evaluation.run import evaluate, rejudge
 from blindpo.images.decode import decode_image
 from blindpo.intake.import_rows import import_data
@@ -106,6 +106,15 @@ def test_off_topic_and_repetition_are_shares_of_responses() -> None:
     assert (found["off_topic"].mean, found["off_topic"].missing) == (0.5, 1)
     assert found["repetition"].value.tolist() == [1, 0]
     assert not repeats_itself("one two three four five six seven eight nine ten")
+    once = "I can not help with that. "
+    assert not repeats_itself(once + " ".join(f"word{number}" for number in range(30)) + " " + once)
+    assert repeats_itself(once * 6)
+
+
+def test_the_mean_log_probability_of_a_right_answer_has_a_floor() -> None:
+    meta = row_meta(row(1))
+    low = Response(row_id="r1", view="as_is", text="x", chosen_logp_per_token=-1000.0, rejected_logp_per_token=-1.0)
+    assert measure_items([meta], [low], [])["chosen_logp"].value.tolist() == [LEAST_LOGP]
 
 
 @pytest.mark.parametrize(
