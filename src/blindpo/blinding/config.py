@@ -5,15 +5,16 @@ from typing import Any
 
 from blindpo.answer.config import AnswerConfig
 from blindpo.errors import ConfigError
-from blindpo.rows.row import BlindMode
+from blindpo.rows.view_names import BlindView
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlindConfig(AnswerConfig):
     """How blind responses are made: sampled by default, under one view."""
 
-    mode: BlindMode = "remove"
-    """What the model sees: no image (the paper), a blank one, noise, another row's image, or the image ("sight")."""
+    view: BlindView = "removed"
+    """What the model sees: no image (removed: the paper), its mean colour (blank), noise, other rows' images (swapped),
+    or the row as it is (as_is)."""
     draws: int = 1
     """Responses per row; more than one needs a temperature."""
     temperature: float = 1.0

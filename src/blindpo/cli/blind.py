@@ -1,6 +1,6 @@
 """Let the reference model answer every row of DATA without its image (BPO's second rejected response).
 
-  blindpo blind DATA --model MODEL --out DATA2 [--mode remove|blank|noise|swap|sight] [--draws N] ...
+  blindpo blind DATA --model MODEL --out DATA2 [--view removed|blank|noise|swapped|as_is] [--draws N] ...
   blindpo blind DATA --responses FILE --out DATA2       (JSON lines with row_id and text that were made elsewhere)
   blindpo blind DATA --model MODEL --part 1/4 --out PART     (a share of the rows, on one machine of 4)
   blindpo blind PART... --merge --out DATA2             (joins all parts)
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from blindpo.cli.options import add_common, emit
 from blindpo.errors import ConfigError
-from blindpo.rows.row import BLIND_MODES
+from blindpo.rows.view_names import BLIND_VIEWS
 
 FLAGS: Final = {
     "draws": (int, "responses per row (default 1)"),
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a data folder (with --merge: all parts)")
     parser.add_argument("--model", metavar="MODEL", help="a folder, ID@REVISION, a RUN folder, or chat:NAME")
     parser.add_argument("--responses", type=Path, metavar="FILE", help="JSON lines with row_id and text, instead")
-    parser.add_argument("--mode", choices=BLIND_MODES, help="what the model sees (default remove: no image)")
+    parser.add_argument(
+        "--view", metavar="VIEW", help=f"what the model sees: {', '.join(BLIND_VIEWS)} (default removed: no image)"
+    )
     for key, (kind, text) in FLAGS.items():
         parser.add_argument(f"--{key.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), help=text)
     parser.add_argument(
@@ -86,7 +88,7 @@ def _require_words(args: argparse.Namespace) -> None:
 
 
 def _chosen(args: argparse.Namespace) -> dict[str, Any]:
-    return {key: getattr(args, key) for key in ("mode", *FLAGS) if getattr(args, key) is not None}
+    return {key: getattr(args, key) for key in ("view", *FLAGS) if getattr(args, key) is not None}
 
 
 def _summary(args: argparse.Namespace) -> Any:
@@ -106,7 +108,7 @@ def _summary(args: argparse.Namespace) -> Any:
     part = None if args.part is None else parse_part(args.part)
     data, engine = args.data[0], Engine(name=args.engine, workers=args.workers)
     shard_paths(data)
-    answerer = find_answerer(config, data, args.out, model=args.model, responses=args.responses, view=config.mode)
+    answerer = find_answerer(config, data, args.out, model=args.model, responses=args.responses, view=config.view)
     if part is None:
         return run_blind(config, data, answerer, args.out, engine=engine)
     blind_part(config, data, answerer, args.out, part=part, engine=engine)

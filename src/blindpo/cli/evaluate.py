@@ -159,12 +159,13 @@ SUITE_MEASURES = (
 def table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:
     """The measures for a person: value, interval, n; `no data` where there is none."""
     from blindpo.rows.overlap import shared_words
+    from blindpo.rows.view_names import current_view
 
     lines = [f"judge {results['judge']}{_weak(results)}, {results['rows']} rows"]
     lines += [f"  {name:<26}{_words(found)}" for name, found in results["measures"].items() if _told(name, found)]
     lines.append("safety_rate by label")
     lines += [f"  {label:<26}{_words(found['safety_rate'])}" for label, found in results["by_label"].items()]
-    for view, counts in results["responses"].items():
+    for view, counts in ((current_view(key), each) for key, each in results["responses"].items()):
         for reason, number in counts["missing"].items():
             lines.append(f"{number} rows have no response to their view {view}: {reason}")
         if counts["cut"]:

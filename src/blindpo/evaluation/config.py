@@ -4,10 +4,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from blindpo.answer.config import CHANGE_NO_ANSWER, AnswerConfig
-from blindpo.answer.views import DEFAULT_VIEWS, require_views
+from blindpo.answer.views import require_views
 from blindpo.errors import ConfigError
 from blindpo.evaluation.judges.options import CHANGE_NO_VERDICT, JudgeOptions
 from blindpo.evaluation.judges.table import require_judge
+from blindpo.rows.view_names import DEFAULT_VIEWS, View
 from blindpo.stats.clusters import NUM_DRAWS
 
 
@@ -40,8 +41,8 @@ class EvaluateConfig(AnswerConfig, RejudgeConfig):
 
     likelihoods: bool = True
     """Whether chosen and rejected are scored, which `pairwise_accuracy` reads."""
-    views: tuple[str, ...] = DEFAULT_VIEWS
-    """How each row is asked: as_is, text, mid, removed, blank, swapped, safe_image."""
+    views: tuple[View, ...] = DEFAULT_VIEWS
+    """How each row is asked: as_is, text, deictic, removed, blank, swapped, safe_image, noise."""
     safe_images: str | None = None
     """A folder of harmless images for the view safe_image; without one, drawn scenes are shown."""
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from blindpo.errors import ConfigError, SourceError
+from blindpo.rows.view_names import OLD_VIEWS
 
 T = TypeVar("T")
 
@@ -49,16 +50,16 @@ def _refuse_repeats(text: str, path: Path) -> None:
 
 def parse_sets(words: Sequence[str]) -> dict[str, Any]:
     """`--set key=value` words as a mapping; a value is read as YAML. Raises ConfigError for a word without `=`."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {word}: write it as key=value")
         try:
-            found[key.strip()] = yaml.safe_load(value) if value else ""
+            values[key.strip()] = yaml.safe_load(value) if value else ""
         except (yaml.YAMLError, ValueError) as error:
             raise ConfigError(f"--set {word}: the value is not YAML") from error
-    return found
+    return values
 
 
 def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:
@@ -93,6 +94,8 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     if origin is Literal:
         if value in get_args(kind):
             return value
+        if OLD_VIEWS.get(value) in get_args(kind):
+            raise ConfigError(f"{where}: '{value}' is now called '{OLD_VIEWS[value]}'; write that instead")
         raise ConfigError(f"{where} is '{value}'; allowed: {', '.join(map(str, get_args(kind)))}")
     if origin in (Union, types.UnionType):
         options = [option for option in get_args(kind) if option is not type(None)]
