@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 import transformers.modeling_utils
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from blindpo.models.vlm.attention import mark_causal
 from blindpo.models.vlm.logprobs import gather_logps, response_sums
@@ -112,7 +112,7 @@ def masks(batch: PackedBatch, family: Family, dtype: torch.dtype) -> Tensor | di
     return {kind: made(windows[kind]) for kind in family.layer_kinds}
 
 
-def packed_token_logps(model: Any, batch: PackedBatch, family: Family) -> Float[Tensor, " T"]:
+def packed_token_logps(model: nn.Module, batch: PackedBatch, family: Family) -> Float[Tensor, " T"]:
     """One forward pass; the log-probability of each response token, in float32 at least. Gradients flow."""
     first = next(model.parameters())  # a DDP wrapper has parameters, but neither device nor dtype
     device, dtype = first.device, first.dtype
@@ -127,7 +127,7 @@ def packed_token_logps(model: Any, batch: PackedBatch, family: Family) -> Float[
     return gather_logps(_kept_logits(model, inputs, moved.keep_NS), moved.source_T, moved.target_T)
 
 
-def packed_logps(model: Any, batch: PackedBatch, family: Family) -> Float[Tensor, " R"]:
+def packed_logps(model: nn.Module, batch: PackedBatch, family: Family) -> Float[Tensor, " R"]:
     """One forward pass; the summed log-probability of each response, in the order that `pack` was given."""
     logps_T = packed_token_logps(model, batch, family)
     device = logps_T.device
@@ -136,7 +136,7 @@ def packed_logps(model: Any, batch: PackedBatch, family: Family) -> Float[Tensor
     )
 
 
-def _kept_logits(model: Any, inputs: dict[str, Any], keep_NS: Bool[Tensor, "N S"]) -> Float[Tensor, "M V"]:
+def _kept_logits(model: nn.Module, inputs: dict[str, Any], keep_NS: Bool[Tensor, "N S"]) -> Float[Tensor, "M V"]:
     """Logits of the kept places, row after row. The language model's head never sees another place.
 
     One row: an index that every version of transformers takes. Several: a mask where the version takes one, else all

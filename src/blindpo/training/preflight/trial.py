@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from blindpo.errors import TrainingError
 from blindpo.training.examples import Example
@@ -119,7 +119,9 @@ class MemoryWatch(TrainerCallback):  # type: ignore[misc]
     def __init__(self, trainer: PreferenceTrainer, engine: Engine, tell: Say) -> None:
         self._trainer, self._engine, self._tell = trainer, engine, tell
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         """Every process tries the same batch: those that share gradients wait for each other."""
         trainer, plan = self._trainer, self._trainer.step_plan()
         longest = longest_micro_batch(plan, state.max_steps)
