@@ -126,7 +126,7 @@ def _require_any(kept: Sequence[Example], dropped: Sequence[Reject], path: Path 
         raise NothingKeptError(f"no row of {path} can be used to {stage}; the first reason: {reason}")
 
 
-def count_rows(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) -> dict[str, int]:
+def row_counts(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) -> dict[str, int]:
     """Rows read, kept, rejected and without a blind response, of each set; evaluation rows that are trained on."""
     of_sets: dict[str, int] = {}
     for stage, kept in sets.items():

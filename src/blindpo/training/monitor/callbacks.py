@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from blindpo.jobs.progress import progress
 from blindpo.models.vlm.load import Vlm
-from blindpo.training.monitor.health import WINDOW, window_warnings
+from blindpo.training.monitor.health import window_warnings
 from blindpo.training.monitor.image_use import ProbeRow, probe
 from blindpo.training.monitor.metrics import MetricsFile
 

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from blindpo.jobs.manifest import write_text
-from blindpo.training.collator import KINDS, Batch
+from blindpo.training.collator import RESPONSE_KINDS, Batch
 from blindpo.training.loss import row_means
 
 SHIFT: Final = "health/chosen_shift"
@@ -123,7 +123,7 @@ def batch_sums(
     yield loss_sums(per_row_N)
     logps_S, shift_S = logps_S.detach(), shift_S.detach()
     r_S = beta * shift_S
-    chosen, rejected, blind = (batch["kind_S"] == kind for kind in KINDS)
+    chosen, rejected, blind = (batch["kind_S"] == kind for kind in RESPONSE_KINDS)
     row_S, tokens_S = batch["row_S"], batch["tokens_S"]
     for where, name in ((rejected, "rejected"), (blind, "blind")):
         of_kind = {"r_K": r_S[where], "logps_K": logps_S[where], "row_K": row_S[where]}

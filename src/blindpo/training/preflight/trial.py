@@ -20,7 +20,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from blindpo.errors import TrainingError
 from blindpo.training.examples import Example
-from blindpo.training.launch import Engine
+from blindpo.training.launch import TrainEngine
 from blindpo.training.micro_batches import MicroBatch, StepPlan
 from blindpo.training.monitor.callbacks import Say
 from blindpo.training.monitor.health import start_warning
@@ -116,7 +116,7 @@ def _peak_memory(device: torch.device) -> Iterator[list[int]]:
 class MemoryWatch(TrainerCallback):  # type: ignore[misc]
     """Estimates memory and time, and tries the longest batch, when the loop is about to begin (or to go on)."""
 
-    def __init__(self, trainer: PreferenceTrainer, engine: Engine, tell: Say) -> None:
+    def __init__(self, trainer: PreferenceTrainer, engine: TrainEngine, tell: Say) -> None:
         self._trainer, self._engine, self._tell = trainer, engine, tell
 
     def on_train_begin(
