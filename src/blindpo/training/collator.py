@@ -1,4 +1,4 @@
-"""Examples to one batch, packed (each prompt once) or plain (every response after its own full prompt).
+"""Collate examples into one batch, packed (each prompt once) or plain (every response after its own full prompt).
 
 The plain path repeats a prompt and its images as often as its row has responses. The packed path is checked against it,
 and models that cannot be packed use it. Both give the responses in the order chosen, rejected, blind.
@@ -151,7 +151,7 @@ class Collator:
             return response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
 
     def token_logps(self, model: nn.Module, batch: ScoredInputs) -> Float[Tensor, " T"]:
-        """The same before the sums: response after response of a single part."""
+        """The same before the sums, response after response, for a batch of one part."""
         with naming_rows(batch["row_ids"]):
             if self.family is not None:
                 return packed_token_logps(model, PackedBatch(**batch["packed"]), self.family)

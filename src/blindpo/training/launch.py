@@ -24,7 +24,7 @@ LAUNCH: Final = "docs/scale.md says how to launch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """How the gradient of a step is computed: over how many processes, and what of the model each holds."""
+    """How the gradient of a step is computed: on how many processes, and which parts of the model each holds."""
 
     name: str
     """single, ddp, fsdp1, fsdp2, zero1, zero2 or zero3."""
@@ -53,7 +53,7 @@ class Engine:
 
 
 def require_processes(environ: Mapping[str, str], world_size: int) -> None:
-    """Raises ConfigError where a launcher asked for more processes than `world_size`, those that know each other."""
+    """Raises ConfigError where a launcher started more processes than the `world_size` that work together."""
     for name in PROCESSES:
         number = environ.get(name, "")
         if number.isdigit() and int(number) > world_size:

@@ -1,4 +1,4 @@
-"""Which rows make an update, and how they are split into micro-batches: planned ahead, the same on every process.
+"""Plan which rows make an update and how they are split into micro-batches, ahead and the same on every process.
 
 An update holds a fixed number of rows (per_device_train_batch_size x gradient_accumulation_steps x processes). How they
 are split changes memory and time, never the loss, which is their mean. Every process runs the same number of
@@ -42,7 +42,11 @@ class RowSize:
 
 
 def size_of(example: Example, *, packed: bool) -> RowSize:
-    """A prompt of 10 tokens with responses of 3 and 5: packed one sequence of 18, else two of 15, of 28 tokens."""
+    """The size of one row.
+
+    A prompt of 10 tokens with responses of 3 and 5: packed, one sequence of 18 tokens; separate, two sequences of
+    width 15, with 28 tokens in all.
+    """
     if packed:
         return RowSize(example.packed_tokens, 1, example.packed_tokens)
     responses = example.responses

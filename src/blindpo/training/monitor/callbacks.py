@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 
 def say(line: str) -> None:
-    """One line on standard error: standard output is for results."""
+    """Print one line on standard error; standard output is for results."""
     sys.stderr.write(f"{line}\n")
 
 
@@ -60,7 +60,7 @@ class ProbeWatch(TrainerCallback):  # type: ignore[misc]
             self._probe(state, kwargs["model"])
 
     def _probe(self, state: TrainerState, model: Any) -> None:
-        """On every process, since sharded models need all of them; the first one writes."""
+        """Probe on every process, since sharded models need all of them; the first one writes."""
         result = probe(Vlm(model, self._vlm.processor, self._vlm.source, self._vlm.fingerprint), self._rows)
         if state.is_world_process_zero:
             self._file.append(result.to_json(state.global_step))

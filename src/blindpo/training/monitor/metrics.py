@@ -51,16 +51,16 @@ class MeanMetrics:
         return {name: total / rows for name, (total, rows) in self._sums.items() if rows}
 
     def clear(self, *, keep: str | None = None) -> None:
-        """Begin anew; sums whose names begin with `keep` go on."""
+        """Start again at 0, except for sums whose names begin with `keep`."""
         self._sums = {name: sums for name, sums in self._sums.items() if keep is not None and name.startswith(keep)}
 
     @property
     def sums(self) -> Sums:
-        """What was added so far."""
+        """The sums so far."""
         return dict(self._sums)
 
     def restore(self, sums: dict[str, Any]) -> None:
-        """Go on from sums that `sums` gave, read back from JSON."""
+        """Go on from sums that `sums` gave and JSON stored."""
         self._sums = {name: (float(total), int(rows)) for name, (total, rows) in sums.items()}
 
 

@@ -47,11 +47,11 @@ class MemoryPlan:
 
     @property
     def total(self) -> int:
-        """All four together."""
+        """The sum of all four."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
     def to_mib(self) -> dict[str, float]:
-        """By name, in MiB."""
+        """The parts and their total by name, in MiB."""
         parts = {"weights": self.weights, "gradients": self.gradients, "optimizer": self.optimizer}
         return {
             name: size / MIB for name, size in {**parts, "activations": self.activations, "total": self.total}.items()
@@ -122,7 +122,7 @@ def free_bytes(device: str) -> int:
 
 
 def plan_lines(plan: MemoryPlan, engine: TrainEngine, *, free: int, trained: int, total: int) -> list[str]:
-    """The plan for a person; `trained` of `total` parameters train. Weights are loaded when `free` is read."""
+    """The plan in lines for a person. `trained` of `total` parameters train; weights are loaded when `free` is read."""
     sizes = plan.to_mib()
     parts = ", ".join(f"{name} {sizes[name]:,.0f}" for name in ("weights", "gradients", "optimizer", "activations"))
     lines = [

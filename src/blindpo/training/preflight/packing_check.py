@@ -49,7 +49,7 @@ class PathChoice:
 
     @property
     def record(self) -> dict[str, Any]:
-        """For run.json."""
+        """The entry in run.json."""
         path = "separate" if self.family is None else "packed"
         return {"asked": self.asked, "path": path, "reason": self.reason, "largest_difference_nats": self.checked}
 

@@ -33,7 +33,7 @@ SAMPLE_SECONDS: Final = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What the longest batch took."""
+    """Time and memory that the longest batch took."""
 
     seconds: float
     peak_bytes: int
