@@ -38,16 +38,16 @@ class BuildConfig(SourceConfig):
     min_image_px: int = 64
     """Pixels of the shorter side."""
     near_duplicates: Literal["refuse", "allow"] = "refuse"
-    """What becomes of a picture that is, to the eye, the one of an entity of another title."""
+    """What becomes of an image that is, to the eye, the one of an entity of another title."""
     agreement: str = "none"
-    """Who checks that picture and name agree: none, or hf:MODEL (CLIP-like)."""
+    """Who checks that image and name agree: none, or hf:MODEL (CLIP-like)."""
     min_agreement: float = 0.2
-    """Smallest cosine between picture and name; its scale is the model's own."""
+    """Smallest cosine between image and name; its scale is the model's own."""
     rephrase: str = "template"
     """Who words the instruction: template, chat:MODEL (an OpenAI-compatible server) or vlm:MODEL (in this process).
     Where a model's text does not pass the checks of building/rewrite.py, the template's is kept, with the reason."""
     template: Literal["default", "paper"] = "default"
-    """default: the picture moves to the first turn that names the entity, and every mention is replaced.
+    """default: the image moves to the first turn that names the entity, and every mention is replaced.
     paper: it stands in the last user turn, the first mention there is replaced, the history stays as it is."""
     filters: tuple[str, ...] = DEFAULT_FILTERS
     """Rules (building/filters.py) that reject a row."""
@@ -61,8 +61,8 @@ class BuildConfig(SourceConfig):
     """A YAML file of categories; empty is the one in the package (building/taxonomy.yaml)."""
     twins: str = "none"
     """Who judges which rows get a benign twin (building/twins.py): none, chat:MODEL or vlm:MODEL."""
-    twin_pictures: int = 3
-    """How many other pictures are tried for one row."""
+    twin_images: int = 3
+    """How many other images are tried for one row."""
     twin_answers: str = "none"
     """Who answers twins, so that they train: none (for evaluation alone), template, chat:MODEL or vlm:MODEL."""
     chat_url: str = ""
@@ -96,7 +96,7 @@ class BuildConfig(SourceConfig):
             "shard_dialogues",
             "rewrites",
             "chat_concurrency",
-            "twin_pictures",
+            "twin_images",
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     summary = run_build(config, args.source, args.out, engine=engine)
     lines = [*lines_of(summary.funnel), *(f"flag {name}: {n} rows" for name, n in summary.flags.items())]
     lines += lines_of_twins(summary.twins)
-    lines.append(f"{summary.kept} rows with {summary.images} distinct pictures in {args.out}; reasons in rejects.jsonl")
+    lines.append(f"{summary.kept} rows with {summary.images} distinct images in {args.out}; reasons in rejects.jsonl")
     emit({**asdict(summary), "out": str(args.out)}, "\n".join(lines), as_json=args.json)
     if args.strict and summary.rejected:
         raise StrictError(f"{summary.rejected} items were rejected; {args.out / 'rejects.jsonl'} says why")

@@ -93,8 +93,8 @@ def _summary(args: argparse.Namespace, config: Any) -> Any:
         return stage.rejudge(args.data[0], config, args.out)
     if args.merge:
         return stage.merge_parts(args.data, config, args.out)
-    from blindpo.answer.shards import WHOLE, parse_part
     from blindpo.jobs.engine import Engine
+    from blindpo.jobs.shards import WHOLE, parse_part
     from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 

@@ -37,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--out is missing; name the folder for decisions and scores")
     from blindpo.evaluation.protocols.run import run_protocols
 
-    judge = _judge(args)
+    judge, prompt = _judge(args)
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     if args.against is not None:
         results = _duel(args, names, judge)
         emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
         return 0
-    results = run_protocols(args.eval, names, args.out, judge=judge, shipped=args.prompts)
+    results = run_protocols(args.eval, names, args.out, judge=judge, prompt=prompt, shipped=args.prompts)
     lines = [*map(_words, results["scores"].values())]
     lines += [f"skipped {name}: {reason}" for name, reason in results.get("skipped", {}).items()]
     emit(results, "\n".join(lines), as_json=args.json)
@@ -58,13 +58,16 @@ def _duel(args: argparse.Namespace, names: list[str], judge: Any) -> dict[str, A
     return run_duel(args.eval, args.against, names[0], args.out, judge=judge)
 
 
-def _judge(args: argparse.Namespace) -> Any:
+def _judge(args: argparse.Namespace) -> tuple[Any, Any]:
+    """Who is asked, and our prompt as `judge_max_tokens` and `judge_instructions` set it, the same as for evaluate."""
+    from blindpo.evaluation.judges.model_judges import our_prompt
+    from blindpo.evaluation.judges.options import JudgeOptions
     from blindpo.jobs.recipe import load_config, parse_sets
 
     if args.judge is None:
         if args.set:
             raise ConfigError("--set has no effect without --judge; it holds the judge's options")
-        return None
+        return None, our_prompt(JudgeOptions())
     from blindpo.models.chat.client import ChatModel
     from blindpo.models.chat.config import ChatConfig
     from blindpo.models.chat.replies import ReplyStore
@@ -72,8 +75,13 @@ def _judge(args: argparse.Namespace) -> Any:
     kind, _, model = args.judge.partition(":")
     if kind != "chat" or not model:
         raise ConfigError(f"--judge {args.judge}: write it as chat:MODEL")
-    config = load_config(ChatConfig, {"model": model, **parse_sets(args.set)}, where="--set")
-    return ChatModel(config, store=ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl")))
+    values = parse_sets(args.set)
+    of_prompt: dict[str, Any] = {
+        key: values.pop(key) for key in ("judge_max_tokens", "judge_instructions") if key in values
+    }
+    prompt = our_prompt(load_config(JudgeOptions, of_prompt, where="--set"))
+    config = load_config(ChatConfig, {"model": model, **values}, where="--set")
+    return ChatModel(config, store=ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl"))), prompt
 
 
 def _list(args: argparse.Namespace) -> int:

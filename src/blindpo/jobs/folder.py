@@ -6,6 +6,7 @@ which command it belongs to, so that the same command goes on and another one is
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -110,3 +111,15 @@ def _shown(identity: Mapping[str, Any], key: str) -> str:
         return "nothing"
     text = json.dumps(identity[key], ensure_ascii=False)
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Put the file `source` at `target` as well, by hard link where the disk can, else by copy."""
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:  # another disk, or one without hard links
+        shutil.copyfile(source, partial)
+    partial.replace(target)
+    partial.unlink(missing_ok=True)  # replacing a file by a link to itself leaves both names

@@ -10,17 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 
+from blindpo.answer.answerer import Ask
+from blindpo.answer.local import encode_row, respond, score
+from blindpo.answer.response import View
 from blindpo.errors import RowError
-from blindpo.images.decode import decode_image
-from blindpo.models.vlm.generate import GenerationConfig, Request, generate
+from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.load import Vlm
-from blindpo.models.vlm.logprobs import response_logps
-from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
+from blindpo.models.vlm.prompt import encode_response
 from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.views import view
 from blindpo.training.methods import METHODS
@@ -115,28 +116,20 @@ def verdict(means: dict[str, float]) -> str | None:
 
 
 def _scores(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, float]:
-    """Log-probability a token of the chosen response under view `name`, by row id."""
+    """Log-probability per token of the chosen response under view `name`, by row id."""
     having = [row for row in rows if name in row.views]
-    found: dict[str, float] = {}
-    for start in range(0, len(having), BATCH):
-        part = having[start : start + BATCH]
-        prompts = [
-            encode_prompt(vlm.processor, r.views[name].prompt, [decode_image(i.data) for i in r.views[name].images])
-            for r in part
-        ]
-        responses = [encode_response(vlm.processor, r.views[name].prompt, r.row.chosen or "") for r in part]
-        with torch.no_grad():
-            logps = response_logps(vlm.model, collate(prompts, responses, pad_id=vlm.pad_id))
-        found |= {r.row.row_id: value for r, value in zip(part, logps.per_token_N.tolist(), strict=True)}
-    return found
+    sequences = (
+        (encode_row(vlm, r.views[name]), encode_response(vlm.processor, r.views[name].prompt, r.row.chosen or ""))
+        for r in having
+    )
+    means = (mean for logps in score(vlm, sequences, BATCH) for mean in logps.per_token_N.tolist())
+    return {r.row.row_id: mean for r, mean in zip(having, means, strict=True)}
 
 
 def _answers(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, str]:
-    having = [row for row in rows if name in row.views]
-    requests = [Request(row_id=r.row.row_id, turns=r.views[name].prompt, images=r.views[name].images) for r in having]
-    config = GenerationConfig(max_new_tokens=ANSWER_TOKENS, batch_size=BATCH)
-    answers = generate(vlm, requests, config)
-    return {r.row.row_id: "" if a is None else a.text for r, a in zip(having, answers, strict=True)}
+    asks = [Ask(row=r.row, view=cast(View, name), shown=r.views[name]) for r in rows if name in r.views]
+    responses = respond(vlm, asks, GenerationConfig(max_new_tokens=ANSWER_TOKENS, batch_size=BATCH))
+    return {response.row_id: response.text or "" for response in responses}
 
 
 def usable_rows(vlm: Vlm, rows: Sequence[ProbeRow]) -> list[ProbeRow]:
@@ -151,7 +144,7 @@ def usable_rows(vlm: Vlm, rows: Sequence[ProbeRow]) -> list[ProbeRow]:
 
 def _is_taken(vlm: Vlm, row: PreferenceRow) -> bool:
     try:
-        encode_prompt(vlm.processor, row.prompt, [decode_image(image.data) for image in row.images])
+        encode_row(vlm, row)
     except RowError:
         return False
     return True
