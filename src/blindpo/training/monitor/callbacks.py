@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from blindpo.jobs.progress import progress
 from blindpo.models.vlm.load import Vlm
-from blindpo.training.monitor.health import window_warnings
+from blindpo.training.monitor.health import HEALTH_WINDOW, window_warnings
 from blindpo.training.monitor.image_use import ProbeRow, probe
 from blindpo.training.monitor.metrics import MetricsFile
 
@@ -34,7 +34,7 @@ class HealthWatch(TrainerCallback):  # type: ignore[misc]
         """Check the last logs."""
         if not state.is_world_process_zero:
             return
-        window = [record for record in state.log_history if "loss" in record][-WINDOW:]
+        window = [record for record in state.log_history if "loss" in record][-HEALTH_WINDOW:]
         for warned in window_warnings(window, at_start=self._at_start):
             if warned.kind not in self._said:
                 self._said.add(warned.kind)

@@ -54,6 +54,25 @@ def test_each_kind_of_row_is_checked(config: Any, base: Path, tmp_path: Path) ->
     assert max(made.checked.values()) < 1e-4
 
 
+def test_the_check_of_an_adapter_depends_on_no_earlier_draw_and_leaves_none_behind(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[torch.Tensor] = []
+    real = selfcheck._difference
+
+    def spy(model: Any, *args: Any, **kwargs: Any) -> float:
+        first.append(next(weight for name, weight in model.named_parameters() if "lora_A" in name).clone())
+        return real(model, *args, **kwargs)
+
+    monkeypatch.setattr(selfcheck, "_difference", spy)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        state = torch.get_rng_state()
+        choose(base, tmp_path, lora=True, lora_r=4)
+        assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(weight, first[0]) for weight in first)
+
+
 @pytest.mark.parametrize("half", [{"bf16": True}, {"dtype": "bfloat16", "lora": True}])
 def test_half_precision_is_held_against_its_own_cost(half: Any, base: Path, tmp_path: Path) -> None:
     made = choose(base, tmp_path, **half)
