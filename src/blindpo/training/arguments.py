@@ -1,4 +1,4 @@
-"""The options of `transformers.TrainingArguments` by their own names; those that the trainer fixes are refused.
+"""Offer the options of `transformers.TrainingArguments` under their own names, and refuse those that the trainer fixes.
 
 Names are read from the installed transformers' source, not from a list of ours, and without importing it: that takes
 seconds, and `blindpo train --help` needs the names alone.
@@ -72,7 +72,7 @@ WITHOUT_EFFECT: Final = ("disable_tqdm", "report_to", "log_level", "run_name", "
 
 @cache
 def argument_names() -> dict[str, bool]:
-    """The names of all options of the installed `TrainingArguments`; True for those that are true or false."""
+    """The names of all options of the installed `TrainingArguments`, with True for those that are booleans."""
     spec = find_spec("transformers")
     if spec is None or spec.origin is None:
         raise ConfigError("training needs transformers; install it with: pip install blindpo")
@@ -93,7 +93,7 @@ def _is_option(field: ast.AnnAssign) -> bool:
 
 
 def split_keys(values: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keys of `TrainConfig`, and those of `TrainingArguments`. Raises ConfigError for one that is neither."""
+    """Split keys into those of `TrainConfig` and those of `TrainingArguments`. Raises ConfigError for other keys."""
     own = {field.name for field in fields(TrainConfig)}
     theirs = {key: value for key, value in values.items() if key not in own}
     for key in theirs:
@@ -111,7 +111,7 @@ def refuse(key: str, *, where: str) -> None:
 
 
 def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> Any:
-    """The checked `TrainingArguments` of a run. Raises ConfigError that names the option."""
+    """Make and check the `TrainingArguments` of a run. Raises ConfigError that names the option."""
     for key in given:
         refuse(key, where="options")
     _check_evaluation(given, has_eval=has_eval)
