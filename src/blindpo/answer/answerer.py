@@ -13,7 +13,6 @@ from typing import Final, Protocol
 
 from blindpo.answer.config import AnswerConfig
 from blindpo.answer.response import Response
-from blindpo.errors import ConfigError
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import PreferenceRow
@@ -83,22 +82,23 @@ def find_answerer(
     data: Path,
     out: Path,
     *,
-    model: str | None,
+    model: str | None = None,
     responses: Path | None = None,
     view: View = "as_is",
 ) -> Answerer:
-    """Whom the words of a command line name. `view` is that of recorded responses that name none. Raises UsageError."""
-    if (model is None) == (responses is None):
-        raise ConfigError("give either --model (a folder, ID@REVISION, a RUN folder, chat:NAME) or --responses FILE")
+    """Whom the words of a command line name: one of `model` and `responses`. Raises UsageError.
+
+    `view` is that of recorded responses that name none.
+    """
     if responses is not None:
         from blindpo.answer.from_file import RecordedAnswers
 
         config.require_options("recorded")
         return RecordedAnswers(responses, [row.row_id for row in read_rows(data)], view=view)
-    if model is not None and model.startswith(CHAT):
+    if str(model).startswith(CHAT):
         from blindpo.answer.chat import ChatAnswers
 
-        return ChatAnswers(config, model.removeprefix(CHAT), store=out / WORK / REPLIES)
+        return ChatAnswers(config, str(model).removeprefix(CHAT), store=out / WORK / REPLIES)
     config.require_options("local")
     source = resolve_model(str(model))
     from blindpo.answer.local import LocalAnswers  # torch: once the words are known to be right

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow.parquet as pq
 
-from blindpo.datasets.formats.hh_rlhf import HHRLHF, line_id
+from blindpo.datasets.formats.hh_rlhf import HHRLHF, line_id, text_files
 from blindpo.datasets.formats.jsonl import SUFFIXES, Line, read_lines, stem_of
 from blindpo.errors import RowError, SourceError
 from blindpo.jobs.manifest import read_json, write_json
@@ -58,7 +58,7 @@ def find_reader(source: Path) -> Reader:
         shard_paths(source)
         return FolderReader(source)
     if source.is_dir() or source.name.endswith(SUFFIXES):
-        HHRLHF().files(source)
+        text_files(source)
         return LinesReader(source)
     raise SourceError(
         f"{source} is no .jsonl, .jsonl.gz or data folder; read other formats with 'blindpo import' first"
@@ -74,7 +74,7 @@ class LinesReader:
 
     def identity(self) -> dict[str, str]:
         """The hash of every file."""
-        return {stem_of(path, self._source): _file_hash(path) for path in HHRLHF().files(self._source)}
+        return {stem_of(path, self._source): _file_hash(path) for path in text_files(self._source)}
 
     def cut(self, work: Path, size: int) -> int:
         """Pieces of `size` lines below `work`; a cut that was finished is not made again."""
@@ -83,7 +83,7 @@ class LinesReader:
         if done.is_file():
             return int(read_json(done)["shards"])
         self._pieces.mkdir(parents=True, exist_ok=True)
-        lines = (n for path in HHRLHF().files(self._source) for n in read_lines(path, stem_of(path, self._source)))
+        lines = (n for path in text_files(self._source) for n in read_lines(path, stem_of(path, self._source)))
         shards = 0
         with progress(0, "lines") as bar:
             while piece := list(islice(lines, size)):

@@ -79,6 +79,8 @@ def _require_words(args: argparse.Namespace) -> None:
         return
     if len(args.data) != 1:
         raise ConfigError(f"{len(args.data)} folders were given; one is needed (several with --merge)")
+    if (args.model is None) == (args.responses is None):
+        raise ConfigError("give either --model (a folder, ID@REVISION, a RUN folder, chat:NAME) or --responses FILE")
     if spread and (args.responses is not None or str(args.model).startswith("chat:")):
         raise ConfigError("--engine and --workers are for a local --model; leave them out")
     if args.part is not None and args.responses is not None:

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from blindpo.errors import ImageError
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
+IMAGE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Ima
             warnings.simplefilter("ignore")
             return _load(data, limits)
     except UnidentifiedImageError as error:
-        raise ImageError(f"the bytes are no image that we read ({', '.join(FORMATS)})", field="image") from error
+        raise ImageError(f"the bytes are no image that we read ({', '.join(IMAGE_FORMATS)})", field="image") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"the image is a decompression bomb; allowed are {limits.max_pixels} pixels",
                          field="image") from error  # fmt: skip
@@ -53,7 +53,7 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Ima
 
 
 def _load(data: bytes, limits: ImageLimits) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+    with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as opened:
         width, height = opened.size
         if width * height > limits.max_pixels:
             raise ImageError(f"the image is {width} x {height} pixels; allowed are {limits.max_pixels}", field="image")

@@ -1,10 +1,13 @@
-"""What is trained and against which reference; how (steps, rates, batches) is `transformers.TrainingArguments`' matter.
+"""blindpo's own options of training: what is trained and against which reference.
 
-No torch here: a recipe is checked before anything heavy is imported.
+How it is trained (steps, rates, batches) is up to `transformers.TrainingArguments`. No torch here: a recipe is checked
+before anything heavy is imported.
 """
 
 from dataclasses import dataclass, fields
 from typing import Final, Literal
+
+from blindpo.training.methods import METHODS
 
 PROBE_ROWS: Final = 8
 LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
@@ -14,10 +17,10 @@ LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
 class TrainConfig:
     """The keys of a training recipe that are blindpo's own."""
 
-    method: Literal["bpo", "dpo"] = "bpo"
-    """bpo: both terms of the loss; dpo: the first alone, blind responses in the data are left aside."""
+    method: str = next(iter(METHODS))
+    """What is minimised: a name of the table in `training/methods.py`, which docs/training.md shows."""
     beta: float = 0.1
-    """Weight of the log-ratio in the reward; larger keeps the model nearer to its reference. Above 0."""
+    """Weight of the log-ratio in the reward, above 0; a larger one keeps the model nearer to its reference."""
     lora: bool = False
     """Train an adapter on the language model instead of the weights themselves."""
     lora_r: int = 16
@@ -27,39 +30,40 @@ class TrainConfig:
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     """Last names of the linear layers that get an adapter; those inside a vision tower never do."""
     freeze_vision: bool = True
-    """Keep the vision tower as it is, as in the paper. Without lora the projector is trained, also where it stands
-    inside the tower (the Qwen-VL family's merger)."""
+    """Keep the vision tower as it is, as in the paper. Without lora the projector is trained, even where it is part of
+    the tower (the Qwen-VL family's merger)."""
     max_length: int | None = None
-    """Tokens of the prompt, image included, and the longest response together; a longer row is rejected, never cut.
-    Without it, as many positions as the model has."""
+    """Most tokens of the prompt, image included, and the longest response together; a longer row is rejected, never
+    cut. Default: as many positions as the model has."""
     packing: Literal["auto", "on", "off"] = "auto"
-    """auto: the responses of a row share one computation of its prompt, after a check at the start that this model
-    gives the same log-probabilities so; where it does not, separate sequences. off: these always. on: an error
-    instead."""
+    """auto: the responses of a row share one computation of its prompt if a check at the start shows that this model
+    gives the same log-probabilities that way, else separate sequences. off: always separate. on: an error instead."""
     tokens_per_batch: int | None = None
-    """The most tokens, padding included, that go through the model at once. An update's rows (batch size times
-    accumulation times processes) are cut into as many micro-batches as that takes; the loss stays their mean. On
-    several processes a text that is alone, in data with pictures, may be longer with the row that goes along."""
+    """Most tokens, padding included, that go through the model at once. The rows of an update (batch size times
+    accumulation times processes) are split into as many micro-batches as that takes; the loss stays their mean. On
+    several processes a single text, in data with images, may be longer together with its dummy row."""
     reference: Literal["cached", "adapter_off", "online"] = "cached"
     """cached: the reference's log-probabilities are computed before the first step, once. adapter_off: at each step, by
     the model with its adapter off (needs lora). online: at each step, by a second copy of the model in memory."""
     reference_cache: str | None = None
     """Folder of cached reference log-probabilities that several runs share; without it, one inside the run."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of the weights in memory. bfloat16 needs lora: a weight in bfloat16 does not move at a rate of 1e-6. To compute
-    in bfloat16 over float32 weights, set bf16."""
+    """Precision of the weights in memory. bfloat16 needs lora: a bfloat16 weight does not move at a rate of 1e-6. To
+    compute in bfloat16 over float32 weights, set bf16."""
     load_in_4bit: bool = False
     """Keep the base weights in 4 bits under the adapter (QLoRA); needs lora, CUDA and bitsandbytes."""
     image_padding: Literal["as_saved", "none", "square"] = "as_saved"
-    """square: a picture is padded to a square in the processor's mean colour, as in the paper, and the processor is
-    saved so; none: it is not; as_saved: as the model's processor says."""
+    """square: images are padded to a square in the processor's mean colour, as in the paper, and the processor is saved
+    with that setting; none: they are not; as_saved: as the model's processor says."""
     probe_steps: int = 0
-    """Every so many steps a few fixed rows are scored and answered with their image, without it and with another one;
-    0: never."""
+    """Number of steps between probes: a few fixed rows are scored and answered with their image, without it and with
+    another one. 0: never."""
     probe_rows: int = PROBE_ROWS
-    """How many rows that is."""
+    """Number of rows in a probe."""
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method is '{self.method}'; allowed: {', '.join(METHODS)}")
         if not self.beta > 0:
             raise ValueError(f"beta is {self.beta}; it must be above 0")
         if self.max_length is not None and self.max_length < 1:

@@ -9,11 +9,11 @@ from tests.unit.datasets.benchmarks.scoring import ANSWER, REFUSAL, said, store
 from blindpo.answer.response import Response
 from blindpo.answer.views import deictic_turns, has_view
 from blindpo.cli.main import main
+from blindpo.datasets.importer import import_data
 from blindpo.errors import NothingKeptError
 from blindpo.evaluation.protocols.parsers import which_letter
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.suite.pairwise_rows import pairwise_rows, write_probe
-from blindpo.intake.import_rows import import_data
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 
 PROTOCOL = "mmsafe/pairwise-prompted"

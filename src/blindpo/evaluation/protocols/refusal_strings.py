@@ -8,8 +8,8 @@ import ast
 import re
 from dataclasses import dataclass
 
-from blindpo.datasets.benchmarks.download import Download
 from blindpo.datasets.benchmarks.shipped import python_texts
+from blindpo.datasets.download import Download
 from blindpo.errors import SourceError
 
 REFUSES = "refuses"

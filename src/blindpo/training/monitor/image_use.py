@@ -26,6 +26,7 @@ from blindpo.rows.image_index import ImageIndex
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.view_names import View, current_view
 from blindpo.rows.views import OtherImages
+from blindpo.training.methods import METHODS
 
 PROBE_VIEWS: Final[tuple[View, ...]] = ("as_is", "removed", "swapped")
 BATCH: Final = 4
@@ -116,9 +117,10 @@ def verdict(means: dict[str, float]) -> str | None:
     if seen is None or unseen is None:
         return None
     if changed and max(changed) == 0:
+        blind = " or ".join(name for name, method in METHODS.items() if method.uses_blind)
         return (
             "the probe's answers are the same with the image, without it and with another one: the model does not "
-            "look. Blind responses (method=bpo) work against this; train longer, or see whether the rows need "
+            f"look. Blind responses (method={blind}) work against this; train longer, or see whether the rows need "
             "their images"
         )
     if seen <= unseen:

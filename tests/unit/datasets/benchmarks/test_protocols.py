@@ -11,12 +11,12 @@ from tests.unit.datasets.benchmarks.scoring import ANSWER, REFUSAL, Judge, form,
 from tests.unit.datasets.benchmarks.shipped_files import SHIPPED
 
 from blindpo.cli.main import main
-from blindpo.datasets.benchmarks.import_benchmark import import_benchmark
-from blindpo.datasets.benchmarks.table import BENCHMARKS
+from blindpo.datasets.importer import import_data
+from blindpo.datasets.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.judges.judge import Case
 from blindpo.evaluation.judges.prompts import OurPrompt, mark
-from blindpo.evaluation.protocols.ours import OWN
+from blindpo.evaluation.protocols.ours import OUR_PROTOCOLS
 from blindpo.evaluation.protocols.protocol import protocol_hash
 from blindpo.evaluation.protocols.published_figures import FIGURES
 from blindpo.evaluation.protocols.run import prepare, run_protocols
@@ -44,7 +44,7 @@ def imported(name: str, tmp_path: Path) -> tuple[Path, list[PreferenceRow]]:
     WRITERS[name](folder)
     if name in SHIPPED:
         SHIPPED[name](folder)
-    import_benchmark(name, folder, tmp_path / "data")
+    import_data(name, folder, tmp_path / "data")
     return folder, list(read_rows(tmp_path / "data"))
 
 
@@ -72,7 +72,7 @@ def asked_of(name: str) -> list[str]:
 def test_cards_and_protocols_name_each_other() -> None:
     named = {protocol for benchmark in BENCHMARKS.values() for protocol in benchmark.card.protocols}
     assert named | {"stored/harm", "stored/engagement", OurPrompt.id} == set(PROTOCOLS)
-    assert {protocol.id for protocol in OWN if protocol.prompt is not None} == {
+    assert {protocol.id for protocol in OUR_PROTOCOLS if protocol.prompt is not None} == {
         each for each in PROTOCOLS if each.endswith("/ours")
     }
     assert set(FIGURES) <= set(PROTOCOLS)
@@ -123,7 +123,7 @@ def test_mssbench_official_and_fixed_differ_where_its_faults_are(tmp_path: Path)
     assert (fixed["accuracy_safe"]["value"], fixed["did_not_see"]["value"]) == (0.0, 1.0)
     assert official["accuracy"]["value"] == 0.5
     (folder / "utils/prompts.py").unlink()
-    import_benchmark("mssbench", folder, tmp_path / "bare")
+    import_data("mssbench", folder, tmp_path / "bare")
     bare = list(read_rows(tmp_path / "bare"))
     other = store(tmp_path / "bare_eval", bare, said(bare, lambda _: ANSWER))
     with pytest.raises(ConfigError, match="without the benchmark's own instruction"):
