@@ -55,8 +55,8 @@ class ProbeResult:
 
 def probe_rows(rows: Sequence[PreferenceRow], number: int) -> list[ProbeRow]:
     """`number` rows with images, the same for the same data whatever its order; each with its views."""
-    pictured = [row for row in rows if row.images and row.chosen]
-    kept = sorted(pictured, key=lambda row: sha256(row.row_id.encode()).hexdigest())[:number]
+    with_image = [row for row in rows if row.images and row.chosen]
+    kept = sorted(with_image, key=lambda row: sha256(row.row_id.encode()).hexdigest())[:number]
     images = OtherImages(of_data=ImageIndex.of_rows(rows))
     return [ProbeRow(row, _views(row, images)) for row in kept]
 
