@@ -16,8 +16,10 @@ from tests.training_rows import run_training
 
 from blindpo.answer.views import shown_row
 from blindpo.cli.main import main
+from blindpo.errors import OutputError, SourceError
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.jobs.folder import OutFolder
+from blindpo.jobs.shards import Part, finish_part, join_parts, part_folder, state_folder
 from blindpo.rows.shards import read_rows
 from blindpo.rows.view_names import VIEWS
 from blindpo.training.monitor.image_use import probe_figures
@@ -114,8 +116,23 @@ def test_what_an_old_version_left_half_done_is_not_gone_on_with(tmp_path: Path) 
     folder.begin()
     record = folder.work / "run.json"
     record.write_text(json.dumps({"identity": {"command": "evaluate"}}))
-    with pytest.raises(Exception, match="schema_version: 1 -> 2"):
+    with pytest.raises(OutputError, match="schema_version: 1 -> 2"):
         OutFolder(tmp_path / "out", {"command": "evaluate"}).begin()
+
+
+def test_parts_of_two_versions_are_not_joined(tmp_path: Path) -> None:
+    for number in (1, 2):
+        folder = part_folder(tmp_path / str(number), {"command": "evaluate"}, Part(number, 2))
+        folder.begin()
+        state_folder(folder, Part(number, 2))
+        finish_part(folder, Part(number, 2), 2)
+    parts = [tmp_path / "1", tmp_path / "2"]
+    assert join_parts(parts, "evaluate").identity == {"command": "evaluate"}
+    manifest = json.loads((parts[1] / "manifest.json").read_text())
+    del manifest["schema_version"]
+    (parts[1] / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(SourceError, match="schema_version: 2 -> 1"):
+        join_parts(parts, "evaluate")
 
 
 def test_a_folder_of_a_newer_version_is_refused(old: Path, capsys: pytest.CaptureFixture[str]) -> None:

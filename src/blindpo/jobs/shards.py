@@ -259,10 +259,10 @@ def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
     if not parts:
         raise SourceError(f"no part was given; give the --out folders of 'blindpo {command} --part NUMBER/OF'")
     manifests = [(path, _part_manifest(path, command)) for path in parts]
-    first, leading = manifests[0][0], manifests[0][1]["identity"]
+    first, leading = manifests[0][0], _compared(manifests[0][1])
     total = leading["part"][1]
     folders: dict[int, Path] = {}
-    for path, identity in ((path, manifest["identity"]) for path, manifest in manifests):
+    for path, identity in ((path, _compared(manifest)) for path, manifest in manifests):
         number, of = identity["part"]
         differ = identity_changes({**leading, "part": total}, {**identity, "part": of})
         if differ:
@@ -274,10 +274,15 @@ def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
     if missing:
         raise SourceError(f"of {total} parts these are missing: {', '.join(missing)}; give all of them")
     return JoinedParts(
-        identity={key: value for key, value in leading.items() if key != "part"},
+        identity={key: value for key, value in leading.items() if key not in ("part", "schema_version")},
         folders=[folders[number] for number in range(1, total + 1)],
         num_shards=sum(manifest["shards"] for _, manifest in manifests),
     )
+
+
+def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What parts of one run share: who they are, and the version that made them, since versions choose otherwise."""
+    return {**manifest["identity"], "schema_version": manifest.get("schema_version", 1)}
 
 
 def _part_manifest(path: Path, command: str) -> dict[str, Any]:
