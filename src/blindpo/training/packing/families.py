@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from blindpo.errors import BlindpoError
 from blindpo.models.vlm.attention import SDPA, SPLIT
 
 FULL_ATTENTION: Final = "full_attention"
@@ -30,7 +31,7 @@ ONE_MASK: Final = ("paligemma",)
 RopeIndex = Callable[..., Any]
 
 
-class CannotPackError(Exception):
+class CannotPackError(BlindpoError):
     """This model cannot be packed; the message is the reason, in plain words. The trainer catches it."""
 
 
