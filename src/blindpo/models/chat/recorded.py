@@ -1,4 +1,4 @@
-"""Replies from a recording: no network, and what was not recorded says so."""
+"""Replies from a recording, without a network; a request that was not recorded is a failure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ NOT_RECORDED = TextReply(text=None, failure="the recording does not hold this re
 
 
 class Replay:
-    """Serves what a chat model of the same `identity` has left in its store."""
+    """Serves the replies that a chat model of the same `identity` left in its store."""
 
     def __init__(self, name: str, identity: Mapping[str, Any], store: ReplyStore) -> None:
         self.name = name
@@ -18,6 +18,6 @@ class Replay:
         self._store = store
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
-        """The recorded reply to each request, or a failure."""
+        """Yield the recorded reply to each request, or a failure."""
         for request in requests:
             yield self._store.get(request_key(self.identity, request)) or NOT_RECORDED
