@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     from blindpo.building.config import BuildConfig
     from blindpo.building.funnel import lines_of
-    from blindpo.building.run import check_words, run_build
+    from blindpo.building.run import check_names, run_build
     from blindpo.building.twins import lines_of_twins
     from blindpo.errors import StrictError
     from blindpo.jobs.engine import Engine, usable_cores
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     engine = Engine(name=args.engine, workers=usable_cores() if args.workers is None else args.workers)
     given: dict[str, Any] = {} if args.catalogue is None else {"catalogue": args.catalogue}
     config = load_config(BuildConfig, {**read_recipe(args.recipe), **given, **parse_sets(args.set)}, where="build")
-    check_words(config)
+    check_names(config)
     summary = run_build(config, args.source, args.out, engine=engine)
     lines = [*lines_of(summary.funnel), *(f"flag {name}: {n} rows" for name, n in summary.flags.items())]
     lines += lines_of_twins(summary.twins)

@@ -11,7 +11,7 @@ from blindpo.rows.view_names import BLIND_VIEWS
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken invariant: its name, the field it is about, and the reason in words."""
+    """One broken invariant: its name, the field concerned, and the reason."""
 
     name: str
     field: str
@@ -19,12 +19,12 @@ class Violation:
 
 
 def violations(row: PreferenceRow, *, pair: bool = False) -> list[Violation]:
-    """All broken invariants of `row`; with `pair`, chosen and rejected must be there too.
+    """List the broken invariants of `row`; with `pair`, chosen and rejected must be present too.
 
     A row that breaks one is never repaired by guessing: it is rejected with the first reason.
     """
-    found = [*_identity(row), *_conversation(row), *_images(row), *_responses(row), *_opaque(row), *_unicode(row)]
-    return [*found, *_pair(row)] if pair else found
+    broken = [*_identity(row), *_conversation(row), *_images(row), *_responses(row), *_opaque(row), *_unicode(row)]
+    return [*broken, *_pair(row)] if pair else broken
 
 
 def require_valid(row: PreferenceRow, *, pair: bool = False) -> None:

@@ -1,8 +1,8 @@
-"""How a row lies in Parquet: TRL's vision-preference columns, the rest beside them, lossless both ways.
+"""The Parquet schema of a row: TRL's vision-preference columns, the rest beside them, lossless both ways.
 
 The Hugging Face feature metadata is written with the schema, so that `datasets.load_dataset("parquet", ...)` gives
-`images` as decodable images (https://huggingface.co/docs/trl/dataset_formats). Image provenance stands in a column of
-its own, parallel to `images`, since the Image feature has room for bytes and a path alone.
+`images` as decodable images (https://huggingface.co/docs/trl/dataset_formats). Image provenance has a column of its
+own, parallel to `images`, since the Image feature holds only bytes and a path.
 """
 
 import json
@@ -60,7 +60,7 @@ _COLUMNS: Final = [
 
 
 def _feature(kind: pa.DataType) -> Any:
-    """The Hugging Face feature of an Arrow type, in the JSON form that `datasets` reads."""
+    """Return the Hugging Face feature of an Arrow type, in the JSON form that `datasets` reads."""
     if kind == _IMAGE:
         return {"_type": "Image"}
     if pa.types.is_list(kind):
@@ -89,7 +89,7 @@ def schema_like(written: pa.Schema) -> pa.Schema:
 
 
 def to_record(row: PreferenceRow) -> Record:
-    """One row as the plain values that `SCHEMA` takes."""
+    """Return one row as the plain values that `SCHEMA` takes."""
     return {
         "row_id": row.row_id,
         "images": [{"bytes": image.data, "path": image.file} for image in row.images],
@@ -113,7 +113,7 @@ def to_record(row: PreferenceRow) -> Record:
 
 
 def from_record(record: Mapping[str, Any]) -> PreferenceRow:
-    """The row of one record; `from_record(to_record(row)) == row`."""
+    """Return the row of one record; `from_record(to_record(row)) == row`."""
     texts = record["text_prompt"]
     return PreferenceRow(
         row_id=record["row_id"],
