@@ -158,7 +158,7 @@ def _limits(config: BuildConfig, summary: Mapping[str, Any]) -> str:
     if config.categorise == "rules":
         limits.append("Harm categories come from lists of words: a rough instrument.")
     if not config.free_only:
-        limits.append("StoredImages that are not free are among them.")
+        limits.append("Images that are not free are among them.")
     if summary["twins"].get("twin"):
         limits.append(
             f"{summary['twins']['twin']} rows are benign twins, derived from others by the judge {config.twins}: their "
