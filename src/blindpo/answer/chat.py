@@ -33,9 +33,9 @@ class ChatAnswers:
         self._chat = _chat_config(config, model)
         self.drawn = config
         self._store = store
-        asked = ChatModel(self._chat)
-        self.name = asked.name
-        self.fingerprint = sha256(json.dumps(dict(asked.identity), sort_keys=True).encode()).hexdigest()
+        model_of_server = ChatModel(self._chat)
+        self.name = model_of_server.name
+        self.fingerprint = sha256(json.dumps(dict(model_of_server.identity), sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def _model(self) -> ChatModel:

@@ -158,7 +158,7 @@ def respond(
         for place, (seen, _) in usable.items()
     ]
     answers = dict(
-        zip(usable, generate(vlm, requests, config, prompts=[made for _, made in usable.values()]), strict=True)
+        zip(usable, generate(vlm, requests, config, prompts=[prompt for _, prompt in usable.values()]), strict=True)
     )
     own = {place: prompt for place, (_, prompt) in usable.items() if asks[place].view == "as_is"} if likelihoods else {}
     scores = _pair_scores(vlm, {place: (asks[place].row, prompt) for place, prompt in own.items()}, config.batch_size)

@@ -62,8 +62,8 @@ class EvalSummary:
     @property
     def measures(self) -> dict[str, dict[str, Any]]:
         """Value, interval and n of each measure."""
-        found: dict[str, dict[str, Any]] = self.results["measures"]
-        return found
+        measures: dict[str, dict[str, Any]] = self.results["measures"]
+        return measures
 
 
 def evaluate(

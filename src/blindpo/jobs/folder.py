@@ -67,10 +67,10 @@ class OutFolder:
                 f"{record} cannot be read as what a run of blindpo wrote, so nobody knows whose {self.path} is; "
                 "delete that folder and run the command again"
             ) from error
-        found = content.get("identity") if isinstance(content, dict) else None
-        if found == self.identity:
+        identity = content.get("identity") if isinstance(content, dict) else None
+        if identity == self.identity:
             return
-        changed = differences(found, self.identity) if isinstance(found, dict) else []
+        changed = differences(identity, self.identity) if isinstance(identity, dict) else []
         more = f", and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
         raise OutputError(
             f"--out {self.path} holds another run (it differs in: {', '.join(changed[:MOST_SHOWN]) or 'everything'}"
@@ -96,14 +96,14 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "")
     >>> differences({"seed": 1, "config": {"top_k": 5, "mode": "a"}}, {"seed": 1, "config": {"top_k": 6, "mode": "a"}})
     ['config.top_k: 5 -> 6']
     """
-    found = []
+    changes = []
     for key in sorted({*old, *new}):
         ours, theirs = new.get(key), old.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            found += differences(theirs, ours, f"{above}{key}.")
+            changes += differences(theirs, ours, f"{above}{key}.")
         elif ours != theirs or (key in old) != (key in new):
-            found.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
-    return found
+            changes.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
+    return changes
 
 
 def _shown(identity: Mapping[str, Any], key: str) -> str:

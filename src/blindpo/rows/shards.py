@@ -1,6 +1,6 @@
 """A folder of Parquet shards that hold rows: written whole or not at all, read one row at a time.
 
-Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the pictures are.
+Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the images are.
 The same rows give the same bytes. A folder whose run was killed is not read as if it were whole.
 """
 

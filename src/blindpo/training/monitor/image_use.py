@@ -41,7 +41,7 @@ class ProbeRow:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one probe found: means over rows, and each row's answers."""
+    """One probe: means over rows, and each row's answers."""
 
     means: dict[str, float]
     answers: list[dict[str, str]]
@@ -53,8 +53,8 @@ class ProbeResult:
 
 def probe_rows(rows: Sequence[PreferenceRow], number: int) -> list[ProbeRow]:
     """`number` rows with images, the same for the same data whatever its order; each with its views."""
-    pictured = [row for row in rows if row.images and row.chosen]
-    kept = sorted(pictured, key=lambda row: sha256(row.row_id.encode()).hexdigest())[:number]
+    with_images = [row for row in rows if row.images and row.chosen]
+    kept = sorted(with_images, key=lambda row: sha256(row.row_id.encode()).hexdigest())[:number]
     images = [image for row in kept for image in row.images]
     return [ProbeRow(row, _views(row, images)) for row in kept]
 
@@ -63,10 +63,10 @@ def _views(row: PreferenceRow, images: Sequence[ImageRef]) -> dict[str, Preferen
     own = {image.sha256 for image in row.images}
     other = next((image for image in images if image.sha256 not in own), None)
     generator = np.random.default_rng(0)  # neither view draws from it
-    found = {"with_image": row, "without_image": view(row, "remove", generator=generator)}
+    views = {"with_image": row, "without_image": view(row, "remove", generator=generator)}
     if other is not None:
-        found["other_image"] = view(row, "swap", generator=generator, other=other)
-    return found
+        views["other_image"] = view(row, "swap", generator=generator, other=other)
+    return views
 
 
 def probe(vlm: Vlm, rows: Sequence[ProbeRow]) -> ProbeResult:
@@ -78,7 +78,7 @@ def probe(vlm: Vlm, rows: Sequence[ProbeRow]) -> ProbeResult:
     with _left_as_it_was(vlm.model):
         scores = {name: _scores(vlm, rows, name) for name in VIEWS}
         answers = {name: _answers(vlm, rows, name) for name in VIEWS}
-    means = {f"probe/chosen_{name}": sum(found.values()) / len(found) for name, found in scores.items() if found}
+    means = {f"probe/chosen_{name}": sum(each.values()) / len(each) for name, each in scores.items() if each}
     for name in VIEWS[1:]:
         both = answers[name].keys() & answers["with_image"].keys()
         if both:
