@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from blindpo.answer.config import AnswerConfig
 from blindpo.answer.response import Response, View
 from blindpo.answer.shards import Respond
 from blindpo.answer.views import VIEWS, Pictures, has_view, shown_row
 from blindpo.errors import ConfigError, RowError, UnansweredError
-from blindpo.evaluation.config import EvaluateConfig
 from blindpo.models.chat.config import ChatConfig
 from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
 from blindpo.models.thoughts import split_thought
@@ -18,10 +18,8 @@ CUT: Final = "length"
 BLANK: Final = "blank response"
 
 
-def chat_config(config: EvaluateConfig, model: str) -> ChatConfig:
+def chat_config(config: AnswerConfig, model: str) -> ChatConfig:
     """How the server is asked. Raises ConfigError for an option that a chat server has no way to follow."""
-    if config.likelihoods:
-        raise ConfigError("a chat server gives no likelihoods of given responses; add --set likelihoods=false")
     if config.top_k:
         raise ConfigError("top_k has no effect with a chat server; leave it out")
     return ChatConfig(

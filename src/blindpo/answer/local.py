@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
+from blindpo.answer.config import AnswerConfig
 from blindpo.answer.response import Response, View
 from blindpo.answer.shards import WHOLE, Part, write_shards
 from blindpo.answer.views import VIEWS, Pictures, has_view, shown_row
 from blindpo.errors import RowError
-from blindpo.evaluation.config import EvaluateConfig
 from blindpo.images.decode import decode_image
 from blindpo.models.vlm.generate import Request, generate
 from blindpo.models.vlm.load import Vlm
@@ -31,12 +31,20 @@ BLANK = "blank response"
 
 
 def write_responses(
-    vlm: Vlm, config: EvaluateConfig, data: Path, work: Path, *, cache: "Prompts", part: Part = WHOLE
+    vlm: Vlm,
+    config: AnswerConfig,
+    data: Path,
+    work: Path,
+    *,
+    views: Sequence[str],
+    likelihoods: bool,
+    cache: "Prompts",
+    part: Part = WHOLE,
 ) -> list[Path]:
     """Make the part's shards that are not in `work` yet; returns all of them in order."""
 
     def answered(rows: Sequence[PreferenceRow]) -> list[Response]:
-        return respond(vlm, config, rows, cache=cache)
+        return respond(vlm, config, rows, views=views, likelihoods=likelihoods, cache=cache)
 
     return write_shards(data, work, answered, shard_rows=config.shard_rows, part=part)
 
@@ -79,16 +87,24 @@ class Prompts:
             return error.reason
 
 
-def respond(vlm: Vlm, config: EvaluateConfig, rows: Sequence[PreferenceRow], *, cache: Prompts) -> list[Response]:
+def respond(
+    vlm: Vlm,
+    config: AnswerConfig,
+    rows: Sequence[PreferenceRow],
+    *,
+    views: Sequence[str],
+    likelihoods: bool,
+    cache: Prompts,
+) -> list[Response]:
     """The responses to `rows` under all their views, in order."""
-    views = [view for view in VIEWS if view in config.views]
-    wanted = [(row, view) for row in rows for view in views if has_view(row, view)]
+    wanted = [(row, view) for row in rows for view in VIEWS if view in views and has_view(row, view)]
     prompts = [cache.get(row, view) for row, view in wanted]
     usable = [place for place, prompt in enumerate(prompts) if isinstance(prompt, PromptInputs)]
     requests = [_request(*wanted[place], cache.pictures) for place in usable]
-    answers = generate(vlm, requests, config.generation())
+    answers = generate(vlm, requests, config)
     answered = dict(zip(usable, answers, strict=True))
-    scored = _likelihoods(vlm, config, [(w[0], p) for w, p in zip(wanted, prompts, strict=True) if w[1] == "as_is"])
+    pairs = [(w[0], p) for w, p in zip(wanted, prompts, strict=True) if w[1] == "as_is"] if likelihoods else []
+    scored = _likelihoods(vlm, config, pairs)
     responses = []
     for place, (row, view) in enumerate(wanted):
         answer, prompt = answered.get(place), prompts[place]
@@ -115,14 +131,12 @@ def _request(row: PreferenceRow, view: View, pictures: Pictures) -> Request:
 
 
 def _likelihoods(
-    vlm: Vlm, config: EvaluateConfig, rows: Sequence[tuple[PreferenceRow, PromptInputs | str]]
+    vlm: Vlm, config: AnswerConfig, rows: Sequence[tuple[PreferenceRow, PromptInputs | str]]
 ) -> dict[str, tuple[float, float]]:
     """Mean log-probability per token of chosen and rejected, by row id, for the rows that have both.
 
     A value that overflowed (half precision) says nothing: such a row is left out, and counted as missing.
     """
-    if not config.likelihoods:
-        return {}
     sequences: list[tuple[str, PromptInputs, list[int]]] = []
     for row, prompt in rows:
         if isinstance(prompt, PromptInputs) and row.chosen is not None and row.rejected is not None:

@@ -4,15 +4,15 @@ Each worker loads the model once and reads the rows once, in order, since its sh
 shard holds depends on its rows alone, so a run that was killed on one engine goes on with another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from blindpo.answer.config import AnswerConfig
 from blindpo.answer.response import json_lines
 from blindpo.answer.shards import Part, blocks
 from blindpo.answer.views import pictures_for
-from blindpo.evaluation.config import EvaluateConfig
 from blindpo.jobs.engine import Engine
 from blindpo.jobs.manifest import write_text
 from blindpo.jobs.progress import progress
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 class LocalShards:
     """Makes one shard of responses; sent to a worker as it is, it loads what it needs there."""
 
-    config: EvaluateConfig
+    config: AnswerConfig
     data: Path
     work: Path
     model: ModelSource
+    views: Sequence[str]
+    likelihoods: bool
+    safe_images: str | None
     loaded: "tuple[Vlm, Prompts] | None" = field(default=None, init=False)
     rows: "Iterator[list[PreferenceRow]] | None" = field(default=None, init=False)
     next_shard: int = field(default=0, init=False)
@@ -43,7 +46,8 @@ class LocalShards:
 
         vlm, prompts = self._load()
         rows = self._rows_of(shard)
-        write_text(shard_path(self.work, shard), json_lines(respond(vlm, self.config, rows, cache=prompts)))
+        responses = respond(vlm, self.config, rows, views=self.views, likelihoods=self.likelihoods, cache=prompts)
+        write_text(shard_path(self.work, shard), json_lines(responses))
         return shard
 
     def _load(self) -> "tuple[Vlm, Prompts]":
@@ -51,8 +55,8 @@ class LocalShards:
             from blindpo.answer.local import Prompts
             from blindpo.models.vlm.load import load_vlm
 
-            safe = None if self.config.safe_images is None else Path(self.config.safe_images)
-            pictures = pictures_for(self.data, self.config.views, safe)
+            safe = None if self.safe_images is None else Path(self.safe_images)
+            pictures = pictures_for(self.data, self.views, safe)
             vlm = load_vlm(self.model, dtype=self.config.dtype, image_padding=self.config.image_padding)
             self.loaded = (vlm, Prompts(vlm.processor, "", None, pictures=pictures))
         return self.loaded
@@ -72,14 +76,11 @@ def shard_path(work: Path, shard: int) -> Path:
     return work / f"responses-{shard:05d}.jsonl"
 
 
-def write_by_engine(
-    config: EvaluateConfig, data: Path, work: Path, model: ModelSource, *, engine: Engine, part: Part
-) -> list[Path]:
+def write_by_engine(job: LocalShards, *, engine: Engine, part: Part) -> list[Path]:
     """Make the part's shards that are not in `work` yet; returns all of them in order."""
-    shards = [number for number in range(-(-count_rows(data) // config.shard_rows)) if part.holds(number)]
-    missing = [number for number in shards if not shard_path(work, number).is_file()]
-    job: Any = LocalShards(config=config, data=data.resolve(), work=work.resolve(), model=model)
+    shards = [number for number in range(-(-count_rows(job.data) // job.config.shard_rows)) if part.holds(number)]
+    missing = [number for number in shards if not shard_path(job.work, number).is_file()]
     with progress(len(shards), "evaluate", done=len(shards) - len(missing)) as bar:
         for _ in engine.map(job, missing):
             bar.update(1)
-    return [shard_path(work, number) for number in shards]
+    return [shard_path(job.work, number) for number in shards]

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from blindpo.answer.config import AnswerConfig
 from blindpo.blinding.checks import BlindSummary, compare, summarise
 from blindpo.errors import ConfigError, NothingKeptError, RowError
 from blindpo.images.decode import decode_image
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.seeds import derive_seed
 from blindpo.jobs.shards import Reject, ShardResult, run_sharded
-from blindpo.models.vlm.generate import Answer, GenerationConfig, Request, generate
+from blindpo.models.vlm.generate import Answer, Request, generate
 from blindpo.models.vlm.load import Vlm, load_vlm
 from blindpo.models.vlm.logprobs import response_logps
-from blindpo.models.vlm.padding import ImagePadding
 from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
 from blindpo.models.vlm.source import ModelSource, fingerprint
 from blindpo.rows.row import BlindMode, BlindResponse, ImageRef, PreferenceRow
@@ -31,9 +31,9 @@ from blindpo.rows.shards import count_rows, data_hash, read_rows
 from blindpo.rows.views import view
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlindConfig(GenerationConfig):
-    """How blind responses are made: generation's options, sampled by default, and the view."""
+@dataclass(frozen=True, kw_only=True)
+class BlindConfig(AnswerConfig):
+    """How blind responses are made: sampled by default, under one view."""
 
     mode: BlindMode = "remove"
     """What the model sees: no image (the paper), a blank one, noise, another row's image, or the image ("sight")."""
@@ -43,27 +43,27 @@ class BlindConfig(GenerationConfig):
     """0 is greedy."""
     shard_rows: int = 32
     """Rows made between two saves; a kill loses one such shard at most."""
-    dtype: str = "float32"
-    """In which the model runs: float32, bfloat16 or float16."""
-    image_padding: ImagePadding = "as_saved"
-    """square: pictures are padded to a square in the processor's mean colour (LLaVA-1.5); none; or as it was saved."""
 
     def __post_init__(self) -> None:
-        # zero-argument super() does not find its class in a dataclass with slots
-        GenerationConfig.__post_init__(self)
-        if self.draws < 1 or self.shard_rows < 1:
-            raise ConfigError("draws and shard_rows must be at least 1")
+        super().__post_init__()
+        if self.draws < 1:
+            raise ConfigError("draws must be at least 1")
         if self.draws > 1 and self.temperature == 0.0:
             raise ConfigError("draws above 1 at temperature 0 are all the same; raise temperature")
+
+    def identity(self) -> dict[str, Any]:
+        """What tells runs apart; the address of a server is in the model's own identity."""
+        return {key: value for key, value in super().identity().items() if key != "model_base_url"}
 
 
 def run_blind(
     config: BlindConfig, data: Path, model: ModelSource, out: Path, *, vlm: Vlm | None = None
 ) -> BlindSummary:
     """Answer all rows of `data` into `out`. `vlm` is `model` where it is loaded already. Resumes and repeats safely."""
+    config.require_options("local")
     num_rows = count_rows(data)
     print_of_model = vlm.fingerprint if vlm is not None else fingerprint(model)
-    identity = {"command": "blind", "config": asdict(config), "data": data_hash(data), "model": print_of_model}
+    identity = {"command": "blind", "config": config.identity(), "data": data_hash(data), "model": print_of_model}
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return BlindSummary(**folder.manifest()["summary"])  # type: ignore[arg-type]

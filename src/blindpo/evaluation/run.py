@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from blindpo.answer.response import RESPONSES, json_lines, read_responses
 from blindpo.answer.shards import WHOLE, Part, write_shards
 from blindpo.answer.views import SAFE_IMAGES, Pictures, pictures_for
-from blindpo.answer.workers import write_by_engine
-from blindpo.errors import NothingKeptError, SourceError
+from blindpo.answer.workers import LocalShards, write_by_engine
+from blindpo.errors import ConfigError, NothingKeptError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import (
     MEASURES_FILE,
@@ -91,14 +91,26 @@ def evaluate(
 
     def make(folder: OutFolder, pictures: Pictures) -> list[Path]:
         if engine != IN_PROCESS:
-            return write_by_engine(config, data, folder.work, model, engine=engine, part=part)
+            job = LocalShards(
+                config=config,
+                data=data.resolve(),
+                work=folder.work.resolve(),
+                model=model,
+                views=config.views,
+                likelihoods=config.likelihoods,
+                safe_images=config.safe_images,
+            )
+            return write_by_engine(job, engine=engine, part=part)
         from blindpo.answer.local import Prompts, processor_identity, write_responses  # torch
         from blindpo.models.vlm.load import load_vlm
 
         loaded = vlm or load_vlm(model, dtype=config.dtype, image_padding=config.image_padding)
         scope = f"{rows_hash}\x1f{processor_identity(loaded.processor)}"
         prompts = Prompts(loaded.processor, scope, prompt_cache, pictures=pictures)
-        return write_responses(loaded, config, data, folder.work, cache=prompts, part=part)
+        views, likelihoods = config.views, config.likelihoods
+        return write_responses(
+            loaded, config, data, folder.work, views=views, likelihoods=likelihoods, cache=prompts, part=part
+        )
 
     def who() -> dict[str, str | int]:
         found: dict[str, str | int] = {
@@ -119,6 +131,8 @@ def evaluate_chat(
     from blindpo.models.chat.client import ChatModel
     from blindpo.models.chat.replies import ReplyStore
 
+    if config.likelihoods:
+        raise ConfigError("a chat server gives no likelihoods of given responses; add --set likelihoods=false")
     chat = chat_config(config, model)
     asked = ChatModel(chat)
     digest = sha256(json.dumps(dict(asked.identity), sort_keys=True).encode()).hexdigest()

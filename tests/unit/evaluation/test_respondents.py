@@ -231,7 +231,9 @@ VIEWS = replace(CONFIG, views=("as_is", "text", "swapped"))
 def test_a_worker_makes_any_shard_as_the_whole_run_does(data: Path, tmp_path: Path) -> None:
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
     evaluate(VIEWS, data, source, tmp_path / "one")
-    job = LocalShards(config=VIEWS, data=data, work=tmp_path, model=source)
+    job = LocalShards(
+        config=VIEWS, data=data, work=tmp_path, model=source, views=VIEWS.views, likelihoods=False, safe_images=None
+    )
     assert [job(number) for number in (2, 0, 1)] == [2, 0, 1]
     whole = (tmp_path / "one/responses.jsonl").read_text()
     assert "".join((tmp_path / f"responses-0000{number}.jsonl").read_text() for number in range(3)) == whole

@@ -12,7 +12,8 @@ from PIL import Image
 
 from blindpo.errors import ConfigError
 from blindpo.models.vlm import generate as module
-from blindpo.models.vlm.generate import Answer, GenerationConfig, GumbelNoise, Request, generate
+from blindpo.models.vlm.generate import Answer, GumbelNoise, Request, generate
+from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.load import Vlm
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 

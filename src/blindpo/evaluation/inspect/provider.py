@@ -25,7 +25,8 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from blindpo.errors import ModelError, RowError
-from blindpo.models.vlm.generate import Answer, GenerationConfig, Request, generate
+from blindpo.models.vlm.generate import Answer, Request, generate
+from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.load import load_vlm
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, ImageRef, Part, Role, Turn

@@ -7,7 +7,8 @@ from typing import Any
 from blindpo.errors import ImageError
 from blindpo.images.decode import decode_image
 from blindpo.models.chat.interface import TextReply, TextRequest, request_key
-from blindpo.models.vlm.generate import BATCHES_A_WINDOW, GenerationConfig, Request, generate
+from blindpo.models.vlm.generate import BATCHES_A_WINDOW, Request, generate
+from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.load import Vlm
 
 

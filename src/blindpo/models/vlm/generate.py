@@ -26,10 +26,10 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from blindpo.errors import ConfigError
 from blindpo.images.decode import decode_image
 from blindpo.jobs.seeds import derive_seed
 from blindpo.models.thoughts import open_thought, split_thought
+from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.prompt import PromptInputs, collate, encode_prompt, stop_ids
 from blindpo.rows.row import ImageRef, Turn
@@ -37,43 +37,10 @@ from blindpo.rows.row import ImageRef, Turn
 MAX_REDRAWS: Final = 3
 BATCHES_A_WINDOW: Final = 8
 """Prompts of so many batches are tokenized and sorted by length at once: memory stays flat, padding small."""
-MAX_BATCH: Final = 1024
 PROMPT_END: Final = 16
 """So many last tokens of a prompt show whether it opens a thought."""
 NOISE_VALUES: Final = 1 << 22
 """How many values of noise are drawn ahead; bounds memory, and does not change what is drawn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationConfig:
-    """How answers are drawn."""
-
-    max_new_tokens: int = 256
-    """An answer that is longer is cut there, and marked."""
-    temperature: float = 0.0
-    """0 is greedy."""
-    top_p: float = 1.0
-    """Sample among the most likely tokens that hold this share of the probability; 1 is all."""
-    top_k: int = 0
-    """Sample among so many most likely tokens; 0 is all."""
-    seed: int = 42
-    """With row id and draw it fixes a sampled answer."""
-    batch_size: int = 16
-    """Prompts generated together; changes the speed alone."""
-
-    def __post_init__(self) -> None:
-        allowed: dict[str, tuple[bool, str]] = {
-            "max_new_tokens": (self.max_new_tokens >= 1, "at least 1"),
-            "temperature": (0.0 <= self.temperature < float("inf"), "0 (greedy) or more"),
-            "top_p": (0.0 < self.top_p <= 1.0, "above 0 and at most 1"),
-            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
-            "batch_size": (1 <= self.batch_size <= MAX_BATCH, f"1 to {MAX_BATCH}"),
-        }
-        for key, (fine, words) in allowed.items():
-            if not fine:
-                raise ConfigError(f"{key} is {getattr(self, key)}; allowed: {words}")
-        if self.temperature == 0.0 and (self.top_p != 1.0 or self.top_k != 0):
-            raise ConfigError("top_p and top_k have no effect at temperature 0; leave them out, or raise temperature")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ import torch
 
 from blindpo.errors import RowError
 from blindpo.images.decode import decode_image
-from blindpo.models.vlm.generate import GenerationConfig, Request, generate
+from blindpo.models.vlm.generate import Request, generate
+from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.logprobs import response_logps
 from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
