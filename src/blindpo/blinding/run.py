@@ -53,7 +53,7 @@ class BlindConfig(AnswerConfig):
 
     def identity(self) -> dict[str, Any]:
         """What tells runs apart; the address of a server is in the model's own identity."""
-        return {key: value for key, value in super().identity().items() if key != "model_base_url"}
+        return {key: value for key, value in super().identity().items() if key != "model_server"}
 
 
 def run_blind(

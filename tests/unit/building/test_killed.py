@@ -74,6 +74,6 @@ def test_one_command_at_its_end_says_the_same_again(world: Path, capsys: pytest.
     before = everything(world / "whole")
     capsys.readouterr()
     assert main(words(world, world / "whole")) == 0
-    assert "distinct pictures" in capsys.readouterr().out
+    assert "distinct images" in capsys.readouterr().out
     assert everything(world / "whole") == before
     assert os.path.exists(world / "whole" / "train")  # noqa: PTH110 - a link or folder, both will do

@@ -39,7 +39,7 @@ def require_sums(funnel: list[dict[str, Any]]) -> None:
 
 def test_dialogues_become_rows_with_pictures(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert build(world, "data") == 0
-    assert "3 rows with 3 distinct pictures" in capsys.readouterr().out
+    assert "3 rows with 3 distinct images" in capsys.readouterr().out
     eldoria, foundation, mira = read_rows(world / "data")
     assert eldoria.row_id == "hh-rlhf-train-1-3" and eldoria.prompt[-1].content[0] is IMAGE
     assert eldoria.images[0].data == picture("Eldoria") and eldoria.images[0].licence == "CC0"

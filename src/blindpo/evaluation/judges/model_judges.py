@@ -11,7 +11,6 @@ from blindpo.evaluation.judges.model_judge import ModelJudge
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.models.chat.cached import Kept
 from blindpo.models.chat.client import ChatModel
-from blindpo.models.chat.config import ChatConfig
 from blindpo.models.chat.interface import TextModel
 from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.vlm.source import fingerprint, resolve_model
@@ -22,7 +21,7 @@ REPLIES: Final = "judge-replies.jsonl"
 
 def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     """Our prompt over an OpenAI-compatible server. Raises ModelError where the package, address or key is missing."""
-    config = ChatConfig(model=model, **options.chat_settings())
+    config = options.chat_config(model)
     identity = ChatModel(config).identity  # what is missing is told before a model under test is loaded
 
     def connect(work: Path) -> TextModel:
@@ -66,7 +65,7 @@ def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     """A guard behind an OpenAI-compatible server, which applies the guard's chat template. Raises as both kinds do."""
     family, _, rest = model.partition(":")
     prompt = guard_prompt(family if rest else None, rest or model, options, words=_prompt_file(options))
-    config = ChatConfig(model=rest or model, **options.chat_settings())
+    config = options.chat_config(rest or model)
     identity = ChatModel(config).identity
 
     def connect(work: Path) -> TextModel:
