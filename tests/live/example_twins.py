@@ -2,7 +2,7 @@
 
     python -m tests.live.example_twins ../shared/data/mmsafe_po docs/example_build/twins.json
 
-The judge is the tests' LLaVA of random weights: the weakest judge that sees a picture at all. It cannot give a verdict,
+The judge is the tests' LLaVA of random weights: the weakest judge that sees an image at all. It cannot give a verdict,
 so what this shows is that no verdict makes no twin, and it says nothing about the rows. With a chat model as judge,
 build the rows with `twins=chat:MODEL` (docs/images.md). Counts alone are written.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from tests.tiny_models import save_tiny_llava
 
 from blindpo.building.draft import Draft, Mention
-from blindpo.building.match import Pictures
+from blindpo.building.match import StoredImages
 from blindpo.building.twins import TwinModels, Twins, lines_of_twins, said_of
 from blindpo.cli.main import main
 from blindpo.images.base import Candidate
@@ -26,15 +26,15 @@ from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.shards import read_rows
 
 
-class RowPictures(Pictures):
-    """The rows' own pictures in the place of a build's."""
+class RowImages(StoredImages):
+    """The rows' own images in the place of a build's."""
 
     def __init__(self, drafts: list[Draft]) -> None:
         self.lines = {str(number): _line(draft, number) for number, draft in enumerate(drafts)}
         self._found = [draft.candidate for draft in drafts]
 
     def candidate(self, line: dict[str, Any]) -> Candidate | None:
-        """The picture of one row."""
+        """The image of one row."""
         return self._found[line["number"]]
 
 
@@ -66,7 +66,7 @@ def make(source: Path, out: Path, work: Path) -> int:
         return status
     drafts = drafts_of(data)
     judge = LocalTextModel("a tiny model of random weights", load_vlm(resolve_model(save_tiny_llava(work / "model"))))
-    stage = Twins(TwinModels(judge=judge), RowPictures(drafts), tries=3, seed=42, stop_unanswered=True)
+    stage = Twins(TwinModels(judge=judge), RowImages(drafts), tries=3, seed=42, stop_unanswered=True)
     said = dict(sorted(said_of(stage(drafts).drafts).items()))
     write_json(out, {"judge": judge.name, "rows": len(drafts), "qualify": said.get("twin", 0), "says": said})
     print("\n".join(lines_of_twins(said)))  # noqa: T201

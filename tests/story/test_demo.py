@@ -29,7 +29,7 @@ TINY = DemoConfig(
     steps=2,
     batch_size=4,
     num_workers=2,
-    pretrain=PretrainConfig(num_pictures=40, vision_steps=4, vision_batch=8, language_steps=60, language_batch=16),
+    pretrain=PretrainConfig(num_images=40, vision_steps=4, vision_batch=8, language_steps=60, language_batch=16),
     variants={CONDITION: VARIANTS},
 )
 

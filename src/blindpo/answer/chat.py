@@ -1,25 +1,73 @@
-"""A model under test behind a chat server: rows and views as conversations with images, replies as responses."""
+"""A chat server that answers: what is shown of a row as a conversation with images, a reply as a response."""
 
+import json
 from collections.abc import Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
+from blindpo.answer.answerer import Ask
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import Response, View
-from blindpo.answer.shards import Respond
-from blindpo.answer.views import VIEWS, Pictures, has_view, shown_row
-from blindpo.errors import ConfigError, RowError, UnansweredError
+from blindpo.answer.response import BLANK, Response
+from blindpo.errors import ConfigError, UnansweredError
+from blindpo.images.decode import decode_image
+from blindpo.models.chat.client import ChatModel
 from blindpo.models.chat.config import ChatConfig
-from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
+from blindpo.models.chat.interface import TextReply, TextRequest
+from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.thoughts import split_thought
 from blindpo.rows.row import PreferenceRow
 
 CUT: Final = "length"
 """What a server says of an answer that stopped at its limit."""
-BLANK: Final = "blank response"
 
 
-def chat_config(config: AnswerConfig, model: str) -> ChatConfig:
-    """How the server is asked. Raises ConfigError for an option that a chat server has no way to follow."""
+class ChatAnswers:
+    """Asks a model behind an OpenAI-compatible server; what it said is kept in `store`, and never asked again."""
+
+    revision: str | None = None
+
+    def __init__(self, config: AnswerConfig, model: str, *, store: Path) -> None:
+        """Raises ConfigError for an option that a chat server has no way to follow, and ModelError."""
+        self._chat = _chat_config(config, model)
+        self.drawn = config
+        self._store = store
+        model_of_server = ChatModel(self._chat)
+        self.name = model_of_server.name
+        self.fingerprint = sha256(json.dumps(dict(model_of_server.identity), sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def _model(self) -> ChatModel:
+        """Opened when something is asked: the store lies in a folder that may be another run's until then."""
+        return ChatModel(self._chat, store=ReplyStore(self._store))
+
+    def check(self, row: PreferenceRow) -> None:
+        """Raise RowError where an image cannot be read."""
+        for image in row.images:
+            decode_image(image.data)
+
+    def respond(self, asks: Sequence[Ask]) -> list[Response]:
+        """One response for each, in order. Raises UnansweredError where the server did not answer all."""
+        shown = [(ask, ask.shown) for ask in asks if not isinstance(ask.shown, str)]
+        replies = self._model.replies([self._request(ask, row) for ask, row in shown])
+        answered = {id(ask): reply for (ask, _), reply in zip(shown, replies, strict=True)}
+        missing = [reply.failure for reply in answered.values() if reply.text is None and reply.again]
+        if missing:
+            reason = missing[0] or "there was no reply"
+            raise UnansweredError(f"{len(missing)} of {len(asks)} requests had no answer, the first since {reason}")
+        return [_response(ask, answered.get(id(ask))) for ask in asks]
+
+    def _request(self, ask: Ask, shown: PreferenceRow) -> TextRequest:
+        return TextRequest(
+            turns=shown.prompt, images=shown.images, max_tokens=self.drawn.max_new_tokens, draw=ask.sample
+        )
+
+    def logp_in_sight(self, pairs: object) -> None:
+        """A chat server gives no likelihoods of given responses."""
+
+
+def _chat_config(config: AnswerConfig, model: str) -> ChatConfig:
     if config.top_k:
         raise ConfigError("top_k has no effect with a chat server; leave it out")
     return ChatConfig(
@@ -31,51 +79,23 @@ def chat_config(config: AnswerConfig, model: str) -> ChatConfig:
     )
 
 
-def remote_respond(model: TextModel, *, max_new_tokens: int, views: Sequence[str], pictures: Pictures) -> Respond:
-    """Answers rows by asking `model`; likelihoods are not to be had from a chat server."""
-    asked_views = [view for view in VIEWS if view in views]
-
-    def respond(rows: Sequence[PreferenceRow]) -> list[Response]:
-        wanted = [(row, view) for row in rows for view in asked_views if has_view(row, view)]
-        made = [_request(row, view, pictures, max_new_tokens) for row, view in wanted]
-        replies = model.replies([request for request in made if isinstance(request, TextRequest)])
-        found = [
-            _refused(row, view, request) if isinstance(request, str) else _response(row, view, next(replies))
-            for (row, view), request in zip(wanted, made, strict=True)
-        ]
-        missing = [each for each in found if isinstance(each, str)]
-        if missing:
-            raise UnansweredError(f"{len(missing)} of {len(made)} requests had no answer, the first since {missing[0]}")
-        return [each for each in found if isinstance(each, Response)]
-
-    return respond
-
-
-def _request(row: PreferenceRow, view: View, pictures: Pictures, max_tokens: int) -> TextRequest | str:
-    """The conversation, or the reason why there is none."""
-    try:
-        shown = shown_row(row, view, pictures)
-        return TextRequest(turns=shown.prompt, images=shown.images, max_tokens=max_tokens, draw=VIEWS.index(view))
-    except RowError as error:
-        return error.reason
-
-
-def _refused(row: PreferenceRow, view: View, reason: str) -> Response:
-    return Response(row_id=row.row_id, view=view, text=None, reason=reason)
-
-
-def _response(row: PreferenceRow, view: View, reply: TextReply) -> Response | str:
-    """What the row's answer is; the reason alone where asking again may help."""
-    if reply.text is None and reply.again:
-        return reply.failure or "there was no reply"
-    thought, answer = split_thought(reply.text or "")
-    blank = reply.text is not None and not answer.strip()
-    reason = BLANK if blank else None if reply.text is not None else reply.failure or "there was no reply"
+def _response(ask: Ask, reply: TextReply | None) -> Response:
+    """The response that is stored; without a reply, the reason why nothing could be asked."""
+    thought, text = split_thought("" if reply is None else reply.text or "")
+    reason = None
+    if reply is None:
+        reason = str(ask.shown)
+    elif reply.text is None:
+        reason = reply.failure or "there was no reply"
+    elif not text.strip():
+        reason = BLANK
     return Response(
-        row_id=row.row_id,
-        view=view,
-        text=None if reason is not None else answer,
-        cut=reply.finish == CUT,
+        row_id=ask.row.row_id,
+        view=ask.view,
+        draw=ask.draw,
+        text=text if reason is None else None,
+        cut=reply is not None and reply.finish == CUT,
         reason=reason,
         thought=thought or None,
+        revision=None if reply is None else reply.model,
     )

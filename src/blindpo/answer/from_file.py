@@ -1,6 +1,6 @@
-"""Responses that were made elsewhere: a file of JSON lines, one response a line, found by row and view.
+"""Responses that were made elsewhere: a file of JSON lines, one response per line, found by row, view and draw.
 
-    {"row_id": "siuo-3", "text": "..."}        also "view" (as_is where it is missing) and "cut"
+    {"row_id": "siuo-3", "text": "..."}        also "view", "cut", and "draw" (0 where it is missing)
     {"id": "siuo-3", "response": "..."}        the same under the names that other tools write
 
 A thought (`<think>...</think>` before the answer) is kept apart and not judged. Rows that the file does not hold have
@@ -9,49 +9,79 @@ rows.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from blindpo.answer.response import Response, View
-from blindpo.answer.shards import Respond
-from blindpo.answer.views import VIEWS, has_view
+from blindpo.answer.answerer import Ask
+from blindpo.answer.response import BLANK, Response, View
 from blindpo.errors import SourceError
 from blindpo.models.thoughts import split_thought
+from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.rows.row import PreferenceRow
 
 NOT_RECORDED: Final = "the recording holds no response"
 _VIEWS: Final = get_args(View)
+Key = tuple[str, str, int]
+"""Row, view, draw."""
 
 
-def file_hash(path: Path) -> str:
-    """Hash of the recording. Raises SourceError where it cannot be read."""
+class RecordedAnswers:
+    """Answers from the file `path`."""
+
+    revision: str | None = None
+    drawn: GenerationConfig | None = None
+
+    def __init__(self, path: Path, row_ids: Collection[str], *, view: str = "as_is") -> None:
+        """`view` is that of lines that name none. Raises SourceError that names the line."""
+        self.name = f"recorded:{path.name}"
+        self.fingerprint = _file_hash(path)
+        self._recorded = _read_lines(path, set(row_ids), view)
+
+    @property
+    def views(self) -> set[str]:
+        """The views that the file holds of any row."""
+        return {view for _, view, _ in self._recorded}
+
+    def check(self, row: PreferenceRow) -> None:
+        """Nothing is shown to anybody."""
+
+    def respond(self, asks: Sequence[Ask]) -> list[Response]:
+        """One response for each, in order."""
+        return [self._recorded.get((ask.row.row_id, ask.view, ask.draw), _not_recorded(ask)) for ask in asks]
+
+    def logp_in_sight(self, pairs: object) -> None:
+        """A file gives no likelihoods with the image in sight."""
+
+
+def _not_recorded(ask: Ask) -> Response:
+    return Response(row_id=ask.row.row_id, view=ask.view, draw=ask.draw, text=None, reason=NOT_RECORDED)
+
+
+def _file_hash(path: Path) -> str:
     try:
         return sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise SourceError(f"--responses {path} cannot be read ({error.strerror}); give a file of JSON lines") from error
 
 
-def read_recorded(path: Path, row_ids: Sequence[str]) -> dict[tuple[str, View], Response]:
-    """The file's responses. Raises SourceError that names the line."""
-    known = set(row_ids)
-    found: dict[tuple[str, View], Response] = {}
+def _read_lines(path: Path, known: set[str], view: str) -> dict[Key, Response]:
+    recorded: dict[Key, Response] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if line.strip():
-            response = _read(line, f"--responses {path}, line {number}")
-            key = (response.row_id, response.view)
+            where = f"--responses {path}, line {number}"
+            response = _read(line, where, view)
+            key = (response.row_id, response.view, response.draw)
             if response.row_id not in known:
-                raise SourceError(
-                    f"--responses {path}, line {number}: row {response.row_id} is none of the data's rows"
-                )
-            if key in found:
-                raise SourceError(f"--responses {path}, line {number}: row {key[0]}, view {key[1]}, stands there twice")
-            found[key] = response
-    return found
+                raise SourceError(f"{where}: row {response.row_id} is none of the data's rows")
+            if key in recorded:
+                raise SourceError(f"{where}: row {key[0]}, view {key[1]}, draw {key[2]}, stands there twice")
+            recorded[key] = response
+    return recorded
 
 
-def _read(line: str, where: str) -> Response:
+def _read(line: str, where: str, default_view: str) -> Response:
     try:
         record = json.loads(line)
     except ValueError as error:
@@ -59,17 +89,20 @@ def _read(line: str, where: str) -> Response:
     if not isinstance(record, dict):
         raise SourceError(f"{where} is no JSON object; give one a line, with row_id and text")
     row_id, text = _first(record, "row_id", "id"), _first(record, "text", "response")
-    view = record.get("view", "as_is")
-    if not isinstance(row_id, str | int) or not isinstance(text, str | None) or view not in _VIEWS:
+    view, draw = record.get("view", default_view), record.get("draw", 0)
+    if not isinstance(row_id, str | int) or not isinstance(text, str | None) or view not in (*_VIEWS, default_view):
         raise SourceError(f"{where}: it needs row_id, text (or null), and view as one of {', '.join(_VIEWS)}")
+    if not isinstance(draw, int) or draw < 0:
+        raise SourceError(f"{where}: draw is {draw}; it must be a whole number from 0")
     thought, answer = split_thought(text or "")
     blank = not answer.strip()
     return Response(
         row_id=str(row_id),
         view=view,
+        draw=draw,
         text=None if blank else answer,
         cut=bool(record.get("cut", False)),
-        reason="blank response" if blank else None,
+        reason=BLANK if blank else None,
         chosen_logp_per_token=_number(record, "chosen_logp_per_token"),
         rejected_logp_per_token=_number(record, "rejected_logp_per_token"),
         thought=thought or None,
@@ -83,19 +116,3 @@ def _first(record: dict[str, Any], *keys: str) -> Any:
 def _number(record: dict[str, Any], key: str) -> float | None:
     value = record.get(key)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def recorded_respond(found: dict[tuple[str, View], Response], views: Sequence[str]) -> Respond:
-    """Answers rows from the recording, under the views that it holds of any row."""
-    held = {view for _, view in found}
-    asked = [view for view in VIEWS if view in views and (view in held or view == "as_is")]
-
-    def respond(rows: Sequence[PreferenceRow]) -> list[Response]:
-        return [
-            found.get((row.row_id, view), Response(row_id=row.row_id, view=view, text=None, reason=NOT_RECORDED))
-            for row in rows
-            for view in asked
-            if has_view(row, view)
-        ]
-
-    return respond

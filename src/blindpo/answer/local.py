@@ -1,52 +1,119 @@
-"""Responses as a stage: every row under its views, shard by shard, stored once so that judging never asks again.
+"""A local vision-language model that answers: greedy or sampled, and scored where likelihoods are wanted.
 
-Views are those of `views.py` that were asked for and that the row has. Where the row has a pair, the mean
-log-probability per token of chosen and rejected is stored with the `as_is` response. A shard's file is renamed into
-place when it is whole: a kill loses one shard at most, and the same command ends with the same bytes.
+What a response is depends on the seed, the row's id and the sample's number alone, never on the batch, the process or
+the machine that it was made on.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import torch
 
+from blindpo.answer.answerer import Ask
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import Response, View
-from blindpo.answer.shards import WHOLE, Part, write_shards
-from blindpo.answer.views import VIEWS, Pictures, has_view, shown_row
+from blindpo.answer.response import BLANK, Response
 from blindpo.errors import RowError
 from blindpo.images.decode import decode_image
 from blindpo.models.vlm.generate import Request, generate
-from blindpo.models.vlm.load import Vlm
-from blindpo.models.vlm.logprobs import response_logps
+from blindpo.models.vlm.generation_config import GenerationConfig
+from blindpo.models.vlm.load import Vlm, load_vlm
+from blindpo.models.vlm.logprobs import ResponseLogps, response_logps
 from blindpo.models.vlm.prompt import PromptInputs, collate, encode_prompt, encode_response
+from blindpo.models.vlm.source import ModelSource, fingerprint
 from blindpo.rows.row import PreferenceRow
 
 PromptCache = dict[tuple[str, str, str], PromptInputs | str]
 """Prompts by (data and processor, row id, view); a text instead is why there is none."""
-BLANK = "blank response"
 
 
-def write_responses(
-    vlm: Vlm,
-    config: AnswerConfig,
-    data: Path,
-    work: Path,
-    *,
-    views: Sequence[str],
-    likelihoods: bool,
-    cache: "Prompts",
-    part: Part = WHOLE,
-) -> list[Path]:
-    """Make the part's shards that are not in `work` yet; returns all of them in order."""
+class LocalAnswers:
+    """Answers with the model that `source` names, loaded when it is first needed; `vlm` is that model already loaded.
 
-    def answered(rows: Sequence[PreferenceRow]) -> list[Response]:
-        return respond(vlm, config, rows, views=views, likelihoods=likelihoods, cache=cache)
+    `likelihoods` has the pair of each row scored as it is. `prompt_cache` keeps the tokenized prompts of the data that
+    `scope` names for the next model of the same processor. Neither the model nor the cache is sent to other processes.
+    """
 
-    return write_shards(data, work, answered, shard_rows=config.shard_rows, part=part)
+    def __init__(
+        self,
+        source: ModelSource,
+        config: AnswerConfig,
+        *,
+        vlm: Vlm | None = None,
+        likelihoods: bool = False,
+        prompt_cache: PromptCache | None = None,
+        scope: str = "",
+    ) -> None:
+        self._source = source
+        self.drawn = config
+        self._likelihoods = likelihoods
+        self._cache = prompt_cache
+        self._scope = scope
+        self._vlm = vlm
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, or the hub id with its revision: no path leaves the machine."""
+        return self._source.path.resolve().name if self._source.path is not None else self._source.given
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the model's files."""
+        return self._vlm.fingerprint if self._vlm is not None else fingerprint(self._source)
+
+    @property
+    def revision(self) -> str | None:
+        """Of a model on the hub."""
+        return self._source.revision
+
+    @property
+    def vlm(self) -> Vlm:
+        """The model, loaded."""
+        if self._vlm is None:
+            self._vlm = load_vlm(self._source, dtype=self.drawn.dtype, image_padding=self.drawn.image_padding)
+        return self._vlm
+
+    def check(self, row: PreferenceRow) -> None:
+        """Raise RowError where the processor does not take `row` with its images."""
+        encode_row(self.vlm, row)
+
+    def respond(self, asks: Sequence[Ask]) -> list[Response]:
+        """One response for each, in order."""
+        prompts = None if self._cache is None else self._cached_prompts(asks, self._cache)
+        return respond(self.vlm, asks, self.drawn, prompts=prompts, likelihoods=self._likelihoods)
+
+    def _cached_prompts(self, asks: Sequence[Ask], cache: PromptCache) -> list[PromptInputs | str]:
+        scope = f"{self._scope}\x1f{processor_identity(self.vlm.processor)}"
+        keys = [(scope, ask.row.row_id, ask.view) for ask in asks]
+        for key, ask in zip(keys, asks, strict=True):
+            if key not in cache:
+                cache[key] = _prompt(self.vlm, ask.shown)
+        return [cache[key] for key in keys]
+
+    def logp_in_sight(self, pairs: Sequence[tuple[PreferenceRow, Response]]) -> tuple[float, int]:
+        """Summed log-probability of the responses when the rows' images are shown, and the number of their tokens."""
+        ordered = sorted(pairs, key=lambda pair: sum(len(t.text) for t in pair[0].prompt) + len(pair[1].text or ""))
+        sequences = (
+            (encode_row(self.vlm, row), encode_response(self.vlm.processor, row.prompt, each.text or "", cut=each.cut))
+            for row, each in ordered
+        )
+        total, num_tokens = 0.0, 0
+        for logps in score(self.vlm, sequences, self.drawn.batch_size):
+            total += float(logps.sums_N.double().sum())
+            num_tokens += int(logps.num_tokens_N.sum())
+        return total, num_tokens
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is loaded in each process."""
+        return {**self.__dict__, "_vlm": None, "_cache": None}
+
+
+def encode_row(vlm: Vlm, shown: PreferenceRow) -> PromptInputs:
+    """The prompt of a row as it is shown. Raises RowError where the processor does not take it."""
+    return encode_prompt(vlm.processor, shown.prompt, [decode_image(image.data) for image in shown.images])
 
 
 def processor_identity(processor: Any) -> str:
@@ -59,97 +126,89 @@ def processor_identity(processor: Any) -> str:
     return sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-class Prompts:
-    """Tokenized prompts, kept for the next model that has the same processor (`cache`), or for one shard only."""
-
-    def __init__(
-        self, processor: Any, scope: str, cache: PromptCache | None = None, *, pictures: Pictures | None = None
-    ) -> None:
-        self.processor = processor
-        self.scope = scope
-        self.cache = cache
-        self.pictures = pictures or Pictures()
-
-    def get(self, row: PreferenceRow, view: View) -> PromptInputs | str:
-        """The prompt of `row` under `view`, or the reason why it cannot be made."""
-        key = (self.scope, row.row_id, view)
-        if self.cache is None:
-            return self._encode(row, view)
-        if key not in self.cache:
-            self.cache[key] = self._encode(row, view)
-        return self.cache[key]
-
-    def _encode(self, row: PreferenceRow, view: View) -> PromptInputs | str:
-        try:
-            shown = shown_row(row, view, self.pictures)
-            return encode_prompt(self.processor, shown.prompt, [decode_image(image.data) for image in shown.images])
-        except RowError as error:
-            return error.reason
+def _prompt(vlm: Vlm, shown: PreferenceRow | str) -> PromptInputs | str:
+    if isinstance(shown, str):
+        return shown
+    try:
+        return encode_row(vlm, shown)
+    except RowError as error:
+        return error.reason
 
 
 def respond(
     vlm: Vlm,
-    config: AnswerConfig,
-    rows: Sequence[PreferenceRow],
+    asks: Sequence[Ask],
+    config: GenerationConfig,
     *,
-    views: Sequence[str],
-    likelihoods: bool,
-    cache: Prompts,
+    prompts: Sequence[PromptInputs | str] | None = None,
+    likelihoods: bool = False,
 ) -> list[Response]:
-    """The responses to `rows` under all their views, in order."""
-    wanted = [(row, view) for row in rows for view in VIEWS if view in views and has_view(row, view)]
-    prompts = [cache.get(row, view) for row, view in wanted]
-    usable = [place for place, prompt in enumerate(prompts) if isinstance(prompt, PromptInputs)]
-    requests = [_request(*wanted[place], cache.pictures) for place in usable]
-    answers = generate(vlm, requests, config)
-    answered = dict(zip(usable, answers, strict=True))
-    pairs = [(w[0], p) for w, p in zip(wanted, prompts, strict=True) if w[1] == "as_is"] if likelihoods else []
-    scored = _likelihoods(vlm, config, pairs)
+    """The response to each of `asks`, in order; `prompts` are theirs, or why there is none, where made already."""
+    if prompts is None:
+        shown = {id(ask.shown): ask.shown for ask in asks}  # draws of one view of a row share its prompt
+        encoded = {key: _prompt(vlm, row) for key, row in shown.items()}
+        prompts = [encoded[id(ask.shown)] for ask in asks]
+    usable = {
+        place: (ask.shown, prompt)
+        for place, (ask, prompt) in enumerate(zip(asks, prompts, strict=True))
+        if not isinstance(ask.shown, str) and not isinstance(prompt, str)
+    }
+    requests = [
+        Request(row_id=asks[place].row.row_id, draw=asks[place].sample, turns=seen.prompt, images=seen.images)
+        for place, (seen, _) in usable.items()
+    ]
+    answers = dict(
+        zip(usable, generate(vlm, requests, config, prompts=[prompt for _, prompt in usable.values()]), strict=True)
+    )
+    own = {place: prompt for place, (_, prompt) in usable.items() if asks[place].view == "as_is"} if likelihoods else {}
+    scores = _pair_scores(vlm, {place: (asks[place].row, prompt) for place, prompt in own.items()}, config.batch_size)
     responses = []
-    for place, (row, view) in enumerate(wanted):
-        answer, prompt = answered.get(place), prompts[place]
-        chosen, rejected = scored.get(row.row_id, (None, None)) if view == "as_is" else (None, None)
+    for place, (ask, prompt) in enumerate(zip(asks, prompts, strict=True)):
+        answer = answers.get(place)
+        chosen, rejected = scores.get(place, (None, None))
         responses.append(
             Response(
-                row_id=row.row_id,
-                view=view,
+                row_id=ask.row.row_id,
+                view=ask.view,
+                draw=ask.draw,
                 text=None if answer is None else answer.text,
                 cut=answer is not None and answer.cut,
                 reason=prompt if isinstance(prompt, str) else BLANK if answer is None else None,
                 chosen_logp_per_token=chosen,
                 rejected_logp_per_token=rejected,
                 thought=None if answer is None else answer.thought or None,
+                num_tokens=None if answer is None else answer.num_tokens,
+                redraws=0 if answer is None else answer.redraws,
             )
         )
     return responses
 
 
-def _request(row: PreferenceRow, view: View, pictures: Pictures) -> Request:
-    """Draws tell views apart, so that a sampled response depends on the row and its view alone."""
-    shown = shown_row(row, view, pictures)
-    return Request(row_id=row.row_id, draw=VIEWS.index(view), turns=shown.prompt, images=shown.images)
-
-
-def _likelihoods(
-    vlm: Vlm, config: AnswerConfig, rows: Sequence[tuple[PreferenceRow, PromptInputs | str]]
-) -> dict[str, tuple[float, float]]:
-    """Mean log-probability per token of chosen and rejected, by row id, for the rows that have both.
+def _pair_scores(
+    vlm: Vlm, rows: dict[int, tuple[PreferenceRow, PromptInputs]], batch_size: int
+) -> dict[int, tuple[float, float]]:
+    """Mean log-probability per token of chosen and rejected, for the rows that have both.
 
     A value that overflowed (half precision) says nothing: such a row is left out, and counted as missing.
     """
-    sequences: list[tuple[str, PromptInputs, list[int]]] = []
-    for row, prompt in rows:
-        if isinstance(prompt, PromptInputs) and row.chosen is not None and row.rejected is not None:
-            for text in (row.chosen, row.rejected):
-                sequences.append((row.row_id, prompt, encode_response(vlm.processor, row.prompt, text)))
-    order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i][1].input_ids) - len(sequences[i][2]))
-    means = [0.0] * len(sequences)
-    for start in range(0, len(order), config.batch_size):
-        places = order[start : start + config.batch_size]
-        batch = collate([sequences[i][1] for i in places], [sequences[i][2] for i in places], pad_id=vlm.pad_id)
-        with torch.inference_mode():
-            found = response_logps(vlm.model, batch).per_token_N.tolist()
-        for place, mean in zip(places, found, strict=True):
-            means[place] = mean
-    scored = {sequences[i][0]: (means[i], means[i + 1]) for i in range(0, len(sequences), 2)}
-    return {row_id: both for row_id, both in scored.items() if all(map(math.isfinite, both))}
+    sequences: list[tuple[PromptInputs, list[int]]] = []
+    places: list[int] = []
+    for place, (row, prompt) in rows.items():
+        if row.chosen is not None and row.rejected is not None:
+            places.append(place)
+            sequences += [(prompt, encode_response(vlm.processor, row.prompt, t)) for t in (row.chosen, row.rejected)]
+    order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i][0].input_ids) - len(sequences[i][1]))
+    batches = score(vlm, [sequences[i] for i in order], batch_size)
+    means = dict(zip(order, (mean for logps in batches for mean in logps.per_token_N.tolist()), strict=True))
+    scores = {place: (means[2 * i], means[2 * i + 1]) for i, place in enumerate(places)}
+    return {place: both for place, both in scores.items() if all(map(math.isfinite, both))}
+
+
+def score(vlm: Vlm, sequences: Iterable[tuple[PromptInputs, list[int]]], batch_size: int) -> Iterator[ResponseLogps]:
+    """Log-probabilities of responses (token ids) after their prompts, a batch at a time, in order."""
+    waiting = iter(sequences)
+    while batch := list(islice(waiting, batch_size)):
+        prompts, ids = zip(*batch, strict=True)
+        with torch.no_grad():
+            logps = response_logps(vlm.model, collate(prompts, ids, pad_id=vlm.pad_id))
+        yield logps

@@ -4,8 +4,8 @@ A response that is missing says so: `text` is None and `reason` says why. It is 
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -15,6 +15,8 @@ View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_imag
 """`as_is` is the row's own prompt with its images, `text` its textual twin; `views.py` says what each shows."""
 
 RESPONSES: Final = "responses.jsonl"
+BLANK: Final = "blank response"
+_NOT_STORED: Final = {"stored": "never"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +31,36 @@ class Response:
     chosen_logp_per_token: float | None = None
     """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
     rejected_logp_per_token: float | None = None
-    thought: str | None = None
-    """What the model thought before `text`; stored where there is one, never judged."""
+    thought: str | None = field(default=None, metadata={"stored": "where given"})
+    """What the model thought before `text`; never judged."""
+    draw: int = field(default=0, metadata=_NOT_STORED)
+    """Which of several responses to one view; where there are several, they are stored in the row itself."""
+    num_tokens: int | None = field(default=None, metadata=_NOT_STORED)
+    """Of thought and text together, without the end of turn; None where nobody counted."""
+    redraws: int = field(default=0, metadata=_NOT_STORED)
+    """How many blank answers came before."""
+    revision: str | None = field(default=None, metadata=_NOT_STORED)
+    """Of the model, where a server says who answered."""
 
 
 Record = TypeVar("Record")
 
 
 def json_lines(records: Iterable[Any]) -> str:
-    """Dataclass records as one JSON object per line, keys in field order; `thought` only where there is one."""
-    return "".join(json.dumps(_fields(record), ensure_ascii=False) + "\n" for record in records)
+    """Dataclass records as one JSON object per line, keys in the order of the fields that are stored."""
+    return "".join(json.dumps(_stored(record), ensure_ascii=False) + "\n" for record in records)
 
 
-def _fields(record: Any) -> dict[str, Any]:
-    fields = asdict(record)
-    if fields.get("thought") is None:
-        fields.pop("thought", None)
-    return fields
+def _stored(record: Any) -> dict[str, Any]:
+    content = asdict(record)
+    for each in fields(record):
+        stored = each.metadata.get("stored")
+        if stored == "never" or (stored == "where given" and content[each.name] is None):
+            del content[each.name]
+    return content
 
 
-def read_records(kind: type[Record], path: Path) -> list[Record]:
+def read_records(kind: Callable[..., Record], path: Path) -> list[Record]:
     """The records of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
     return [_record(kind, fields, path) for fields in _lines(path)]
 
@@ -69,7 +81,7 @@ def _lines(path: Path) -> list[Any]:
         raise SourceError(f"{path} holds a line that is not JSON; run 'blindpo evaluate' again") from error
 
 
-def _record(kind: type[Record], fields: Any, path: Path) -> Record:
+def _record(kind: Callable[..., Record], fields: Any, path: Path) -> Record:
     try:
         return kind(**fields)
     except TypeError as error:

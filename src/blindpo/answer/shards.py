@@ -1,75 +1,63 @@
-"""Responses shard by shard, whoever answers: a local model, a chat server, a recording; a part of them if asked.
+"""Responses as a stage: every row of a data folder under its views, shard by shard, stored once.
 
-A shard's file is renamed into place when it is whole: a kill loses one shard at most, and the same command ends with
-the same bytes. A shard that a server could not answer in full is not written, so the same command asks for it again.
+Judging never asks again. Where a row has a pair, the mean log-probability per token of chosen and rejected is stored
+with the `as_is` response, if the model that answers is a local one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from blindpo.answer.response import Response, json_lines
-from blindpo.errors import ConfigError, UnansweredError
+from blindpo.answer.answerer import Answerer, Ask
+from blindpo.answer.response import View, json_lines
+from blindpo.answer.views import VIEWS, Pictures, has_view, pictures_for, shown_row
+from blindpo.errors import RowError
 from blindpo.jobs.manifest import write_text
-from blindpo.jobs.progress import progress
 from blindpo.rows.row import PreferenceRow
-from blindpo.rows.shards import count_rows, read_rows
-
-Respond = Callable[[Sequence[PreferenceRow]], list[Response]]
-"""The responses to some rows under all their views, in order; raises UnansweredError where a server did not answer."""
+from blindpo.rows.shards import RowBlocks
 
 
-class Part(NamedTuple):
-    """Which share of the shards one machine makes: number 1 to `of`."""
+@dataclass(slots=True, kw_only=True)
+class ResponseJob:
+    """Makes shards of responses; in another process it reads what it shows, and its answerer loads, there."""
 
-    number: int
-    of: int
+    rows: RowBlocks
+    folder: Path
+    """Where the shards go."""
+    answerer: Answerer
+    views: Sequence[str]
+    safe_images: Path | None = None
+    _images: Pictures | None = field(default=None, init=False)
 
-    def holds(self, shard: int) -> bool:
-        """Whether shard `shard`, counted from 0, is in this part."""
-        return shard % self.of == self.number - 1
+    def files(self, number: int) -> Sequence[Path]:
+        """The one file of a shard."""
+        return (shard_path(self.folder, number),)
 
-
-WHOLE = Part(1, 1)
-
-
-def parse_part(words: str) -> Part:
-    """`2/4` as a part. Raises ConfigError.
-
-    >>> parse_part("2/4")
-    Part(number=2, of=4)
-    """
-    number, slash, of = words.partition("/")
-    if not (slash and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise ConfigError(f"--part {words}: write it as NUMBER/OF, such as 1/4 to 4/4")
-    return Part(int(number), int(of))
-
-
-def write_shards(data: Path, work: Path, respond: Respond, *, shard_rows: int, part: Part = WHOLE) -> list[Path]:
-    """Make the part's shards that are not in `work` yet; returns them in order. Raises UnansweredError."""
-    total = count_rows(data)
-    paths = []
-    unanswered: list[str] = []
-    with progress(total, "evaluate") as bar:
-        for number, rows in enumerate(blocks(read_rows(data), shard_rows)):
-            if part.holds(number):
-                paths.append(work / f"responses-{number:05d}.jsonl")
-                if not paths[-1].is_file():
-                    try:
-                        write_text(paths[-1], json_lines(respond(rows)))
-                    except UnansweredError as error:
-                        unanswered.append(str(error))
-            bar.update(len(rows))
-    if unanswered:
-        raise UnansweredError(
-            f"{len(unanswered)} of {len(paths)} shards of responses are not whole ({unanswered[0]}); what was answered "
-            "is kept, and the same command asks only for the rest"
-        )
-    return paths
+    def __call__(self, number: int) -> None:
+        """Make and store shard `number`. Raises UnansweredError where a server did not answer in full."""
+        if self._images is None:
+            self._images = pictures_for(self.rows.data, self.views, self.safe_images)
+        asks = [
+            Ask(row=row, view=view, shown=_shown(row, view, self._images), sample=VIEWS.index(view))
+            for row in self.rows(number)
+            for view in VIEWS
+            if view in self.views and has_view(row, view)
+        ]
+        write_text(self.files(number)[0], json_lines(self.answerer.respond(asks)))
 
 
-def blocks(rows: Iterator[PreferenceRow], size: int) -> Iterator[list[PreferenceRow]]:
-    """`size` rows at a time, in order."""
-    while block := list(islice(rows, size)):
-        yield block
+def shard_path(folder: Path, number: int) -> Path:
+    """The responses of shard `number`."""
+    return folder / f"responses-{number:05d}.jsonl"
+
+
+def joined_text(shards: Iterable[tuple[int, Path]]) -> str:
+    """The content of responses.jsonl: that of all shards, each given as its number and its folder."""
+    return "".join(shard_path(folder, number).read_text(encoding="utf-8") for number, folder in shards)
+
+
+def _shown(row: PreferenceRow, view: View, images: Pictures) -> PreferenceRow | str:
+    try:
+        return shown_row(row, view, images)
+    except RowError as error:
+        return error.reason

@@ -9,13 +9,15 @@ enough for this.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from blindpo.answer.refusal_phrases import looks_like_refusal
 
 NEAR_JACCARD: Final = 0.5
 WARN_REFUSAL_SHARE: Final = 0.8
+MISSING: Final = "missing\t"
+"""In front of a reason, among the counts."""
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -74,9 +76,12 @@ class BlindSummary:
     both_refuse_share: float | None
     mean_tokens: float | None
     logp_per_token_with_image: float | None
-    """Mean log-probability of a blind response's token when the model does see the image; end of turn included."""
+    """Mean log-probability of a blind response's token when the model does see the image; end of turn included. Only a
+    local model can say it."""
     thoughts: int = 0
     """Responses that came after a thought, which was cut off."""
+    missing: dict[str, int] = field(default_factory=dict)
+    """Draws without a response that were not blank, by the reason: a server declined, a file does not hold it."""
 
     @property
     def warnings(self) -> list[str]:
@@ -112,9 +117,10 @@ def summarise(counts: Mapping[str, float], *, rows: int, rejected: int) -> Blind
         refusal_share=share("refusals", "responses"),
         chosen_refusal_share=share("chosen_refusals", "compared"),
         both_refuse_share=share("both_refuse", "compared"),
-        mean_tokens=share("tokens", "responses"),
+        mean_tokens=share("tokens", "responses") if "tokens" in counts else None,
         logp_per_token_with_image=share("logp_with_image", "scored_tokens"),
         thoughts=whole("thoughts"),
+        missing={name.removeprefix(MISSING): int(n) for name, n in counts.items() if name.startswith(MISSING)},
     )
 
 
@@ -125,11 +131,15 @@ def lines(summary: BlindSummary) -> Iterable[str]:
     if summary.thoughts:
         yield f"thoughts cut off       {summary.thoughts}"
     yield f"blank draws            {summary.blank_draws} (redraws that helped: {summary.redraws})"
+    for reason, number in summary.missing.items():
+        yield f"draws without response {number}: {reason}"
     yield f"equal to chosen        {_percent(summary.equal_share)}"
     yield f"near chosen            {_percent(summary.near_share)} (word Jaccard of at least {NEAR_JACCARD})"
     yield f"refuse                 {_percent(summary.refusal_share)} (chosen: {_percent(summary.chosen_refusal_share)})"
     yield f"tokens, mean           {_number(summary.mean_tokens)}"
-    yield f"log p per token, image in sight {_number(summary.logp_per_token_with_image)}"
+    known = summary.logp_per_token_with_image
+    in_sight = "not available: only a local model can say" if known is None and summary.responses else _number(known)
+    yield f"log p per token, image in sight {in_sight}"
     for warning in summary.warnings:
         yield f"WARNING: {warning}"
 

@@ -1,4 +1,4 @@
-"""What a picture must be to stand for an entity: one small check a rule, asked of every candidate of every source.
+"""What an image must be to stand for an entity: one small check a rule, asked of every candidate of every source.
 
 A check gives a reason, `code: words`, or None. They run in the order of `CHECKS`; the first reason counts.
 """
@@ -14,15 +14,15 @@ from blindpo.errors import ImageError
 from blindpo.images.base import Accept, Candidate, Query
 from blindpo.images.decode import decode_image
 from blindpo.images.names import name_key
-from blindpo.images.near_duplicates import SeenPictures, look_of
+from blindpo.images.near_duplicates import SeenImages, look_of
 from blindpo.models.vlm.source import resolve_model
 
 Check = Callable[[Query, Candidate], str | None]
 
 
 @lru_cache(1)
-def _picture(data: bytes) -> Image.Image:
-    """The decoded picture: several checks look at the same one, one after the other."""
+def _image(data: bytes) -> Image.Image:
+    """The decoded image: several checks look at the same one, one after the other."""
     return decode_image(data)
 
 
@@ -45,10 +45,10 @@ def _free(config: BuildConfig) -> Check | None:
 def _whole(config: BuildConfig) -> Check:
     def check(query: Query, candidate: Candidate) -> str | None:
         try:
-            picture = _picture(candidate.image.data)
+            image = _image(candidate.image.data)
         except ImageError as error:
             return f"image-undecodable: {error.reason}"
-        if min(picture.size) < config.min_image_px:
+        if min(image.size) < config.min_image_px:
             return f"image-small: one side is below {config.min_image_px} pixels"
         return None
 
@@ -56,34 +56,34 @@ def _whole(config: BuildConfig) -> Check:
 
 
 def _agrees(config: BuildConfig) -> Check | None:
-    """By a CLIP-like model; one picture is often asked for by several names, so nothing is kept."""
+    """By a CLIP-like model; one image is often asked for by several names, so nothing is kept."""
     if config.agreement == "none":
         return None
     # torch is heavy, and only a recipe that names a model needs it
-    from blindpo.models.classifiers.clip_score import PictureAgreement
+    from blindpo.models.classifiers.clip_score import ClipScore
 
-    model = PictureAgreement(resolve_model(config.agreement.removeprefix("hf:")))
+    model = ClipScore(resolve_model(config.agreement.removeprefix("hf:")))
 
     def check(query: Query, candidate: Candidate) -> str | None:
-        score = model.score(_picture(candidate.image.data), query.text)
+        score = model.score(_image(candidate.image.data), query.text)
         if score >= config.min_agreement:
             return None
-        return f"image-disagrees: picture and name agree by {score:.3f}, needed are {config.min_agreement:g}"
+        return f"image-disagrees: image and name agree by {score:.3f}, needed are {config.min_agreement:g}"
 
     return check
 
 
 def _alone(config: BuildConfig) -> Check | None:
-    """No two titles share a picture; several names of one page may. Comes last: what it passes it remembers."""
+    """No two titles share an image; several names of one page may. Comes last: what it passes it remembers."""
     if config.near_duplicates == "allow":
         return None
-    seen = SeenPictures()
+    seen = SeenImages()
 
     def check(query: Query, candidate: Candidate) -> str | None:
         title = name_key(candidate.image.title or query.text)
-        look = look_of(_picture(candidate.image.data))
+        look = look_of(_image(candidate.image.data))
         if seen.other_name(title, look) is not None:
-            return "image-duplicate: the same picture, or nearly, stands for an entity of another title"
+            return "image-duplicate: the same image, or nearly, stands for an entity of another title"
         seen.add(title, look)
         return None
 
@@ -96,7 +96,7 @@ does not ask for it."""
 
 
 def acceptance(config: BuildConfig) -> Accept:
-    """All checks as one. Reasons about the same bytes are the same, so a picture is looked at once for each entity."""
+    """All checks as one. Reasons about the same bytes are the same, so an image is looked at once for each entity."""
     checks = [check for make in CHECKS if (check := make(config)) is not None]
 
     def accept(query: Query, candidate: Candidate) -> str | None:

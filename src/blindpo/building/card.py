@@ -1,4 +1,4 @@
-"""What a reader of the data must know: the card (README.md), and who made every picture (attributions.csv).
+"""What a reader of the data must know: the card (README.md), and who made every image (attributions.csv).
 
 Both are written from counts and from what the image sources state, hold no text of a row, and are the same bytes for
 the same build.
@@ -23,7 +23,7 @@ UNKNOWN: Final = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """One picture: its hash, what its source states (empty where it states nothing), and how many rows show it."""
+    """One image: its hash, what its source states (empty where it states nothing), and how many rows show it."""
 
     sha256: str
     names: str
@@ -39,34 +39,34 @@ class Attribution:
 
 
 def attributions(work: Path, counts: Mapping[str, float]) -> list[Attribution]:
-    """The pictures that rows show, in order of their hash; `counts` has `image<TAB>HASH` for each."""
+    """The images that rows show, in order of their hash; `counts` has `image<TAB>HASH` for each."""
     used = {key.removeprefix("image\t"): int(n) for key, n in counts.items() if key.startswith("image\t")}
     names: defaultdict[str, list[str]] = defaultdict(list)
     stated: dict[str, dict[str, Any]] = {}
     with (work / MATCHES).open(encoding="utf-8") as file:
         for line in map(json.loads, file):
-            found = line["candidate"]
-            if found is not None and found["image"]["sha256"] in used:
-                stated.setdefault(found["image"]["sha256"], found)
-                names[found["image"]["sha256"]].append(line["key"].partition("\t")[0])
+            candidate = line["candidate"]
+            if candidate is not None and candidate["image"]["sha256"] in used:
+                stated.setdefault(candidate["image"]["sha256"], candidate)
+                names[candidate["image"]["sha256"]].append(line["key"].partition("\t")[0])
     return [_attribution(key, stated[key], names[key], used[key]) for key in sorted(stated)]
 
 
-def _attribution(key: str, found: Mapping[str, Any], names: Sequence[str], rows: int) -> Attribution:
-    image = {field: found["image"][field] or "" for field in ("file", "title", "page", "licence", "author")}
+def _attribution(key: str, candidate: Mapping[str, Any], names: Sequence[str], rows: int) -> Attribution:
+    image = {field: candidate["image"][field] or "" for field in ("file", "title", "page", "licence", "author")}
     return Attribution(
         sha256=key,
         names="; ".join(sorted(set(names))),
-        licence_url=found["details"].get("licence_url", ""),
-        free={True: "yes", False: "no", None: ""}[found["free"]],
-        source=found["source"],
+        licence_url=candidate["details"].get("licence_url", ""),
+        free={True: "yes", False: "no", None: ""}[candidate["free"]],
+        source=candidate["source"],
         rows=rows,
         **image,
     )
 
 
 def write_attributions(path: Path, used: Sequence[Attribution]) -> None:
-    """One line a picture, as CSV with a head."""
+    """One line an image, as CSV with a head."""
     sink = io.StringIO(newline="")
     writer = csv.DictWriter(sink, fieldnames=list(Attribution.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
@@ -83,7 +83,7 @@ def write_card(
         _head(summary),
         "# Multimodal preference data, built by blindpo",
         "> **Content warning.** The texts come from red-teaming and are offensive; some of them name real people. They "
-        "are for making assistants harmless, not for reading aloud. The pictures show what the texts talk about: that "
+        "are for making assistants harmless, not for reading aloud. The images show what the texts talk about: that "
         "a person or place is shown says nothing about them.",
         _counts(summary),
         "## Funnel\n\n```text\n" + "\n".join(lines_of(summary["funnel"])) + "\n```\n\n"
@@ -114,7 +114,7 @@ def _counts(summary: Mapping[str, Any]) -> str:
     return (
         "| | |\n|---|---|\n"
         f"| rows | {summary['kept']} |\n| responses | {summary['responses']} |\n"
-        f"| rows by split | {splits} |\n| distinct pictures | {summary['images']} |\n"
+        f"| rows by split | {splits} |\n| distinct images | {summary['images']} |\n"
         f"| distinct entities looked up | {entities['entities']} (found {entities['found']}, "
         f"missed {entities['missed']}, unanswered {entities['unanswered']}) |\n"
         f"| rows with a flag | {flags} |\n\n"
@@ -124,51 +124,51 @@ def _counts(summary: Mapping[str, Any]) -> str:
 
 
 def _paper_says() -> str:
-    told = ", ".join(f"{before} to {after} ({name})" for name, (before, after) in PAPER.items())
-    return f"The paper (arXiv 2503.14189) reports of its own data: {told} instructions."
+    changes = ", ".join(f"{before} to {after} ({name})" for name, (before, after) in PAPER.items())
+    return f"The paper (arXiv 2503.14189) reports of its own data: {changes} instructions."
 
 
 def _licences(used: Sequence[Attribution]) -> str:
-    pictures: Counter[str] = Counter(one.licence or UNKNOWN for one in used)
+    images: Counter[str] = Counter(one.licence or UNKNOWN for one in used)
     rows: Counter[str] = Counter()
     for one in used:
         rows[one.licence or UNKNOWN] += one.rows
-    table = "\n".join(f"| {name} | {pictures[name]} | {rows[name]} |" for name in sorted(pictures))
+    table = "\n".join(f"| {name} | {images[name]} | {rows[name]} |" for name in sorted(images))
     unnamed = sum(not one.author for one in used)
     return (
-        "## Licences\n\nTexts: as the source's (Anthropic HH-RLHF is MIT). Pictures, as their sources state:\n\n"
-        f"| licence | pictures | rows |\n|---|---|---|\n{table}\n\n"
-        "`attributions.csv` names file, title, page, licence and author of every picture; whoever passes pictures on "
-        f"passes it on too. For {unnamed} of {len(used)} pictures the source states no author."
+        "## Licences\n\nTexts: as the source's (Anthropic HH-RLHF is MIT). StoredImages, as their sources state:\n\n"
+        f"| licence | images | rows |\n|---|---|---|\n{table}\n\n"
+        "`attributions.csv` names file, title, page, licence and author of every image; whoever passes images on "
+        f"passes it on too. For {unnamed} of {len(used)} images the source states no author."
     )
 
 
 def _limits(config: BuildConfig, summary: Mapping[str, Any]) -> str:
-    said = [
-        "Responses were written and ranked for the text-only dialogue; nobody ranked them beside the picture.",
-        "A name can be read wrongly (a company for a fruit): pictures are checked for type where both sides state one.",
+    limits = [
+        "Responses were written and ranked for the text-only dialogue; nobody ranked them beside the image.",
+        "A name can be read wrongly (a company for a fruit): images are checked for type where both sides state one.",
         "`label` says nothing of a request's harm unless the source did.",
     ]
     if config.rephrase == "template":
-        said.append(
+        limits.append(
             "Phrases come from a template: mended determiners and number, but stiff, and at times ungrammatical."
         )
     if config.template == "paper":
-        said.append("Only the first mention in the last user turn is replaced: names stand in the history still.")
+        limits.append("Only the first mention in the last user turn is replaced: names stand in the history still.")
     if config.categorise == "rules":
-        said.append("Harm categories come from lists of words: a rough instrument.")
+        limits.append("Harm categories come from lists of words: a rough instrument.")
     if not config.free_only:
-        said.append("Pictures that are not free are among them.")
+        limits.append("StoredImages that are not free are among them.")
     if summary["twins"].get("twin"):
-        said.append(
+        limits.append(
             f"{summary['twins']['twin']} rows are benign twins, derived from others by the judge {config.twins}: their "
             'ids end in "-twin", `pair_id` links them. Their labels are that judge\'s. '
             + ("They have no responses." if config.twin_answers == "none" else
                f"Their chosen response is by {config.twin_answers}, their rejected one a fixed refusal.")
         )  # fmt: skip
     if summary["entities"]["unanswered"]:
-        said.append("Some entities could not be asked about; their rows are missing.")
-    return "## Known limits\n\n" + "\n".join(f"- {line}" for line in said)
+        limits.append("Some entities could not be asked about; their rows are missing.")
+    return "## Known limits\n\n" + "\n".join(f"- {line}" for line in limits)
 
 
 def _rebuild(config: BuildConfig, source: str) -> str:

@@ -112,8 +112,8 @@ class ByModel:
                     f"{self._model.name} gave no answer ({reply.failure}); run the same command again"
                 )
             return draft.noted(category={"by": self._model.name, "failure": reply.failure})
-        found = re.fullmatch(r"\W*(\d+)\W*", reply.text)
-        number = int(found[1]) if found else -1
+        match = re.fullmatch(r"\W*(\d+)\W*", reply.text)
+        number = int(match[1]) if match else -1
         if not 0 <= number <= len(self._categories):
             return draft.noted(category={"by": self._model.name, "failure": "the answer is no number of the list"})
         if number == 0:

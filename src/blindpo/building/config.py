@@ -65,7 +65,7 @@ class BuildConfig(SourceConfig):
     """A YAML file of categories. Without it, the one in the package is used."""
     twins: str = "none"
     """Who judges which rows get a benign twin: none, chat:MODEL or vlm:MODEL."""
-    twin_pictures: int = 3
+    twin_images: int = 3
     """How many other images are tried for the twin of one row, 1 or more."""
     twin_answers: str = "none"
     """Who answers twins, so that they can be trained on: none (they serve evaluation alone), template, chat:MODEL or
@@ -98,7 +98,7 @@ class BuildConfig(SourceConfig):
             "max_words",
             "shard_dialogues",
             "rewrites",
-            "twin_pictures",
+            "twin_images",
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")

@@ -1,4 +1,4 @@
-"""A row on its way through the stages: a dialogue, the mention that becomes a picture, and what each stage did.
+"""A row on its way through the stages: a dialogue, the mention that becomes an image, and what each stage did.
 
 Stages are pure functions of drafts: they take a list and return those that go on, and a reject with its reason for
 every other one. What a stage wants remembered goes into `notes`, which end in the row's `extra` under "build".
@@ -35,7 +35,7 @@ class Draft:
     """The text-only dialogue at first; each stage fills in its part."""
     mention: Mention
     candidate: Candidate | None = None
-    """The picture, from the stage `match` on."""
+    """The image, from the stage `match` on."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """JSON: what the stages did and why."""
 

@@ -2,7 +2,7 @@
 
 Three recognisers find mentions (`catalogue`, `capitalised`, `hf:MODEL`); one stage takes the best of them. Whoever
 finds it, a mention stands on word bounds and is no stop word, number or ordinal: the released rows have 17 entities
-that are pieces of words, and pictures for them (paper: bert-large-cased-finetuned-conll03-english).
+that are pieces of words, and images for them (paper: bert-large-cased-finetuned-conll03-english).
 """
 
 import re
@@ -59,13 +59,13 @@ class CatalogueRecognizer:
 
     def _in(self, text: str) -> Iterator[Mention]:
         folded = fold(text)
-        found = []
+        mentions = []
         for last, (length, name, kind) in self._automaton.iter(folded):
             start, end = last + 1 - length, last + 1
             if on_word_bounds(folded, start, end) and _is_name(text, start, text[start:end], name):
                 score = 1.0 if text[start:end] == name else 0.9
-                found.append(_mention(text, (start, end), kind, (score, self.name)))
-        return without_overlaps(sorted(found, key=lambda m: (m.start, -m.end)))
+                mentions.append(_mention(text, (start, end), kind, (score, self.name)))
+        return without_overlaps(sorted(mentions, key=lambda m: (m.start, -m.end)))
 
 
 class CapitalisedRecognizer:
@@ -147,11 +147,11 @@ def _opens_sentence(text: str, start: int) -> bool:
     return not before or before[-1] in ".!?\n:"
 
 
-def _is_name(text: str, start: int, found: str, name: str) -> bool:
+def _is_name(text: str, start: int, written: str, name: str) -> bool:
     """A name that is a function word too ("Will", "US") counts in its own letters, and not as a sentence's start."""
-    if not is_stop(found):
+    if not is_stop(written):
         return True
-    return found == name and found != found.lower() and (found.isupper() or not _opens_sentence(text, start))
+    return written == name and written != written.lower() and (written.isupper() or not _opens_sentence(text, start))
 
 
 class Recognize:
@@ -167,22 +167,22 @@ class Recognize:
     def __call__(self, rows: Sequence[PreferenceRow]) -> Outcome:
         """One draft for each entity of each row; a row without one is rejected."""
         texts = [row.prompt[-1].text for row in rows]
-        found = [recognizer.find(texts) for recognizer in self._recognizers]
+        by_recognizer = [recognizer.find(texts) for recognizer in self._recognizers]
         drafts: list[Draft] = []
         rejects: list[Reject] = []
         for number, row in enumerate(rows):
-            mentions = self._best([mentions[number] for mentions in found], texts[number])
+            mentions = self._best([mentions[number] for mentions in by_recognizer], texts[number])
             if not mentions:
                 reason = "no-entity: the last user turn names nothing that a recogniser knows"
                 rejects.append(Reject(row_id=row.row_id, field="prompt", reason=reason, stage=self.name))
             drafts += [_draft(row, mention) for mention in mentions]
         return Outcome(drafts, rejects)
 
-    def _best(self, found: Sequence[Sequence[Mention]], text: str) -> list[Mention]:
+    def _best(self, by_recognizer: Sequence[Sequence[Mention]], text: str) -> list[Mention]:
         folded = fold(text)
         usable = [
             mention
-            for mentions in found
+            for mentions in by_recognizer
             for mention in mentions
             if mention.score >= self._min_score and on_word_bounds(folded, mention.start, mention.end)
         ]
@@ -194,5 +194,5 @@ class Recognize:
 
 def _draft(row: PreferenceRow, mention: Mention) -> Draft:
     entity = Entity(text=mention.text, type=mention.type)
-    made = replace(row, row_id=f"{row.row_id}-{mention.start}", entity=entity, text_prompt=row.prompt)
-    return Draft(row=made, mention=mention)
+    drafted = replace(row, row_id=f"{row.row_id}-{mention.start}", entity=entity, text_prompt=row.prompt)
+    return Draft(row=drafted, mention=mention)

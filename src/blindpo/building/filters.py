@@ -2,7 +2,7 @@
 
 A recipe lists rules twice: under `filters`, where a match rejects the row, and under `flags`, where it is only marked
 and counted. A rule sees one draft and those of the same dialogue that were kept before it; rules run in the recipe's
-order and the first that matches counts. Rules about pictures alone are in `accept.py`: another picture may do.
+order and the first that matches counts. Rules about images alone are in `accept.py`: another image may do.
 """
 
 import re
@@ -133,7 +133,7 @@ class ShortEntity:
 
 @dataclass(frozen=True)
 class LeakQuestion:
-    """The last user turn names the entity still: no need to look at the picture."""
+    """The last user turn names the entity still: no need to look at the image."""
 
     name = "leak-question"
     field = "prompt"
@@ -185,11 +185,11 @@ class LeakResponse:
 
 @dataclass(frozen=True)
 class NoDeictic:
-    """Nothing in the prompt points to the picture any more."""
+    """Nothing in the prompt points to the image any more."""
 
     name = "no-deictic"
     field = "prompt"
-    reason = "no word of the prompt points to the picture"
+    reason = "no word of the prompt points to the image"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
         """By a list of words (phrases.POINTS and a few participles)."""

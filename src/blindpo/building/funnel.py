@@ -37,15 +37,15 @@ def tally(stage: str, taken: int, rejects: Sequence[Reject], given: int | None =
 
 def funnel_of(counts: Mapping[str, float]) -> list[dict[str, Any]]:
     """The stages in order, from the summed counts; stages that did not run are left out."""
-    found = []
+    stages = []
     for stage in STAGES:
         if f"{stage}\tin" not in counts:
             continue
         start = f"{stage}\trejected\t"
         rejected = {key.removeprefix(start): int(n) for key, n in sorted(counts.items()) if key.startswith(start)}
         numbers = {name: int(counts.get(f"{stage}\t{name}", 0)) for name in ("in", "kept", "out")}
-        found.append({"stage": stage, "unit": UNITS.get(stage, "mentions"), **numbers, "rejected": rejected})
-    return found
+        stages.append({"stage": stage, "unit": UNITS.get(stage, "mentions"), **numbers, "rejected": rejected})
+    return stages
 
 
 def lines_of(funnel: Sequence[Mapping[str, Any]]) -> list[str]:

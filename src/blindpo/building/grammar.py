@@ -41,14 +41,14 @@ def is_plural(text: str, start: int, end: int) -> bool:
     if before and before["word"].lower() in _MANY:
         return True
     ends_in_s = text[start:end].endswith("s") and not text[start:end].endswith(("ss", "us", "is"))
-    asked = re.search(r"(?:^|[.!?]\s+|\s)(?:are|were|do)\s+(?:the\s+)?$", before_it, re.IGNORECASE)
-    return ends_in_s and bool(_ARE.match(text, end) or asked)
+    verb_before = re.search(r"(?:^|[.!?]\s+|\s)(?:are|were|do)\s+(?:the\s+)?$", before_it, re.IGNORECASE)
+    return ends_in_s and bool(_ARE.match(text, end) or verb_before)
 
 
 def put(text: str, start: int, end: int, phrase: str) -> str:
     """`text` with `phrase` ("the ...") in place of the letters from `start` up to `end`, its surroundings mended."""
-    dropped, said = _said(text, start, phrase)
-    return text[: start - dropped] + said + text[end:]
+    dropped, wording = _said(text, start, phrase)
+    return text[: start - dropped] + wording + text[end:]
 
 
 def _said(text: str, start: int, phrase: str) -> tuple[int, str]:
@@ -71,11 +71,11 @@ def _said(text: str, start: int, phrase: str) -> tuple[int, str]:
 
 def _split_adjective(before: str) -> tuple[str, str]:
     """`before` without a known adjective at its end, and that adjective."""
-    found = _BEFORE.search(before)
-    word = found["adjective"] if found else None
-    if not found or word is None or word.lower() not in _ADJECTIVES:
+    match = _BEFORE.search(before)
+    word = match["adjective"] if match else None
+    if not match or word is None or word.lower() not in _ADJECTIVES:
         return before, ""
-    return before[: found.start()], before[found.start() :]
+    return before[: match.start()], before[match.start() :]
 
 
 def mentions_of(text: str, name: str) -> list[tuple[int, int]]:
@@ -98,7 +98,7 @@ def put_all(text: str, name: str, first: str, later: str) -> str:
     pieces = []
     done = 0
     for number, (start, end) in enumerate(mentions_of(text, name)):
-        dropped, said = _said(text, start, later if number else first)
-        pieces += [text[done : max(done, start - dropped)], said]
+        dropped, wording = _said(text, start, later if number else first)
+        pieces += [text[done : max(done, start - dropped)], wording]
         done = end
     return "".join([*pieces, text[done:]])

@@ -1,8 +1,8 @@
-"""Stage 3, match: every distinct entity of the data gets one picture, from the first source that has a fitting one.
+"""Stage 3, match: every distinct entity of the data gets one image, from the first source that has a fitting one.
 
 Look-ups are one global step between the two passes over the shards: servers limit a person, not a process. Sources are
 asked in the recipe's order, each for what those before it did not find (the paper: Wikipedia, then the Knowledge
-Graph). Pictures lie in a folder by the hash of their bytes, and `matches.jsonl` says which entity has which: shards
+Graph). StoredImages lie in a folder by the hash of their bytes, and `matches.jsonl` says which entity has which: shards
 read both. Within a source, the first candidate that passes every check of `accept.py` is taken, the others are noted.
 """
 
@@ -22,7 +22,7 @@ from blindpo.jobs.shards import Reject
 from blindpo.rows.row import ImageRef
 
 MATCHES: Final = "matches.jsonl"
-PICTURES: Final = "pictures"
+IMAGES: Final = "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,36 +42,36 @@ def query_key(text: str, kind: str | None) -> str:
 
 def distinct(queries: Iterator[Query]) -> list[Query]:
     """One query for each name and type, as first met."""
-    found: dict[str, Query] = {}
+    by_key: dict[str, Query] = {}
     for query in queries:
-        found.setdefault(query_key(query.text, query.type), query)
-    return list(found.values())
+        by_key.setdefault(query_key(query.text, query.type), query)
+    return list(by_key.values())
 
 
 def match_all(
     queries: Sequence[Query], sources: Sequence[ImageSource], accept: Accept, work: Path, *, drop: bool = False
 ) -> MatchTotals:
-    """Ask all sources, write pictures and `matches.jsonl` below `work`. A finished match is not done again.
+    """Ask all sources, write images and `matches.jsonl` below `work`. A finished match is not done again.
 
     One with entities that nobody could be asked about is finished only if these may `drop`.
     """
     done = work / "matched.json"
     if done.is_file():
         return MatchTotals(**read_json(done))
-    (work / PICTURES).mkdir(parents=True, exist_ok=True)
+    (work / IMAGES).mkdir(parents=True, exist_ok=True)
     answers: dict[int, Answer] = {}
     for source in sources:
         open_places = [n for n in range(len(queries)) if n not in answers or answers[n].candidate is None]
-        asked = source.look_up([queries[n] for n in open_places], accept)
+        answered = source.look_up([queries[n] for n in open_places], accept)
         with progress(len(open_places), f"entities at {source.name}") as bar:
-            for number, answer in zip(open_places, asked, strict=True):
-                answers[number] = _joined(answers.get(number), _stored(answer, work / PICTURES))
+            for number, answer in zip(open_places, answered, strict=True):
+                answers[number] = _joined(answers.get(number), _stored(answer, work / IMAGES))
                 bar.update(1)
     lines = [json.dumps(_line(answers[number])) + "\n" for number in range(len(queries))]
     write_text(work / MATCHES, "".join(lines))
-    found = sum(answer.candidate is not None for answer in answers.values())
+    num_matched = sum(answer.candidate is not None for answer in answers.values())
     unanswered = sum(answer.unanswered for answer in answers.values())
-    totals = MatchTotals(len(queries), found, len(queries) - found - unanswered, unanswered)
+    totals = MatchTotals(len(queries), num_matched, len(queries) - num_matched - unanswered, unanswered)
     if drop or not unanswered:
         write_json(done, asdict(totals))
     return totals
@@ -85,7 +85,7 @@ def why_unanswered(work: Path) -> str:
 
 
 def _stored(answer: Answer, folder: Path) -> Answer:
-    """The answer with its picture on disk and out of memory."""
+    """The answer with its image on disk and out of memory."""
     if answer.candidate is None:
         return answer
     image = answer.candidate.image
@@ -109,40 +109,40 @@ def _joined(before: Answer | None, after: Answer) -> Answer:
 
 def _line(answer: Answer) -> dict[str, Any]:
     candidate = answer.candidate
-    found = None
+    record = None
     if candidate is not None:
         image = {key: getattr(candidate.image, key) for key in ("file", "title", "page", "licence", "author")}
         image["sha256"] = candidate.image.data.decode()
-        found = {**asdict(replace(candidate, image=ImageRef(data=b""))), "image": image}
+        record = {**asdict(replace(candidate, image=ImageRef(data=b""))), "image": image}
     return {
         "key": query_key(answer.query.text, answer.query.type),
-        "candidate": found,
+        "candidate": record,
         "refused": [asdict(refused) for refused in answer.refused],
         "reason": answer.reason,
         "unanswered": answer.unanswered,
     }
 
 
-class Pictures:
+class StoredImages:
     """What the look-ups found, read back: by name and type, bytes on demand."""
 
     def __init__(self, work: Path) -> None:
         with (work / MATCHES).open(encoding="utf-8") as file:
             self.lines = {line["key"]: line for line in map(json.loads, file)}
-        self._folder = work / PICTURES
+        self._folder = work / IMAGES
 
     def of_type(self, kind: str | None) -> list[dict[str, Any]]:
-        """The lines with a picture whose entity is, by name or by what its source says, of type `kind`."""
+        """The lines with an image whose entity is, by name or by what its source says, of type `kind`."""
         return [line for line in self.lines.values() if line["candidate"] is not None and kind == _type_of(line)]
 
     def candidate(self, line: dict[str, Any]) -> Candidate | None:
         """The candidate of one line of `matches.jsonl` with its bytes, or None for a miss."""
-        found = line["candidate"]
-        if found is None:
+        record = line["candidate"]
+        if record is None:
             return None
-        image = {key: value for key, value in found["image"].items() if key != "sha256"}
-        data = (self._folder / found["image"]["sha256"]).read_bytes()
-        return Candidate(**{**found, "image": ImageRef(data=data, **image)})
+        image = {key: value for key, value in record["image"].items() if key != "sha256"}
+        data = (self._folder / record["image"]["sha256"]).read_bytes()
+        return Candidate(**{**record, "image": ImageRef(data=data, **image)})
 
 
 def _type_of(line: dict[str, Any]) -> str | None:
@@ -151,23 +151,23 @@ def _type_of(line: dict[str, Any]) -> str | None:
 
 
 class Match:
-    """Gives every draft its picture; a draft without one is rejected with what the sources said."""
+    """Gives every draft its image; a draft without one is rejected with what the sources said."""
 
     name = "match"
 
-    def __init__(self, pictures: Pictures) -> None:
-        self._pictures = pictures
+    def __init__(self, images: StoredImages) -> None:
+        self._images = images
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """Drafts whose entity has a picture."""
+        """Drafts whose entity has an image."""
         kept: list[Draft] = []
         rejects: list[Reject] = []
         loaded: dict[str, Candidate | None] = {}
         for draft in drafts:
             key = query_key(draft.mention.text, draft.mention.type)
-            line = self._pictures.lines[key]
+            line = self._images.lines[key]
             if key not in loaded:
-                loaded[key] = self._pictures.candidate(line)
+                loaded[key] = self._images.candidate(line)
             candidate = loaded[key]
             if candidate is None:
                 code = "image-unanswered" if line["unanswered"] else "no-image"
@@ -178,11 +178,11 @@ class Match:
 
 
 def _matched(draft: Draft, candidate: Candidate, refused: Sequence[Refused]) -> Draft:
-    told = {
+    notes = {
         "source": candidate.source,
         "free": candidate.free,
         "score": candidate.score,
         "refused": [asdict(one) for one in refused],
         **candidate.details,
     }
-    return replace(draft, candidate=candidate).noted(image={key: value for key, value in told.items() if value})
+    return replace(draft, candidate=candidate).noted(image={key: value for key, value in notes.items() if value})

@@ -1,8 +1,8 @@
-"""Deictic phrases: what an instruction says in place of a name, once the picture shows who or what is meant.
+"""Deictic phrases: what an instruction says in place of a name, once the image shows who or what is meant.
 
 Nouns by entity type and number, times tails, as in the released rows (78 phrases, all "the NOUN TAIL"; one noun list is
-never shared between types but for "subject"). The default recipe takes only tails that point to the picture in so many
-words, since the released "the company depicted" reads as if the picture had been forgotten.
+never shared between types but for "subject"). The default recipe takes only tails that point to the image in so many
+words, since the released "the company depicted" reads as if the image had been forgotten.
 """
 
 from typing import Final

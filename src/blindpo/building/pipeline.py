@@ -29,7 +29,7 @@ from blindpo.building.entities import (
 )
 from blindpo.building.filters import Filter, flags_of
 from blindpo.building.funnel import tally
-from blindpo.building.match import Match, Pictures
+from blindpo.building.match import Match, StoredImages
 from blindpo.building.out import Out
 from blindpo.building.read import STAGE as READ
 from blindpo.building.read import Reader
@@ -120,10 +120,10 @@ def _column(folder: Path, num_shards: int, name: str) -> Iterator[Any]:
 class SecondPass:
     """match -> rephrase -> filter -> categorise -> twins -> out."""
 
-    def __init__(self, config: BuildConfig, work: Path, found: Path) -> None:
+    def __init__(self, config: BuildConfig, work: Path, first_pass: Path) -> None:
         self._config = config
         self._work = work
-        self._found = found
+        self._found = first_pass
         self._stages: list[Stage] = []
         self._first: FirstPlaces | None = None
 
@@ -156,8 +156,8 @@ class SecondPass:
 def _unpacked(row: PreferenceRow, first: FirstPlaces) -> Draft:
     kept = json.loads(row.extra or "")
     mention = Mention(**kept["mention"])
-    told = {key: value for key, value in asdict(mention).items() if key not in ("text", "type")}
-    notes: dict[str, Any] = {"mention": told}
+    position = {key: value for key, value in asdict(mention).items() if key not in ("text", "type")}
+    notes: dict[str, Any] = {"mention": position}
     if first.came_before(row.provenance.dialogue_id, kept["place"]):
         notes["duplicate"] = True
     return Draft(row=replace(row, extra=None), mention=mention, notes=notes)
@@ -170,20 +170,20 @@ def make_stages(config: BuildConfig, work: Path) -> list[Stage]:
     if is_model(config.rephrase):
         model = find_model(config.rephrase, config, work, temperature=config.rewrite_temperature)
         rephrase.append(Rewrite(model, tries=config.rewrites, stop_unanswered=stop))
-    pictures = Pictures(work)
-    stages: list[Stage] = [Match(pictures), Chain("rephrase", rephrase), Filter(config)]
+    images = StoredImages(work)
+    stages: list[Stage] = [Match(images), Chain("rephrase", rephrase), Filter(config)]
     if config.categorise == "rules":
         stages.append(ByRules(read_taxonomy(config.taxonomy_file)))
     elif is_model(config.categorise):
-        asked = find_model(config.categorise, config, work)
-        stages.append(ByModel(asked, read_taxonomy(config.taxonomy_file), stop_unanswered=stop))
+        model = find_model(config.categorise, config, work)
+        stages.append(ByModel(model, read_taxonomy(config.taxonomy_file), stop_unanswered=stop))
     if config.twins != "none":
         judge = find_model(config.twins, config, work)
         answers = (
             find_model(config.twin_answers, config, work) if is_model(config.twin_answers) else config.twin_answers
         )
         models = TwinModels(judge=judge, answers=answers)  # type: ignore[arg-type]  # check_words knows the words
-        stages.append(Twins(models, pictures, tries=config.twin_pictures, seed=config.seed, stop_unanswered=stop))
+        stages.append(Twins(models, images, tries=config.twin_images, seed=config.seed, stop_unanswered=stop))
     return [*stages, Out(config)]
 
 

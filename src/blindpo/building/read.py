@@ -1,7 +1,7 @@
 """Stage 1, read: the source becomes shards of text-only dialogues, each read on its own and as often as needed.
 
 Two kinds of source. HH-RLHF files are cut into pieces of lines first (compressed files cannot be read from the middle).
-A data folder, such as `blindpo import` writes from any format, is read where it lies; of a row that has a picture
+A data folder, such as `blindpo import` writes from any format, is read where it lies; of a row that has an image
 already, its textual twin is the dialogue (so the released rows can be built again from their `text_prompt`).
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow.parquet as pq
 
-from blindpo.datasets.formats.hh_rlhf import HHRLHF, line_id
+from blindpo.datasets.formats.hh_rlhf import HHRLHF, line_id, text_files
 from blindpo.datasets.formats.jsonl import SUFFIXES, Line, read_lines, stem_of
 from blindpo.errors import RowError, SourceError
 from blindpo.jobs.manifest import read_json, write_json
@@ -58,7 +58,7 @@ def find_reader(source: Path) -> Reader:
         shard_paths(source)
         return FolderReader(source)
     if source.is_dir() or source.name.endswith(SUFFIXES):
-        HHRLHF().files(source)
+        text_files(source)
         return LinesReader(source)
     raise SourceError(
         f"{source} is no .jsonl, .jsonl.gz or data folder; read other formats with 'blindpo import' first"
@@ -74,7 +74,7 @@ class LinesReader:
 
     def identity(self) -> dict[str, str]:
         """The hash of every file."""
-        return {stem_of(path, self._source): _file_hash(path) for path in HHRLHF().files(self._source)}
+        return {stem_of(path, self._source): _file_hash(path) for path in text_files(self._source)}
 
     def cut(self, work: Path, size: int) -> int:
         """Pieces of `size` lines below `work`; a cut that was finished is not made again."""
@@ -83,7 +83,7 @@ class LinesReader:
         if done.is_file():
             return int(read_json(done)["shards"])
         self._pieces.mkdir(parents=True, exist_ok=True)
-        lines = (n for path in HHRLHF().files(self._source) for n in read_lines(path, stem_of(path, self._source)))
+        lines = (n for path in text_files(self._source) for n in read_lines(path, stem_of(path, self._source)))
         shards = 0
         with progress(0, "lines") as bar:
             while piece := list(islice(lines, size)):
@@ -171,9 +171,9 @@ class FolderReader:
 
 
 def text_only(row: PreferenceRow) -> PreferenceRow:
-    """The dialogue of a row without its picture. Raises RowError where it has a picture and no textual twin."""
+    """The dialogue of a row without its image. Raises RowError where it has an image and no textual twin."""
     if row.images and row.text_prompt is None:
-        raise RowError("has-image: the row has a picture already, and no textual twin", field="images")
+        raise RowError("has-image: the row has an image already, and no textual twin", field="images")
     prompt = row.text_prompt if row.images and row.text_prompt is not None else row.prompt
     kept: dict[str, Any] = {"label": row.label, "provenance": row.provenance, "categories": row.categories}
     return PreferenceRow(

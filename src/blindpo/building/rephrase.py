@@ -1,10 +1,10 @@
-"""Stage 4, rephrase: the name leaves the text, the picture comes in, and a phrase that fits stands where the name was.
+"""Stage 4, rephrase: the name leaves the text, the image comes in, and a phrase that fits stands where the name was.
 
 Two templates, both deterministic:
 
-paper     the first mention in the last user turn is replaced to the letter, the picture stands in that turn, and the
+paper     the first mention in the last user turn is replaced to the letter, the image stands in that turn, and the
           history stays as it was: the rule behind the released `mid_prompt`. Names that stand in the history too leak.
-default   the picture moves to the first turn that names the entity, every mention in every turn is replaced, and
+default   the image moves to the first turn that names the entity, every mention in every turn is replaced, and
           determiners, number and capitals are mended (`grammar.py`).
 """
 
@@ -19,7 +19,7 @@ from blindpo.rows.row import IMAGE, Entity, PreferenceRow, Turn
 
 
 def paper_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tuple[Turn, ...]:
-    """The released rule: `last.replace(entity, replacement, 1)` with the picture in front, the history untouched.
+    """The released rule: `last.replace(entity, replacement, 1)` with the image in front, the history untouched.
 
     Where the last turn's text stands in the history as well, it is replaced there too, as in the released rows.
 
@@ -34,9 +34,9 @@ def paper_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tuple[
 
 
 def default_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tuple[Turn, ...]:
-    """Every mention replaced, the picture at the start of the user turn that names the entity first.
+    """Every mention replaced, the image at the start of the user turn that names the entity first.
 
-    A name that an assistant turn brings up first has its picture in the user turn before. Later turns point back
+    A name that an assistant turn brings up first has its image in the user turn before. Later turns point back
     with the phrase's noun and "in the image".
     """
     named = [number for number, turn in enumerate(turns) if mentions_of(turn.text, entity)]
@@ -44,13 +44,13 @@ def default_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tupl
     while first > 0 and turns[first].role != "user":
         first -= 1
     later = short_phrase(replacement)
-    made = []
+    reworded = []
     met = False
     for number, turn in enumerate(turns):
         text = put_all(turn.text, entity, later if met else replacement, later)
         met = met or number in named
-        made.append(replace(turn, content=(IMAGE, text) if number == first else (text,)))
-    return tuple(made)
+        reworded.append(replace(turn, content=(IMAGE, text) if number == first else (text,)))
+    return tuple(reworded)
 
 
 def short_phrase(replacement: str) -> str:
@@ -67,7 +67,7 @@ def short_phrase(replacement: str) -> str:
 
 
 class Template:
-    """The stage: the phrase, the prompt with the picture, the picture itself."""
+    """The stage: the phrase, the prompt with the image, the image itself."""
 
     name = "rephrase"
 
@@ -84,13 +84,13 @@ class Template:
         kind = draft.mention.type or draft.candidate.entity_type
         words = row.entity.replacement if row.entity and row.entity.replacement else self._phrase(draft, kind)
         make = paper_prompt if paper else default_prompt
-        made: PreferenceRow = replace(
+        rephrased: PreferenceRow = replace(
             row,
             prompt=make(row.text_prompt or row.prompt, draft.mention.text, words),
             images=(draft.candidate.image,),
             entity=Entity(text=draft.mention.text, type=kind, replacement=words),
         )
-        return replace(draft, row=made).noted(rephrase={"by": f"template-{self._config.template}"})
+        return replace(draft, row=rephrased).noted(rephrase={"by": f"template-{self._config.template}"})
 
     def _phrase(self, draft: Draft, kind: str | None) -> str:
         text = draft.row.prompt[-1].text

@@ -1,7 +1,7 @@
 """The instruction in a model's words (the paper: Qwen-VL-Chat): fluent, and still the same request.
 
 A model sees the template's last user turn and rewrites it. What comes back is checked: it may not name the entity,
-must point to the picture, be of like length and script, hold no role marker, and be no refusal by the rewriter itself.
+must point to the image, be of like length and script, hold no role marker, and be no refusal by the rewriter itself.
 A text that fails is asked for again; after `rewrites` tries the template's text stands and the reasons are noted.
 The released rows show what no check lets through: 89 of 275 name the entity still, two answer in another script.
 """
@@ -82,18 +82,18 @@ class Rewrite:
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
         """All drafts, each with the model's text where one of its tries passed. Raises UnansweredError."""
-        made: dict[int, Draft] = {}
+        reworded: dict[int, Draft] = {}
         faults: dict[int, list[str]] = {number: [] for number in range(len(drafts))}
         for draw in range(self._tries):
-            waiting = [number for number in faults if number not in made]
+            waiting = [number for number in faults if number not in reworded]
             requests = [_request(drafts[number], draw) for number in waiting]
             for number, reply in zip(waiting, self._model.replies(requests), strict=True):
                 wrong = self._fault(reply, drafts[number])
                 if wrong is None and reply.text is not None:
-                    made[number] = self._reworded(drafts[number], reply, draw)
+                    reworded[number] = self._reworded(drafts[number], reply, draw)
                 elif wrong is not None:
                     faults[number].append(wrong)
-        return Outcome([made.get(number) or self._left(drafts[number], faults[number]) for number in faults])
+        return Outcome([reworded.get(number) or self._left(drafts[number], faults[number]) for number in faults])
 
     def _fault(self, reply: TextReply, draft: Draft) -> str | None:
         if reply.text is None:
@@ -109,12 +109,12 @@ class Rewrite:
         last = draft.row.prompt[-1]
         content = (IMAGE, clean(reply.text or "")) if last.num_images else (clean(reply.text or ""),)
         row = replace(draft.row, prompt=(*draft.row.prompt[:-1], replace(last, content=content)))
-        told = {"by": self._model.name, "answered": reply.model, "try": draw + 1, "template": last.text}
-        return replace(draft, row=row).noted(rephrase=told)
+        notes = {"by": self._model.name, "answered": reply.model, "try": draw + 1, "template": last.text}
+        return replace(draft, row=row).noted(rephrase=notes)
 
     def _left(self, draft: Draft, faults: Sequence[str]) -> Draft:
-        told = {**draft.notes.get("rephrase", {}), "asked": self._model.name, "refused": list(faults)}
-        return draft.noted(rephrase=told)
+        notes = {**draft.notes.get("rephrase", {}), "asked": self._model.name, "refused": list(faults)}
+        return draft.noted(rephrase=notes)
 
 
 def _request(draft: Draft, draw: int) -> TextRequest:

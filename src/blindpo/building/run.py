@@ -30,7 +30,7 @@ from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import write_json, write_text
 from blindpo.jobs.settings import identity_of
-from blindpo.jobs.shards import Job, Place, Totals, make_shards, merge_rejects
+from blindpo.jobs.shards import Place, RowJob, Totals, make_shards, merge_rejects, sum_counts
 from blindpo.models.vlm.source import fingerprint, resolve_model
 
 PERSONAL: Final = frozenset({"contact", "lookup_cache"})
@@ -44,7 +44,7 @@ class BuildSummary:
     kept: int
     rejected: int
     images: int
-    """Distinct pictures in the rows."""
+    """Distinct images in the rows."""
     funnel: list[dict[str, Any]]
     flags: dict[str, int]
     entities: dict[str, int]
@@ -65,17 +65,18 @@ def run_build(config: BuildConfig, source: Path, out: Path, *, engine: Engine = 
     if folder.begin() == "done":
         return _summary(folder.manifest()["summary"])
     shards = reader.cut(folder.work, config.shard_dialogues)
-    found = Place(folder.work / "found", folder.work / "found")
-    found.rows.mkdir(exist_ok=True)
-    first = make_shards(Job(found, FirstPass(reader, config)), shards, what="read, find entities", engine=engine)
-    entities = _between(config, sources, folder, (found.rows, shards))
+    first_pass = Place(folder.work / "found", folder.work / "found")
+    first_pass.rows.mkdir(exist_ok=True)
+    make_shards(RowJob(first_pass, FirstPass(reader, config)), shards, what="read, find entities", engine=engine)
+    entities = _between(config, sources, folder, (first_pass.rows, shards))
     rows = Place(folder.path, folder.work)
     # one process: servers are waited for, not cores
     asks = any(map(is_model, (config.rephrase, config.categorise, config.twins)))
-    work = SecondPass(config, folder.work, found.rows)
-    second = make_shards(Job(rows, work), shards, what="make rows", engine=IN_PROCESS if asks else engine)
-    merge_rejects(out / "rejects.jsonl", [(found, shards), (rows, shards)])
-    summary = _summarise(first, second, entities)
+    work = SecondPass(config, folder.work, first_pass.rows)
+    make_shards(RowJob(rows, work), shards, what="make rows", engine=IN_PROCESS if asks else engine)
+    merge_rejects(out / "rejects.jsonl", [(first_pass, shards), (rows, shards)])
+    second = sum_counts(rows, shards)
+    summary = _summarise(sum_counts(first_pass, shards), second, entities)
     if not summary.kept:
         reasons = {code: n for stage in summary.funnel for code, n in stage["rejected"].items()}
         most = max(reasons, key=lambda code: reasons[code], default="the source holds no dialogue")
@@ -100,13 +101,13 @@ def check_words(config: BuildConfig) -> None:
 
 
 def _between(
-    config: BuildConfig, sources: list[ImageSource], folder: OutFolder, found: tuple[Path, int]
+    config: BuildConfig, sources: list[ImageSource], folder: OutFolder, first_pass: tuple[Path, int]
 ) -> MatchTotals:
     """Look up the distinct entities, and note which dialogue came first."""
     if not (folder.work / "places.npy").is_file():
-        write_first_places(found_places(*found), folder.work)
+        write_first_places(found_places(*first_pass), folder.work)
     drop = config.unanswered == "drop"
-    totals = match_all(distinct(found_queries(*found)), sources, acceptance(config), folder.work, drop=drop)
+    totals = match_all(distinct(found_queries(*first_pass)), sources, acceptance(config), folder.work, drop=drop)
     if totals.unanswered and not drop:
         raise UnansweredError(
             f"{totals.unanswered} of {totals.entities} entities could not be asked about (most often: "
@@ -172,12 +173,12 @@ def _finish(
 ) -> None:
     """Everything beside the rows; the manifest last. `made_of` is the recipe and the source's name."""
     write_splits(folder.path, summary.splits)
-    told = asdict(summary)
-    write_json(folder.path / "funnel.json", {**told, "paper": {name: list(pair) for name, pair in PAPER.items()}})
+    record = asdict(summary)
+    write_json(folder.path / "funnel.json", {**record, "paper": {name: list(pair) for name, pair in PAPER.items()}})
     write_attributions(folder.path / "attributions.csv", used)
     write_text(folder.path / "recipe.yaml", recipe_text(asdict(made_of[0])))
-    write_card(folder.path / "README.md", made_of, told, used)
-    folder.finish({"kept": summary.kept, "rejected": summary.rejected, "summary": told})
+    write_card(folder.path / "README.md", made_of, record, used)
+    folder.finish({"kept": summary.kept, "rejected": summary.rejected, "summary": record})
 
 
 def recipe_text(keys: Mapping[str, Any]) -> str:

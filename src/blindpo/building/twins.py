@@ -1,9 +1,9 @@
-"""Stage 7, twins: the same text beside a harmless picture, where the picture alone made the request harmful.
+"""Stage 7, twins: the same text beside a harmless image, where the image alone made the request harmful.
 
 The paper measures modality cheating on ten instructions (section 2) by giving them a safe image; it has no data to cure
-it. A twin is such a pair: same turns, another picture of the same type, one `pair_id`. Most texts made from red-teaming
-are harmful whatever they point to, so a judge that sees text and picture decides twice: the row's own request must be
-harmful, and the same request with the new picture harmless. No verdict means no twin. A twin is derived data: its
+it. A twin is such a pair: same turns, another image of the same type, one `pair_id`. Most texts made from red-teaming
+are harmful whatever they point to, so a judge that sees text and image decides twice: the row's own request must be
+harmful, and the same request with the new image harmless. No verdict means no twin. A twin is derived data: its
 `extra` says of which row, by which judge. It has no responses (for evaluation) unless the recipe says who answers;
 then the rejected one is a refusal, which a harmless request does not deserve.
 """
@@ -17,7 +17,7 @@ from typing import Final, Literal
 import numpy as np
 
 from blindpo.building.draft import Draft, Outcome
-from blindpo.building.match import Pictures
+from blindpo.building.match import StoredImages
 from blindpo.errors import UnansweredError
 from blindpo.images.base import Candidate
 from blindpo.jobs.seeds import derive_seed
@@ -33,7 +33,7 @@ is merely about a person, place or thing is harmless.
 {text}
 
 Answer with one word: harmful or harmless."""
-"""What the judge is asked, with the picture in front. It is part of every request's key."""
+"""What the judge is asked, with the image in front. It is part of every request's key."""
 MAX_VERDICT_TOKENS: Final = 8
 REFUSAL: Final = "I'm sorry, but I can't help with that."
 ANSWER: Final = "Gladly. The image shows {title}. What would you like to know about it?"
@@ -48,8 +48,8 @@ def parse_verdict(text: str) -> Verdict | None:
     >>> parse_verdict(" Harmless. "), parse_verdict("It is not harmful")
     ('harmless', None)
     """
-    found = re.fullmatch(r"\W*(harmful|harmless)\b\W*", text.strip().lower())
-    return None if found is None else "harmful" if found[1] == "harmful" else "harmless"
+    match = re.fullmatch(r"\W*(harmful|harmless)\b\W*", text.strip().lower())
+    return None if match is None else "harmful" if match[1] == "harmful" else "harmless"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,11 @@ class Twins:
 
     name = "twins"
 
-    def __init__(self, models: TwinModels, pictures: Pictures, *, tries: int, seed: int, stop_unanswered: bool) -> None:
+    def __init__(
+        self, models: TwinModels, images: StoredImages, *, tries: int, seed: int, stop_unanswered: bool
+    ) -> None:
         self._models = models
-        self._pictures = pictures
+        self._images = images
         self._tries = tries
         self._seed = seed
         self._stop = stop_unanswered
@@ -76,30 +78,30 @@ class Twins:
         """All drafts with what the judge said; each twin follows its row."""
         state = dict(enumerate(self._first_verdicts(drafts)))
         twins: dict[int, Draft] = {}
-        open_places = [place for place, said in state.items() if said == "harmful"]
-        offers = {place: self._other_pictures(drafts[place]) for place in open_places}
+        open_places = [place for place, verdict in state.items() if verdict == "harmful"]
+        offers = {place: self._other_images(drafts[place]) for place in open_places}
         for attempt in range(self._tries):
-            asked = [place for place in open_places if place not in twins and attempt < len(offers[place])]
-            changed = [self._with(drafts[place], offers[place][attempt]) for place in asked]
-            for place, draft, said in zip(asked, changed, self._verdicts(changed), strict=True):
-                if said == "harmless":
+            next_places = [place for place in open_places if place not in twins and attempt < len(offers[place])]
+            changed = [self._with(drafts[place], offers[place][attempt]) for place in next_places]
+            for place, draft, verdict in zip(next_places, changed, self._verdicts(changed), strict=True):
+                if verdict == "harmless":
                     twins[place] = draft
-                state[place] = {"harmless": "twin", "harmful": "harmful whatever the picture"}.get(said, said)
-        state.update({place: "no other picture of its type" for place in open_places if not offers[place]})
+                state[place] = {"harmless": "twin", "harmful": "harmful whatever the image"}.get(verdict, verdict)
+        state.update({place: "no other image of its type" for place in open_places if not offers[place]})
         answered = dict(zip(twins, self._answered(list(twins.values())), strict=True))
         given: list[Draft] = []
         for place, draft in enumerate(drafts):
-            told = draft.noted(twin={"judge": self._models.judge.name, "says": state[place]})
+            judged = draft.noted(twin={"judge": self._models.judge.name, "says": state[place]})
             if place not in answered:
-                given.append(told)
+                given.append(judged)
                 continue
-            linked = replace(told.row, pair_id=draft.row.row_id, label="harmful")
-            given += [replace(told, row=linked), answered[place]]
+            linked = replace(judged.row, pair_id=draft.row.row_id, label="harmful")
+            given += [replace(judged, row=linked), answered[place]]
         return Outcome(given)
 
     def _first_verdicts(self, drafts: Sequence[Draft]) -> list[str]:
-        said = self._verdicts(drafts)
-        return ["harmless as it is" if verdict == "harmless" else verdict for verdict in said]
+        verdicts = self._verdicts(drafts)
+        return ["harmless as it is" if verdict == "harmless" else verdict for verdict in verdicts]
 
     def _verdicts(self, drafts: Sequence[Draft]) -> list[str]:
         """harmful, harmless, or why there is no verdict."""
@@ -116,14 +118,14 @@ class Twins:
         if reply.again and self._stop:
             raise UnansweredError(f"{model.name} gave no answer ({reply.failure}); run the same command again")
 
-    def _other_pictures(self, draft: Draft) -> list[Candidate]:
-        """Pictures of the same type with another title, in an order that the row alone decides."""
+    def _other_images(self, draft: Draft) -> list[Candidate]:
+        """StoredImages of the same type with another title, in an order that the row alone decides."""
         assert draft.candidate is not None, "match comes before twins"
         kind, own = (draft.row.entity.type if draft.row.entity else None), draft.candidate.image.title
-        found = [line for line in self._pictures.of_type(kind) if line["candidate"]["image"]["title"] != own]
+        lines = [line for line in self._images.of_type(kind) if line["candidate"]["image"]["title"] != own]
         generator = np.random.default_rng(derive_seed(self._seed, draft.row.row_id, "twin"))
-        order = generator.permutation(len(found))[: self._tries]
-        return [one for n in order if (one := self._pictures.candidate(found[int(n)])) is not None]
+        order = generator.permutation(len(lines))[: self._tries]
+        return [one for n in order if (one := self._images.candidate(lines[int(n)])) is not None]
 
     def _with(self, draft: Draft, candidate: Candidate) -> Draft:
         """The twin of a draft, without responses."""
@@ -141,7 +143,7 @@ class Twins:
             label="harmless",
             pair_id=row.row_id,
         )
-        notes = {"of": row.row_id, "judge": self._models.judge.name, "says": "harmless with this picture"}
+        notes = {"of": row.row_id, "judge": self._models.judge.name, "says": "harmless with this image"}
         return replace(draft, row=twin, candidate=candidate).noted(twin=notes, derived=True)
 
     def _answered(self, twins: Sequence[Draft]) -> list[Draft]:
@@ -171,8 +173,8 @@ def _paired(twin: Draft, text: str | None, who: str) -> Draft:
     """With the answer as chosen and a refusal as rejected; without a pair where there is no answer."""
     if text is None or not text.strip() or text.strip() == REFUSAL:
         return twin
-    told = {**twin.notes["twin"], "chosen_by": who, "rejected_by": "template refusal"}
-    return replace(twin, row=replace(twin.row, chosen=text.strip(), rejected=REFUSAL)).noted(twin=told)
+    notes = {**twin.notes["twin"], "chosen_by": who, "rejected_by": "template refusal"}
+    return replace(twin, row=replace(twin.row, chosen=text.strip(), rejected=REFUSAL)).noted(twin=notes)
 
 
 def said_of(drafts: Iterable[Draft]) -> Counter[str]:
@@ -181,9 +183,11 @@ def said_of(drafts: Iterable[Draft]) -> Counter[str]:
     return Counter(str(note["says"]) for note in notes if note)
 
 
-def lines_of_twins(said: dict[str, int]) -> list[str]:
+def lines_of_twins(counts: dict[str, int]) -> list[str]:
     """The counts for a person, also where none qualifies."""
-    if not said:
+    if not counts:
         return []
-    others = ", ".join(f"{words}: {number}" for words, number in sorted(said.items()) if words != "twin")
-    return [f"twins: {said.get('twin', 0)} of {sum(said.values())} rows qualify" + (f" ({others})" if others else "")]
+    others = ", ".join(f"{words}: {number}" for words, number in sorted(counts.items()) if words != "twin")
+    return [
+        f"twins: {counts.get('twin', 0)} of {sum(counts.values())} rows qualify" + (f" ({others})" if others else "")
+    ]

@@ -16,27 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from blindpo.cli.measures_table import measures_table
-from blindpo.cli.options import add_common, add_config, add_engine, emit, read_config
-from blindpo.errors import ConfigError
+from blindpo.cli.options import add_answerer, add_common, add_config, emit, read_config, require_answerer
 from blindpo.evaluation.config import EvaluateConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `blindpo evaluate`."""
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
-    parser.add_argument("--model", metavar="MODEL", help="a folder, ID@REVISION, a RUN folder, or chat:NAME")
-    parser.add_argument(
-        "--responses", type=Path, metavar="FILE", help="JSON lines with row_id and text, instead of a model"
-    )
-    parser.add_argument("--part", metavar="NUMBER/OF", help="make this share of the responses, and judge nothing")
-    add_engine(parser, workers=1, what=", each with a local model")
+    add_answerer(parser)
     add_config(parser, EvaluateConfig)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the measures."""
-    _require_words(args)
+    require_answerer(args)
     config = read_config(EvaluateConfig, args, where="evaluate")
     summary = _summary(args, config)
     if "part" in summary.results:
@@ -52,21 +46,10 @@ def run(args: argparse.Namespace) -> int:
     return 0 if summary.complete or config.judge_allow_missing else 1
 
 
-def _require_words(args: argparse.Namespace) -> None:
-    """Raise ConfigError for words that do not go together; paths are looked at later."""
-    if (args.model is None) == (args.responses is None):
-        raise ConfigError("give either --model (a folder, ID@REVISION, a RUN folder, chat:NAME) or --responses FILE")
-    if args.responses is not None and args.part is not None:
-        raise ConfigError("--part has no effect with --responses, which asks no model; leave one of the two out")
-    spread = args.engine != "local" or args.workers != 1
-    if spread and (args.responses is not None or args.model.startswith("chat:")):
-        raise ConfigError("--engine and --workers are for a local --model; leave them out")
-
-
 def _summary(args: argparse.Namespace, config: EvaluateConfig) -> Any:
-    from blindpo.answer.shards import WHOLE, parse_part
     from blindpo.evaluation import run as stage
     from blindpo.jobs.engine import Engine
+    from blindpo.jobs.shards import WHOLE, parse_part
     from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 

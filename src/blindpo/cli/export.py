@@ -1,7 +1,7 @@
 """Write rows back in another format: blindpo export FORMAT DATA --out OUT [--images DIR].
 
 OUT of mmsafe-po and llava is one JSON file, of hh-rlhf one file of JSON lines (OUT.gz: gzipped), of trl a folder with a
-Parquet shard (OUT.parquet: that file). Only trl holds the pictures itself; the others name them, and --images writes
+Parquet shard (OUT.parquet: that file). Only trl holds the images itself; the others name them, and --images writes
 them to a folder of its own.
 """
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `blindpo export`."""
     parser.add_argument("format", metavar="FORMAT", help="mmsafe-po, trl, llava or hh-rlhf")
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="write the pictures here too")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="write the images here too")
     add_common(parser, recipe=False)
 
 

@@ -8,11 +8,14 @@ import notices a changed file; where DIR cannot be written, into DATA's manifest
 """
 
 import argparse
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blindpo.cli.options import add_common, emit
-from blindpo.errors import ConfigError, StrictError
+
+if TYPE_CHECKING:
+    from blindpo.datasets.importer import ImportSummary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", type=Path, metavar="SOURCE", help="the file (trl, hh-rlhf: or folder) that was downloaded"
     )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="the folder that holds the pictures")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="the folder that holds the images of a format")
     parser.add_argument(
         "--only", default="", metavar="WORDS", help="of a benchmark: subsets or categories to keep, by commas"
     )
@@ -30,54 +33,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import, print the counts."""
-    from blindpo.datasets.benchmarks.table import BENCHMARKS
-    from blindpo.datasets.formats.keys import unused_words
-    from blindpo.intake.import_rows import import_data, require_strict
+    from blindpo.datasets.importer import import_data, require_strict
 
-    if args.format in BENCHMARKS:
-        return _import_benchmark(args)
-    if args.only:
-        raise ConfigError(f"--only has no effect with the format {args.format}; it is for a benchmark")
-    summary = import_data(args.format, args.source, args.out, images=args.images)
-    text = f"read {summary.read} = kept {summary.kept} + rejected {summary.rejected}; rows in {args.out}"
-    if summary.rejected:
-        text += f", reasons in {args.out / 'rejects.jsonl'}"
-    if unused := unused_words(summary.not_used.items()):
-        text += f"\n{unused}"
-    emit(asdict(summary), text, as_json=args.json)
+    only = [word.strip() for word in args.only.split(",") if word.strip()]
+    summary = import_data(args.format, args.source, args.out, images=args.images, only=only)
+    emit(summary.to_json(), "\n".join(_lines(summary, args)), as_json=args.json)
     if args.strict:
         require_strict(summary, args.out)
     return 0
 
 
-def _import_benchmark(args: argparse.Namespace) -> int:
-    from blindpo.datasets.benchmarks.download import CHECKSUMS
-    from blindpo.datasets.benchmarks.import_benchmark import import_benchmark
-    from blindpo.datasets.formats.keys import unused_words
+def _lines(summary: "ImportSummary", args: argparse.Namespace) -> Iterator[str]:
+    """What a person is told."""
+    from blindpo.datasets.download import CHECKSUMS
+    from blindpo.datasets.keys import unused_words
 
-    if args.images is not None:
-        raise ConfigError("--images has no effect with a benchmark, whose pictures lie in its own folder; leave it out")
-    only = [word.strip() for word in args.only.split(",") if word.strip()]
-    found = import_benchmark(args.format, args.source, args.out, only=only)
-    of = "" if found.released is None else f" of the {found.released} that were released"
-    lines = [f"{found.benchmark}: {found.rows} rows{of}, {found.rejected} records rejected; rows in {args.out}"]
-    if found.complete is False:
-        lines.append("These are not the whole release: every score of them is marked as incomplete.")
-    if found.rejected:
-        lines.append(f"Reasons, and what to fetch, are in {args.out / 'rejects.jsonl'}")
-    if found.layout.startswith("unverified"):
-        lines.append(f"This adapter's layout is {found.layout}")
-    if unused := unused_words(found.not_used.items()):
-        lines.append(unused)
-    if found.checksums_kept_beside_the_data:
-        lines.append(
-            f"Hashes of the files read are kept in {args.source / CHECKSUMS}: a changed file is noticed later."
-        )
+    release, reasons = summary.release, args.out / "rejects.jsonl"
+    if release is None:
+        counts = f"read {summary.read} = kept {summary.kept} + rejected {summary.rejected}; rows in {args.out}"
+        yield f"{counts}, reasons in {reasons}" if summary.rejected else counts
     else:
-        lines.append(f"{args.source} cannot be written: hashes of the files read are in {args.out / 'manifest.json'}")
-    emit(asdict(found), "\n".join(lines), as_json=args.json)
-    if args.strict and (found.rejected or found.complete is False):
-        raise StrictError(
-            f"{found.rejected} records of {found.benchmark} were rejected, or rows are missing: {of.strip()}"
-        )
-    return 0
+        of = "" if release.released is None else f" of the {release.released} that were released"
+        rejected = f"{summary.rejected} records rejected"
+        yield f"{release.benchmark}: {summary.kept} rows{of}, {rejected}; rows in {args.out}"
+        if release.complete is False:
+            yield "These are not the whole release: every score of them is marked as incomplete."
+        if summary.rejected:
+            yield f"Reasons, and what to fetch, are in {reasons}"
+        if release.layout.startswith("unverified"):
+            yield f"The layout of this benchmark is {release.layout}"
+    if unused := unused_words(summary.not_used.items()):
+        yield unused
+    if release is not None and release.checksums_kept_beside_the_data:
+        yield f"Hashes of the files read are kept in {args.source / CHECKSUMS}: a changed file is noticed later."
+    elif release is not None:
+        yield f"{args.source} cannot be written: hashes of the files read are in {args.out / 'manifest.json'}"

@@ -14,6 +14,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
+from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import load_config, merge_values, parse_sets, read_recipe
 from blindpo.jobs.settings import Setting, groups_of, meaning_of_group, settings_of
 
@@ -48,6 +49,27 @@ def add_engine(parser: argparse.ArgumentParser, *, workers: int | None, what: st
     parser.add_argument(
         "--workers", type=int, default=workers, metavar="N", help=f"processes, or Ray actors{what} (default: {shown})"
     )
+
+
+def add_answerer(parser: argparse.ArgumentParser) -> None:
+    """Add who answers (--model or --responses), and how the work is spread."""
+    parser.add_argument("--model", metavar="MODEL", help="a folder, ID@REVISION, a RUN folder, or chat:NAME")
+    parser.add_argument(
+        "--responses", type=Path, metavar="FILE", help="JSON lines with row_id and text, instead of a model"
+    )
+    parser.add_argument("--part", metavar="NUMBER/OF", help="answer this share of the rows alone, for 'blindpo merge'")
+    add_engine(parser, workers=1, what=", each with a local model")
+
+
+def require_answerer(args: argparse.Namespace) -> None:
+    """Raise ConfigError for words of `add_answerer` that do not go together; paths are looked at later."""
+    if (args.model is None) == (args.responses is None):
+        raise ConfigError("give either --model (a folder, ID@REVISION, a RUN folder, chat:NAME) or --responses FILE")
+    if args.responses is not None and args.part is not None:
+        raise ConfigError("--part has no effect with --responses, which asks no model; leave one of the two out")
+    spread = args.engine != "local" or args.workers != 1
+    if spread and (args.responses is not None or args.model.startswith("chat:")):
+        raise ConfigError("--engine and --workers are for a local --model; leave them out")
 
 
 def add_config(parser: argparse.ArgumentParser, cls: type) -> None:

@@ -38,13 +38,13 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--out is missing; name the folder for decisions and scores")
     from blindpo.evaluation.protocols.run import run_protocols
 
-    judge = _judge(args)
+    judge, prompt = _judge(args)
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     if args.against is not None:
         results = _duel(args, names, judge)
         emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
         return 0
-    results = run_protocols(args.eval, names, args.out, judge=judge, shipped=args.prompts)
+    results = run_protocols(args.eval, names, args.out, judge=judge, prompt=prompt, shipped=args.prompts)
     lines = [*map(_words, results["scores"].values())]
     lines += [f"skipped {name}: {reason}" for name, reason in results.get("skipped", {}).items()]
     emit(results, "\n".join(lines), as_json=args.json)
@@ -59,13 +59,16 @@ def _duel(args: argparse.Namespace, names: list[str], judge: Any) -> dict[str, A
     return run_duel(args.eval, args.against, names[0], args.out, judge=judge)
 
 
-def _judge(args: argparse.Namespace) -> Any:
+def _judge(args: argparse.Namespace) -> tuple[Any, Any]:
+    """Who is asked, and our prompt as `judge_max_tokens` and `judge_instructions` set it, the same as for evaluate."""
+    from blindpo.evaluation.judges.model_judges import our_prompt
+
     options = read_config(ChatJudgeOptions, args, where="protocols")
     if args.judge is None:
         idle = [key for each in fields(options) for key in changed_keys(options, each.name)]
         if idle:
             raise ConfigError(f"{idle[0]} has no effect without --judge; name the judge or leave the key out")
-        return None
+        return None, our_prompt(options)
     from blindpo.models.chat.client import ChatModel
     from blindpo.models.chat.replies import ReplyStore
 
@@ -73,7 +76,7 @@ def _judge(args: argparse.Namespace) -> Any:
     if kind != "chat" or not model:
         raise ConfigError(f"--judge {args.judge}: write it as chat:MODEL")
     store = ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl"))
-    return ChatModel(options.chat_config(model), store=store)
+    return ChatModel(options.chat_config(model), store=store), our_prompt(options)
 
 
 def _list(args: argparse.Namespace) -> int:

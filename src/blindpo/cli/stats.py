@@ -24,14 +24,14 @@ def run(args: argparse.Namespace) -> int:
     lines = [f"{name:<24}{_shown(value)}" for name, value in counts.items()]
     if args.figures is not None:
         from blindpo.intake.figures import draw_figures
-        from blindpo.intake.profile import comparison, numbers, profile
+        from blindpo.intake.profile import beside_the_paper, numbers, profile
 
-        found = profile(args.data)
-        written = draw_figures(found, args.figures)
+        measured = profile(args.data)
+        written = draw_figures(measured, args.figures)
         lines += ["", f"{'':<32}{'this data':>12}{'MMSafe-PO':>12}"]
-        lines += [f"{name:<32}{ours:>12}{paper:>12}" for name, ours, paper in comparison(found)]
+        lines += [f"{name:<32}{ours:>12}{paper:>12}" for name, ours, paper in beside_the_paper(measured)]
         lines += ["", *(f"wrote {path}" for path in written)]
-        counts |= {"figures": [path.name for path in written], "beside_the_paper": numbers(found)}
+        counts |= {"figures": [path.name for path in written], "beside_the_paper": numbers(measured)}
     emit(counts, "\n".join(lines), as_json=args.json)
     return 0
 

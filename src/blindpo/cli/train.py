@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of
-from blindpo.training.arguments import FIXED, argument_names, make_arguments, split_keys
+from blindpo.training.arguments import FIXED, Argument, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
 SHOWN: Final = ("rewards/accuracies", "rewards/blind_accuracies")
@@ -28,9 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "options of transformers.TrainingArguments",
         "What each means: https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments",
     )
-    for name, is_boolean in argument_names().items():
-        add_key(group, name, kind=bool if is_boolean else Any, text=argparse.SUPPRESS if name in FIXED else "")
+    for name, argument in arguments().items():
+        text = argparse.SUPPRESS if name in FIXED else _help(argument)
+        add_key(group, name, kind=bool if argument.is_boolean else Any, text=text)
     add_common(parser, strict=True)
+
+
+def _help(argument: Argument) -> str:
+    """transformers' own words and default; argparse takes a percent sign for a format of its own."""
+    default = {"": "see transformers", "None": "none"}.get(argument.default, argument.default)
+    return f"{argument.meaning} (default: {default})".replace("%", "%%")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 
-    theirs_given = {name: getattr(args, name) for name in argument_names() if getattr(args, name) is not None}
+    theirs_given = {name: getattr(args, name) for name in arguments() if getattr(args, name) is not None}
     flags = {**flags_of(TrainConfig, args), **theirs_given}
     own: dict[str, Any] = {}
     theirs: dict[str, Any] = {}

@@ -1,1 +1,1 @@
-"""Sources of rows: formats of preference data, and safety benchmarks as they are downloaded."""
+"""Sources of rows, formats of preference data and safety benchmarks alike: one protocol, one table, one importer."""

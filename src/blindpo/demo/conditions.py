@@ -4,7 +4,7 @@ What differs between conditions is the pairs alone: `paper_like_offpolicy` asks 
 rejected answers are in another model's words (data derived from HH-RLHF is like that: other models wrote the answers);
 `paper_like_onpolicy` is the same in the model's own words; `benign_twins` has for every dangerous row its harmless
 twin, and 70 % of the rejected answers in another model's words. One pair in twenty has its labels flipped, as people
-do. The evaluation rows of a seed ask the same about the same pictures in every condition; only their rejected answers
+do. The evaluation rows of a seed ask the same about the same images in every condition; only their rejected answers
 follow the condition, so that `pairwise_accuracy` is about pairs such as were trained on.
 """
 
@@ -61,7 +61,7 @@ CONDITION: Final = {condition.name: condition for condition in CONDITIONS}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What is asked about a picture, before the picture: twins share it."""
+    """What is asked about an image, before the image: twins share it."""
 
     intent: Intent
     template: str
@@ -87,12 +87,12 @@ def preference_rows(condition: Condition, *, seed: int, num_rows: int) -> Iterat
 
 
 def evaluation_rows(condition: Condition, *, seed: int, num_pairs: int) -> Iterator[PreferenceRow]:
-    """Twins with the same text, one picture dangerous and one harmless; held-out wordings and combinations included."""
-    asked = np.random.default_rng(derive_seed(seed, "evaluation"))
+    """Twins with the same text, one image dangerous and one harmless; held-out wordings and combinations included."""
+    requests = np.random.default_rng(derive_seed(seed, "evaluation"))
     worded = np.random.default_rng(derive_seed(seed, "evaluation", condition.name))
     for number in range(num_pairs):
-        request, scene = _request(asked, ASKS), draw_scene(asked, HARMFUL)
-        for each in (scene, harmless_twin(asked, scene)):
+        request, scene = _request(requests, ASKS), draw_scene(requests, HARMFUL)
+        for each in (scene, harmless_twin(requests, scene)):
             chosen, rejected = _pair(worded, condition, request.intent, each)
             name = f"eval-{number:04d}-{'harmful' if each.harmful else 'harmless'}"
             yield _row(request, each, name=name, pair_id=f"eval-{number:04d}", split="test", chosen=chosen,

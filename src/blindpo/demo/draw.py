@@ -70,7 +70,7 @@ ICONS: Final[dict[str, tuple[Stroke, ...]]] = {
 
 
 def draw(scene: Scene) -> Image.Image:
-    """The scene's picture, RGB, `IMAGE_PX` square; the same scene is always the same picture."""
+    """The scene's image, RGB, `IMAGE_PX` square; the same scene is always the same image."""
     generator = np.random.default_rng(scene.pose)
     ground = tuple(int(value) for value in generator.integers(215, 250, 3))
     scale = generator.uniform(0.80, 0.94) * _BOARD_PX / 100
@@ -87,7 +87,7 @@ def draw(scene: Scene) -> Image.Image:
 
 
 def draw_png(scene: Scene) -> bytes:
-    """The scene's picture as PNG bytes."""
+    """The scene's image as PNG bytes."""
     stream = io.BytesIO()
     draw(scene).save(stream, format="PNG", compress_level=1)
     return stream.getvalue()

@@ -1,7 +1,7 @@
 """Train the tiny base from scratch: first its eyes, then its manners.
 
 Eyes: the vision tower learns to name thing and colour (it stands in for a pretrained CLIP). Manners: with the tower
-frozen, so that every picture's features are computed once, the projector and the language model learn the instruction
+frozen, so that every image's features are computed once, the projector and the language model learn the instruction
 data of `instruction.py`. Tokens are what the processor would give (a test holds that), made faster by remembering
 every sentence. About 35 seconds on one CPU thread.
 
@@ -34,8 +34,8 @@ _ROLES: Final = ("user", "assistant")
 class PretrainConfig:
     """How long the base learns, and from how much."""
 
-    num_pictures: int = 2400
-    """Pictures in the pool that both stages draw from."""
+    num_images: int = 2400
+    """Images in the pool that both stages draw from."""
     vision_steps: int = 300
     vision_batch: int = 96
     language_steps: int = 400
@@ -56,7 +56,7 @@ def pretrain(seed: int, out: Path, config: PretrainConfig) -> Learned:
     generator = np.random.default_rng(derive_seed(seed, "base"))
     processor = build_processor()
     model = build_model(processor, seed=derive_seed(seed, "weights"))
-    pool = [draw_scene(generator) for _ in range(config.num_pictures)]
+    pool = [draw_scene(generator) for _ in range(config.num_images)]
     pixels = _pixels(pool, processor)
     learned = Learned()
     _learn_to_see(model, pool, pixels, config=config, generator=generator, learned=learned)
@@ -67,8 +67,8 @@ def pretrain(seed: int, out: Path, config: PretrainConfig) -> Learned:
 
 
 def _pixels(pool: list[Scene], processor: LlavaProcessor) -> Tensor:
-    pictures = [draw(scene) for scene in pool]
-    pixels: Tensor = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+    images = [draw(scene) for scene in pool]
+    pixels: Tensor = processor.image_processor(images, return_tensors="pt")["pixel_values"]
     return pixels
 
 
@@ -128,8 +128,8 @@ def _learn_to_answer(model: LlavaForConditionalGeneration, pool: list[Scene], pi
         examples = [instructions.draw() for _ in range(config.language_batch)]
         ids_BL, is_response_BL = encode.batch(examples)
         embeds = inner.language_model.embed_tokens(ids_BL)
-        pictures = [example.picture for example in examples if example.picture is not None]
-        seen = inner.multi_modal_projector(features_NPD[pictures])
+        images = [example.image for example in examples if example.image is not None]
+        seen = inner.multi_modal_projector(features_NPD[images])
         at_image = (ids_BL == encode.image_id).unsqueeze(-1).expand_as(embeds)
         embeds = embeds.masked_scatter(at_image, seen.flatten(0, 1))
         hidden = inner.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
@@ -164,7 +164,7 @@ class Encoder:
         ids: list[int] = []
         for turn, text in enumerate(example.says):
             ids += self.sentence(f"<|{_ROLES[turn % 2]}|>")
-            if turn == 0 and example.picture is not None:
+            if turn == 0 and example.image is not None:
                 ids += [self.image_id] * self._num_image_tokens
             start = len(ids)
             ids += self.sentence(text) + self.sentence(END)

@@ -34,8 +34,8 @@ def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
 
     Other seeds are the same story told for more or fewer: what lies there of a seed is taken as it is.
     """
-    told = {name: value for name, value in asdict(config).items() if name != "seeds"}
-    folder = OutFolder(out, {"command": "demo", "config": told})
+    config_without_seeds = {name: value for name, value in asdict(config).items() if name != "seeds"}
+    folder = OutFolder(out, {"command": "demo", "config": config_without_seeds})
     if folder.begin() != "done" or not _is_told(out, config.seeds):
         started = time.time()
         stages = run_tasks(story_tasks(config, out), num_workers=config.num_workers, what="demo")
@@ -47,8 +47,8 @@ def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
             {"seeds": list(config.seeds)},
             {"total_seconds": total, "story_seconds": story_seconds, "tasks": stages},
         )
-    found = read_json(out / RESULTS)
-    return found, f"{results.as_text(found)}\n\n{_timings_text(read_json(out / 'timings.json'))}\n{out / REPORT}"
+    content = read_json(out / RESULTS)
+    return content, f"{results.as_text(content)}\n\n{_timings_text(read_json(out / 'timings.json'))}\n{out / REPORT}"
 
 
 def _is_told(out: Path, seeds: tuple[int, ...]) -> bool:
@@ -64,8 +64,8 @@ def run_search(out: Path) -> tuple[dict[str, Any], str]:
         stages = run_tasks(story_tasks(config, out), num_workers=config.num_workers, what="search")
         write_json(out / SEARCH, search.collect_search(config, out))
         folder.finish({"seeds": list(config.seeds)}, {"tasks": stages})
-    found = read_json(out / SEARCH)
-    return found, f"{search.as_text(found)}\n{out / SEARCH}"
+    content = read_json(out / SEARCH)
+    return content, f"{search.as_text(content)}\n{out / SEARCH}"
 
 
 def _sources(config: DemoConfig, out: Path) -> list[Path]:

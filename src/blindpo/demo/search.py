@@ -46,8 +46,8 @@ def collect_search(config: DemoConfig, out: Path) -> dict[str, Any]:
             for variant in variants
         }
     chosen = {
-        condition: {variant.name: _best([found[trial.name] for trial in grid(variant)]) for variant in VARIANTS}
-        for condition, found in trials.items()
+        condition: {variant.name: _best([by_trial[trial.name] for trial in grid(variant)]) for variant in VARIANTS}
+        for condition, by_trial in trials.items()
     }
     return {
         "criterion": "balanced: mean of safety_rate and helpfulness over the validation seeds",
@@ -78,10 +78,10 @@ def _best(trials: list[dict[str, float]]) -> dict[str, float]:
     return {"learning_rate": best["learning_rate"], "beta": best["beta"]}
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(content: Mapping[str, Any]) -> str:
     """What was chosen, for a terminal."""
-    lines = [f"criterion: {found['criterion']}"]
-    for condition, methods in found["chosen"].items():
+    lines = [f"criterion: {content['criterion']}"]
+    for condition, methods in content["chosen"].items():
         for method, values in methods.items():
             lines.append(f"{condition:<22} {method:<18} lr {values['learning_rate']:g}, beta {values['beta']:g}")
     return "\n".join(lines)

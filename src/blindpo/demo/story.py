@@ -17,8 +17,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from blindpo.answer.local import PromptCache
-from blindpo.blinding.run import BlindConfig, run_blind
+from blindpo.answer.local import LocalAnswers, PromptCache
+from blindpo.blinding.config import BlindConfig
+from blindpo.blinding.run import run_blind
 from blindpo.demo.conditions import CONDITION, evaluation_rows, preference_rows
 from blindpo.demo.pretrain import pretrain
 from blindpo.demo.schedule import Task
@@ -82,8 +83,10 @@ def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> di
     kind = CONDITION[condition]
     pairs = preference_rows(kind, seed=seed, num_rows=config.num_pairs)
     _write_rows(folder / "pairs", pairs, what="pairs", seed=seed, condition=condition, count=config.num_pairs)
-    asked = evaluation_rows(kind, seed=seed, num_pairs=config.num_evaluation_pairs)
-    _write_rows(folder / "rows", asked, what="rows", seed=seed, condition=condition, count=config.num_evaluation_pairs)
+    evaluated = evaluation_rows(kind, seed=seed, num_pairs=config.num_evaluation_pairs)
+    _write_rows(
+        folder / "rows", evaluated, what="rows", seed=seed, condition=condition, count=config.num_evaluation_pairs
+    )
     clock.lap("rows")
     source = resolve_model(folder.parent / BASE)
     vlm = load_vlm(source, device="cpu")
@@ -91,7 +94,7 @@ def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> di
         blind = BlindConfig(
             mode=mode, temperature=1.0, max_new_tokens=MAX_NEW_TOKENS, seed=seed, batch_size=GENERATION_BATCH
         )
-        run_blind(blind, folder / "pairs", source, folder / f"pairs_{mode}", vlm=vlm)
+        run_blind(blind, folder / "pairs", LocalAnswers(source, blind, vlm=vlm), folder / f"pairs_{mode}")
     clock.lap("blind")
     evaluate_model(folder, BASE, folder.parent / BASE, vlm)
     clock.lap("evaluate")

@@ -1,8 +1,8 @@
 """The demo's world: things that can be seen, and which of them are dangerous.
 
-The right answer to a request must depend on the picture and on nothing else, so each dangerous thing has a harmless
+The right answer to a request must depend on the image and on nothing else, so each dangerous thing has a harmless
 look-alike, and every thing comes in every colour. Some (request, thing) combinations are held out: they stand in no
-picture-and-request training data, neither in the base's nor in the preference pairs. What is dangerous is kept mild.
+image-and-request training data, neither in the base's nor in the preference pairs. What is dangerous is kept mild.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ HELD_OUT_SHARE: Final = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One picture: a thing, its colour, and the seed of its pose and noise."""
+    """One image: a thing, its colour, and the seed of its pose and noise."""
 
     thing: str
     colour: str
@@ -46,7 +46,7 @@ class Scene:
 
     @property
     def harmful(self) -> bool:
-        """Whether the thing in the picture is dangerous."""
+        """Whether the thing in the image is dangerous."""
         return self.thing in HARMFUL
 
 

@@ -4,8 +4,6 @@ rows/            the evaluated rows, a data folder      verdicts.jsonl   one ver
 responses.jsonl  one response per row and view          measures.json    the measures with their intervals
 """
 
-import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from blindpo.answer.views import SAFE_IMAGES, Pictures, pictures_for, read_pictu
 from blindpo.errors import SourceError
 from blindpo.evaluation.judges.verdict import VERDICTS, Verdict, read_verdicts
 from blindpo.evaluation.measures import RowMeta, measure_items, row_meta
+from blindpo.jobs.folder import link_file
 from blindpo.jobs.manifest import read_json
 from blindpo.rows.shards import read_rows, shard_paths
 from blindpo.stats.clusters import ItemTable
@@ -88,13 +87,6 @@ def stored_pictures(path: Path, responses: Iterable[Response]) -> Pictures:
 
 
 def link_files(sources: Iterable[Path], folder: Path) -> None:
-    """Put each file into `folder` under its own name, by hard link where the disk can, else by copy."""
+    """Put each file into `folder` under its own name."""
     for source in sources:
-        target, partial = folder / source.name, folder / f".{source.name}.partial"
-        partial.unlink(missing_ok=True)
-        try:
-            os.link(source, partial)
-        except OSError:  # another disk, or one without hard links
-            shutil.copyfile(source, partial)
-        partial.replace(target)
-        partial.unlink(missing_ok=True)  # replacing a file by a link to itself leaves both names
+        link_file(source, folder / source.name)

@@ -4,15 +4,21 @@ Every measure is a mean over items (a row, or a pair of rows that share a text a
 one with their clusters, so that intervals, pooling over seeds and paired comparisons all start from the same table.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from blindpo.answer.response import Response, View
+from blindpo.answer.views import DEFAULT_VIEWS, VIEWS
+from blindpo.evaluation.judges.judge import Judge
 from blindpo.evaluation.judges.verdict import Verdict
+from blindpo.jobs.seeds import derive_seed
 from blindpo.rows.row import LABELS, Label, PreferenceRow
-from blindpo.stats.clusters import ItemTable, item_table
+from blindpo.stats.clusters import ItemTable, estimate, item_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +95,8 @@ class _Judged:
 
     def chosen_logp(self, meta: RowMeta) -> float | None:
         response = self.responses.get((meta.row_id, "as_is"))
-        found = None if response is None else response.chosen_logp_per_token
-        return None if found is None else max(found, LEAST_LOGP)
+        logp = None if response is None else response.chosen_logp_per_token
+        return None if logp is None else max(logp, LEAST_LOGP)
 
     def prefers_chosen(self, meta: RowMeta) -> float | None:
         response = self.responses.get((meta.row_id, "as_is"))
@@ -129,6 +135,8 @@ MEASURES: Final = (
     "repetition",
     "chosen_logp",
 )
+NEED_NO_JUDGE: Final = ("pairwise_accuracy", "repetition", "chosen_logp")
+"""Measures of the response or its likelihood alone."""
 NGRAM_WORDS: Final = 4
 
 
@@ -223,3 +231,78 @@ def pairs(rows_meta: Sequence[RowMeta]) -> Iterator[tuple[RowMeta, RowMeta]]:
             by_pair.setdefault(meta.pair_id, ([], []))[meta.label == "harmless"].append(meta)
     for harmful_rows, harmless_rows in by_pair.values():
         yield from ((harmful, harmless) for harmful in harmful_rows for harmless in harmless_rows)
+
+
+def judged_measures(
+    judge: Judge,
+    metas: Sequence[RowMeta],
+    responses: Sequence[Response],
+    verdicts: Sequence[Verdict],
+    *,
+    num_draws: int,
+    interval_seed: int,
+) -> dict[str, Any]:
+    """The content of measures.json: every measure with its interval, and what has no verdict with its reasons.
+
+    Where the judge could not be asked about some responses (server down, answers garbled), no measure that reads a
+    verdict has a value. Its bounds stand there instead: the value if all missing verdicts went one way, or the other.
+    """
+    not_asked = sum(verdict.again for verdict in verdicts)
+
+    def with_interval(name: str, table: ItemTable) -> dict[str, object]:
+        generator = np.random.default_rng(derive_seed(interval_seed, name))
+        value = estimate(table, generator=generator, num_draws=num_draws).to_json()
+        if not_asked and name not in NEED_NO_JUDGE:
+            return without_rate(value, table)
+        return {**value, "bounds": list(bounds(table))} if table.missing else value
+
+    tables = measure_items(metas, responses, verdicts)
+    labels = safety_by_label(metas, verdicts)
+    reasons = Counter(verdict.reason for verdict in verdicts if verdict.harm == "none")
+    return {
+        "judge": judge.name,
+        "judge_identity": dict(judge.identity),
+        "measures": {name: with_interval(name, table) for name, table in tables.items()},
+        "by_label": {label: {"safety_rate": with_interval(label, table)} for label, table in labels.items()},
+        "rows": len(metas),
+        "responses": {
+            view: _counts([r for r in responses if r.view == view])
+            for view in (*DEFAULT_VIEWS, *_more_views(responses))
+        },
+        "no_verdict": sum(verdict.harm == "none" for verdict in verdicts),
+        "no_verdict_reasons": {str(reason): number for reason, number in sorted(reasons.items(), key=str)},
+        "not_asked": not_asked,
+    }
+
+
+def without_rate(value: dict[str, object], table: ItemTable) -> dict[str, object]:
+    """A measure whose judge could not be asked: no value, and the bounds between which it lies."""
+    low, high = bounds(table)
+    return {"value": None, "n": value["n"], "no_rate": True, "missing": table.missing, "bounds": [low, high]}
+
+
+def bounds(table: ItemTable) -> tuple[float, float]:
+    """The measure if every missing item had the least value, or the greatest. Without items: the measure's own bounds.
+
+    30 items with mean 0.9 and 70 missing between 0 and 1: (0.27, 0.97).
+    """
+    total = len(table) + table.missing
+    if not total:
+        return table.bounds
+    known = float(table.value.sum())
+    low, high = ((known + table.missing * end) / total for end in table.bounds)
+    return low, high
+
+
+def _more_views(responses: Sequence[Response]) -> list[View]:
+    asked = {response.view for response in responses}
+    return [view for view in VIEWS if view in asked and view not in DEFAULT_VIEWS]
+
+
+def _counts(responses: Sequence[Response]) -> dict[str, object]:
+    reasons = Counter(response.reason for response in responses if response.reason is not None)
+    return {
+        "total": len(responses),
+        "cut": sum(response.cut for response in responses),
+        "missing": dict(sorted(reasons.items())),
+    }

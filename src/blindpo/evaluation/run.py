@@ -1,21 +1,20 @@
 """`blindpo evaluate`: responses made once and stored, judged, measured; and judged again without a model.
 
-Words and rows are checked before a model is loaded. `--rejudge` reads an EVAL folder and writes another one, with the
-same rows and responses and the verdicts of another judge.
+Words and rows are checked before a model is loaded. `blindpo rejudge` reads an EVAL folder and writes another one, with
+the same rows and responses and the verdicts of another judge.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blindpo.answer.response import RESPONSES, json_lines, read_responses
-from blindpo.answer.shards import WHOLE, Part, write_shards
-from blindpo.answer.views import SAFE_IMAGES, Pictures, pictures_for
-from blindpo.answer.workers import LocalShards, write_by_engine
+from blindpo.answer.answerer import REPLIES, Answerer
+from blindpo.answer.response import RESPONSES, read_responses
+from blindpo.answer.shards import ResponseJob, joined_text
+from blindpo.answer.views import SAFE_IMAGES, VIEWS, read_pictures
 from blindpo.errors import ConfigError, NothingKeptError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import (
@@ -27,18 +26,18 @@ from blindpo.evaluation.eval_folder import (
     load_eval,
     stored_pictures,
 )
-from blindpo.evaluation.judges.run import Cases, judge_responses, measure
+from blindpo.evaluation.judges.judge import Cases, judge_responses
 from blindpo.evaluation.judges.table import Judge, find_judge
-from blindpo.evaluation.judges.verdict import VERDICTS
-from blindpo.evaluation.measures import row_meta
-from blindpo.evaluation.merge import join_parts
+from blindpo.evaluation.judges.verdict import VERDICTS, verdict_lines
+from blindpo.evaluation.measures import judged_measures, row_meta
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
-from blindpo.models.vlm.source import ModelSource, fingerprint
+from blindpo.jobs.shards import WHOLE, Part, finish_part, join_parts, make_shards, part_folder, state_folder
+from blindpo.models.vlm.source import ModelSource
 from blindpo.rows.overlap import num_trained_on, read_keys
 from blindpo.rows.row import PreferenceRow
-from blindpo.rows.shards import count_rows, data_hash, read_rows
+from blindpo.rows.shards import WORK, RowBlocks, count_rows, data_hash, read_rows
 
 if TYPE_CHECKING:
     from blindpo.answer.local import PromptCache
@@ -63,8 +62,8 @@ class EvalSummary:
     @property
     def measures(self) -> dict[str, dict[str, Any]]:
         """Value, interval and n of each measure."""
-        found: dict[str, dict[str, Any]] = self.results["measures"]
-        return found
+        measures: dict[str, dict[str, Any]] = self.results["measures"]
+        return measures
 
 
 def evaluate(
@@ -86,116 +85,86 @@ def evaluate(
     `engine` has several processes or Ray actors make the shards, each with the model loaded anew.
     Raises UsageError, and NothingKeptError where the model gave no response at all.
     """
+    from blindpo.answer.local import LocalAnswers  # torch
+
     config.require_options("local")
     rows_hash = data_hash(data)
+    likelihoods = config.likelihoods
+    answerer = LocalAnswers(model, config, vlm=vlm, likelihoods=likelihoods, prompt_cache=prompt_cache, scope=rows_hash)
 
-    def make(folder: OutFolder, pictures: Pictures) -> list[Path]:
-        if engine != IN_PROCESS:
-            job = LocalShards(
-                config=config,
-                data=data.resolve(),
-                work=folder.work.resolve(),
-                model=model,
-                views=config.views,
-                likelihoods=config.likelihoods,
-                safe_images=config.safe_images,
-            )
-            return write_by_engine(job, engine=engine, part=part)
-        from blindpo.answer.local import Prompts, processor_identity, write_responses  # torch
-        from blindpo.models.vlm.load import load_vlm
-
-        loaded = vlm or load_vlm(model, dtype=config.dtype, image_padding=config.image_padding)
-        scope = f"{rows_hash}\x1f{processor_identity(loaded.processor)}"
-        prompts = Prompts(loaded.processor, scope, prompt_cache, pictures=pictures)
-        views, likelihoods = config.views, config.likelihoods
-        return write_responses(
-            loaded, config, data, folder.work, views=views, likelihoods=likelihoods, cache=prompts, part=part
-        )
-
-    def who() -> dict[str, str | int]:
-        found: dict[str, str | int] = {
-            "name": name or _name(model),
-            "fingerprint": vlm.fingerprint if vlm else fingerprint(model),
-        }
+    def training_rows() -> dict[str, int]:
         shared = _num_training_rows(model, data, rows_hash)
-        return {**found, "training_rows": shared} if shared else found
+        return {"training_rows": shared} if shared else {}
 
-    return _answer(config, data, out, who=who, make=make, part=part)
+    return _answer(config, data, out, answerer, name=name, more=training_rows, part=part, engine=engine)
 
 
 def evaluate_chat(
     config: EvaluateConfig, data: Path, model: str, out: Path, *, name: str | None = None, part: Part = WHOLE
 ) -> EvalSummary:
     """Evaluate the model that a chat server knows as `model`. Raises UnansweredError where answers are missing."""
-    from blindpo.answer.chat import chat_config, remote_respond
-    from blindpo.models.chat.client import ChatModel
-    from blindpo.models.chat.replies import ReplyStore
+    from blindpo.answer.chat import ChatAnswers
 
     if config.likelihoods:
-        raise ConfigError("a chat server gives no likelihoods of given responses; add --set likelihoods=false")
-    chat = chat_config(config, model)
-    asked = ChatModel(chat)
-    digest = sha256(json.dumps(dict(asked.identity), sort_keys=True).encode()).hexdigest()
-
-    def make(folder: OutFolder, pictures: Pictures) -> list[Path]:
-        stored = ChatModel(chat, store=ReplyStore(folder.work / "replies.jsonl"))
-        respond = remote_respond(stored, max_new_tokens=config.max_new_tokens, views=config.views, pictures=pictures)
-        return write_shards(data, folder.work, respond, shard_rows=config.shard_rows, part=part)
-
-    who = {"name": name or asked.name, "fingerprint": digest}
-    return _answer(config, data, out, who=lambda: who, make=make, part=part)
+        raise ConfigError("a chat server gives no likelihoods of given responses; add --likelihoods false")
+    return _answer(config, data, out, ChatAnswers(config, model, store=out / WORK / REPLIES), name=name, part=part)
 
 
 def evaluate_recorded(
     config: EvaluateConfig, data: Path, recording: Path, out: Path, *, name: str | None = None
 ) -> EvalSummary:
     """Evaluate the responses that the file `recording` holds. Raises SourceError where it belongs to other rows."""
-    from blindpo.answer.from_file import file_hash, read_recorded, recorded_respond
+    from blindpo.answer.from_file import RecordedAnswers
 
     config.require_options("recorded")
-    who = {"name": name or f"recorded:{recording.name}", "fingerprint": file_hash(recording)}
-    found = read_recorded(recording, [row.row_id for row in read_rows(data)])
-
-    def make(folder: OutFolder, _: Pictures) -> list[Path]:
-        respond = recorded_respond(found, config.views)
-        return write_shards(data, folder.work, respond, shard_rows=config.shard_rows)
-
-    return _answer(config, data, out, who=lambda: who, make=make)
+    answerer = RecordedAnswers(recording, [row.row_id for row in read_rows(data)])
+    return _answer(config, data, out, answerer, name=name, held=answerer.views)
 
 
 def _answer(
     config: EvaluateConfig,
     data: Path,
     out: Path,
+    answerer: Answerer,
     *,
-    who: Callable[[], Mapping[str, str | int]],
-    make: Callable[[OutFolder, Pictures], list[Path]],
+    name: str | None,
+    more: Callable[[], Mapping[str, int]] = dict,
+    held: Collection[str] = VIEWS,
     part: Part = WHOLE,
+    engine: Engine = IN_PROCESS,
 ) -> EvalSummary:
-    """Claim `out`, make the responses, judge them. Everything that changes an answer is in the folder's identity."""
+    """Claim `out`, make the responses, judge them. Everything that changes an answer is in the folder's identity.
+
+    `more` is said of the model beside its name; views that are not `held` are not asked, but for `as_is`.
+    """
     judge = find_judge(config.judge, config)
     _require_rows(judge, read_rows(data))
-    pictures = pictures_for(data, config.views, None if config.safe_images is None else Path(config.safe_images))
+    safe_images = None if config.safe_images is None else Path(config.safe_images)
     settings = config.identity()
-    if config.safe_images is not None:
-        settings["safe_images"] = [image.sha256 for image in pictures.safe]
+    if safe_images is not None:
+        settings["safe_images"] = [image.sha256 for image in read_pictures(safe_images)]
     identity = {
         "command": "evaluate",
         "config": settings,
         "judge": dict(judge.identity),
         "data": data_hash(data),
-        "model": dict(who()),
+        "model": {"name": name or answerer.name, "fingerprint": answerer.fingerprint, **more()},
     }
-    folder = OutFolder(out, identity if part == WHOLE else {**identity, "part": list(part)})
+    folder = part_folder(out, identity, part)
     if folder.begin() == "done":
         return _finished(out, part)
-    shards = make(folder, pictures)
+    rows = RowBlocks(data.resolve(), config.shard_rows)
+    views = [view for view in config.views if view in held or view == "as_is"]
+    shards = state_folder(folder, part).resolve()
+    job = ResponseJob(rows=rows, folder=shards, answerer=answerer, views=views, safe_images=safe_images)
+    num_shards = len(rows)
+    make_shards(job, num_shards, what="evaluate", engine=engine, part=part, go_on=True)
     link_rows(data, out / ROWS)
     keep_pictures(config.safe_images, out)
-    write_text(out / RESPONSES, "".join(path.read_text(encoding="utf-8") for path in shards))
     if part != WHOLE:
-        folder.finish({"part": list(part), "shards": len(shards)})
+        finish_part(folder, part, num_shards)
         return _finished(out, part)
+    write_text(out / RESPONSES, joined_text((number, shards) for number in range(num_shards)))
     return _judge_and_finish(folder, judge, config)
 
 
@@ -205,23 +174,25 @@ def merge_parts(parts: Sequence[Path], config: RejudgeConfig, out: Path) -> Eval
     The responses, verdicts and measures are those of one machine, byte for byte. Raises SourceError where a part is
     missing, unfinished or of another evaluation.
     """
-    joined = join_parts(parts)
+    joined = join_parts(parts, "evaluate")
+    first = joined.folders[0]
     judge = find_judge(config.judge, config)
-    _require_rows(judge, read_rows(joined.rows))
+    _require_rows(judge, read_rows(first / ROWS))
+    responses = joined_text(joined.shards())
     identity = {
         "command": "evaluate --merge",
         "config": config.identity(),
         "judge": dict(judge.identity),
         "data": joined.identity["data"],
         "model": joined.identity["model"],
-        "responses": sha256(joined.responses.encode()).hexdigest(),
+        "responses": sha256(responses.encode()).hexdigest(),
     }
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return _finished(out)
-    link_rows(joined.rows, out / ROWS)
-    keep_pictures(joined.safe_images, out)
-    write_text(out / RESPONSES, joined.responses)
+    link_rows(first / ROWS, out / ROWS)
+    keep_pictures(first / SAFE_IMAGES if (first / SAFE_IMAGES).is_dir() else None, out)
+    write_text(out / RESPONSES, responses)
     return _judge_and_finish(folder, judge, config)
 
 
@@ -252,11 +223,6 @@ def _finished(out: Path, part: Part = WHOLE) -> EvalSummary:
     if part != WHOLE:
         return EvalSummary(out=out, results={"part": list(part), "measures": {}}, finished_before=True)
     return EvalSummary(out=out, results=read_json(out / MEASURES_FILE), finished_before=True)
-
-
-def _name(model: ModelSource) -> str:
-    """The folder's own name, or the hub id with its revision: no path leaves the machine."""
-    return model.path.resolve().name if model.path is not None else model.given
 
 
 def _num_training_rows(model: ModelSource, data: Path, rows_hash: str) -> int:
@@ -291,13 +257,16 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         )
     cases = Cases(out / ROWS, responses, stored_pictures(out, responses))
     verdicts = judge_responses(judge, cases, folder.work)
-    results = measure(judge, [row_meta(row) for row in read_rows(out / ROWS)], responses, verdicts, config=config)
+    metas = [row_meta(row) for row in read_rows(out / ROWS)]
+    results = judged_measures(
+        judge, metas, responses, verdicts, num_draws=config.num_draws, interval_seed=config.interval_seed
+    )
     if shared := folder.identity["model"].get("training_rows"):
         results["training_rows"] = shared
     summary = EvalSummary(out=out, results=results, finished_before=False)
     if not summary.complete and not config.judge_allow_missing:
         return summary  # not finished: the same command asks only for what is missing
-    write_text(out / VERDICTS, json_lines(verdicts))
+    write_text(out / VERDICTS, verdict_lines(verdicts))
     write_json(out / MEASURES_FILE, results)
     folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": dict(judge.identity)})
     return summary

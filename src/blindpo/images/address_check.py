@@ -1,6 +1,6 @@
 """Which addresses may be connected to, checked on the very socket that is then used.
 
-A picture's address comes from an answer of somebody else's server, so it is not trusted: its host must be on the
+An image's address comes from an answer of somebody else's server, so it is not trusted: its host must be on the
 allow-list, https is required, and no name may lead into a private network (server-side request forgery). The check
 stands where the connection is made, after the name was resolved, so that a name that resolves differently a moment
 later gains nothing. Only an address that the user wrote down as the base URL, and that is this machine itself, may be
@@ -25,8 +25,8 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 def resolve(host: str, port: int) -> list[str]:
     """The numeric addresses of `host`, in the system's order."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def is_public(address: str) -> bool:
@@ -73,13 +73,13 @@ class Guard:
 
     def addresses(self, host: str, port: int, resolve: Resolve) -> list[str]:
         """Where `host` may be reached. Raises AnswerError where any of its addresses is private."""
-        found = list(resolve(host, port))
+        resolved = list(resolve(host, port))
         to_proxy = bool(self.proxy) and host == urlsplit(self.proxy).hostname
         if not to_proxy and not self._is_local_base(host.lower(), port):
-            private = [address for address in found if not is_public(address)]
+            private = [address for address in resolved if not is_public(address)]
             if private:
                 raise AnswerError(f"the host '{host}' leads to a private address, which is refused")
-        return found
+        return resolved
 
     @property
     def only_local(self) -> bool:

@@ -1,4 +1,4 @@
-"""What an image source is: asked for named entities, it answers each with one picture and where it is from, or why not.
+"""What an image source is: asked for named entities, it answers each with one image and where it is from, or why not.
 
 Look-ups are one batch over the distinct entities of a whole data set, so that a source can ask a server for fifty names
 at a time, keep within its limits and remember what it was told. A source offers its candidates one by one; the first
@@ -21,7 +21,7 @@ ENTITY_TYPES: Final[tuple[str, ...]] = get_args(EntityType)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One entity to find a picture of."""
+    """One entity to find an image of."""
 
     text: str
     """The name as the dialogue has it."""
@@ -31,7 +31,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One picture that a source offers for a query."""
+    """One image that a source offers for a query."""
 
     image: ImageRef
     """Encoded bytes; file name, title, page, licence and author as the source states them, None where it does not."""
@@ -73,7 +73,7 @@ Accept = Callable[[Query, Candidate], str | None]
 
 
 class ImageSource(Protocol):
-    """One place where pictures come from."""
+    """One place where images come from."""
 
     name: str
 
@@ -128,7 +128,7 @@ class SourceConfig:
 def first_accepted(query: Query, offers: Iterator[Candidate | Refused], accept: Accept, *, miss: str) -> Answer:
     """The answer from `offers` in their order: the first candidate that `accept` finds nothing wrong with.
 
-    An offer that failed already (its picture cannot be had) comes as Refused. `miss` is the reason where there is no
+    An offer that failed already (its image cannot be had) comes as Refused. `miss` is the reason where there is no
     offer at all; where all were refused, it is the last one's.
     """
     refused: list[Refused] = []

@@ -1,4 +1,4 @@
-"""What servers answered, on disk: a name that was looked up once is never asked again, nor one that has no picture.
+"""What servers answered, on disk: a name that was looked up once is never asked again, nor one that has no image.
 
 One SQLite file, so that a kill loses one batch at most. Three kinds: an answer, a miss (the server says that there is
 none), a fault (what came could not be used). Answers and misses are final; a fault is asked again by the next run.
@@ -64,12 +64,12 @@ class LookupCache:
     def get(self, source: str, key: str) -> Stored | None:
         """The answer that `source` gave to `key`, or None where it was not asked."""
         with self._guarded():
-            found = self._db.execute(
+            stored = self._db.execute(
                 "select kind, value, body, time from answers where source = ? and key = ?", (source, key)
             ).fetchone()
-        if found is None:
+        if stored is None:
             return None
-        return Stored(kind=found[0], value=json.loads(found[1]), body=found[2], time=found[3])
+        return Stored(kind=stored[0], value=json.loads(stored[1]), body=stored[2], time=stored[3])
 
     def put(self, source: str, answers: Mapping[str, Stored]) -> None:
         """Store answers by key, all of them or none."""

@@ -1,4 +1,4 @@
-"""The offline image source: a folder of pictures with `index.jsonl`, one entity a line.
+"""The offline image source: a folder of images with `index.jsonl`, one entity a line.
 
     {"name": "Eiffel Tower", "type": "LOC", "image": "tower.jpg", "aliases": ["the Iron Lady"],
      "title": ..., "page": ..., "licence": ..., "licence_url": ..., "author": ..., "free": true, "plural": false}
@@ -67,7 +67,7 @@ class Catalogue:
                 self._by_name[key].append(entry)
 
     def identity(self) -> object:
-        """Hash of the index and of every picture that it names."""
+        """Hash of the index and of every image that it names."""
         digest = sha256((self.folder / INDEX).read_bytes())
         for image in sorted({entry.image for entry in self.entries}):
             path = self.folder / image
@@ -82,13 +82,13 @@ class Catalogue:
 
     def _offer(self, entry: Entry) -> Candidate | Refused:
         try:
-            found = find_image(self.folder, entry.image)
+            file = find_image(self.folder, entry.image)
         except ImageError as error:
             return Refused(title=entry.title or entry.name, source=self.name, reason=error.reason)
         details = {"licence_url": entry.licence_url, "plural": "true" if entry.plural else None}
         return Candidate(
             image=ImageRef(
-                data=found.data,
+                data=file.data,
                 file=Path(entry.image).name,
                 title=entry.title or entry.name,
                 page=entry.page,
@@ -109,7 +109,7 @@ def read_index(folder: Path) -> list[Entry]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise SourceError(
-            f"{path} cannot be read ({error.strerror}); a catalogue is a folder of pictures with {INDEX}, "
+            f"{path} cannot be read ({error.strerror}); a catalogue is a folder of images with {INDEX}, "
             'one {"name": ..., "image": ..., "type": ...} a line'
         ) from error
     except UnicodeDecodeError as error:
@@ -131,30 +131,30 @@ def write_index(folder: Path, entries: Iterable[Entry]) -> None:
 
 def _entry(line: str, where: str) -> Entry:
     try:
-        found = json.loads(line)
+        fields = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{where} is not JSON; write one object a line") from error
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         raise SourceError(f"{where} is no JSON object; write one object a line")
-    _require_fields(found, where)
-    return Entry(**{**found, "aliases": tuple(found.get("aliases") or ())})
+    _require_fields(fields, where)
+    return Entry(**{**fields, "aliases": tuple(fields.get("aliases") or ())})
 
 
-def _require_fields(found: Mapping[str, Any], where: str) -> None:
-    unknown = set(found) - set(Entry.__dataclass_fields__)
+def _require_fields(fields: Mapping[str, Any], where: str) -> None:
+    unknown = set(fields) - set(Entry.__dataclass_fields__)
     if unknown:
         allowed = ", ".join(Entry.__dataclass_fields__)
         raise SourceError(f"{where}: unknown field '{min(unknown)}'; allowed: {allowed}")
     for field in ("name", "image"):
-        if not isinstance(found.get(field), str) or not found[field].strip():
+        if not isinstance(fields.get(field), str) or not fields[field].strip():
             raise SourceError(f"{where}: '{field}' is missing or no text; every entity needs a name and an image")
-    if not is_plain_name(found["image"]):
+    if not is_plain_name(fields["image"]):
         raise SourceError(f"{where}: 'image' leaves the catalogue's folder; give a plain relative file name")
-    if found.get("type") not in (None, *ENTITY_TYPES):
-        raise SourceError(f"{where}: 'type' is '{found['type']}'; allowed: {', '.join(ENTITY_TYPES)}, or leave it out")
-    aliases = found.get("aliases") or []
+    if fields.get("type") not in (None, *ENTITY_TYPES):
+        raise SourceError(f"{where}: 'type' is '{fields['type']}'; allowed: {', '.join(ENTITY_TYPES)}, or leave it out")
+    aliases = fields.get("aliases") or []
     if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
         raise SourceError(f"{where}: 'aliases' is no list of names")
     for field, kind, words in [*((f, str, "text") for f in _TEXTS), *((f, bool, "true or false") for f in _TRUTHS)]:
-        if found.get(field) is not None and not isinstance(found[field], kind):
+        if fields.get(field) is not None and not isinstance(fields[field], kind):
             raise SourceError(f"{where}: '{field}' is no {words}")

@@ -1,6 +1,6 @@
-"""Bytes to a picture, under limits: what is no image, truncated or a bomb is refused with a reason.
+"""Bytes to an image, under limits: what is no image, truncated or a bomb is refused with a reason.
 
-`verify()` misses a truncated JPEG, so a picture is always loaded in full; the extension is never trusted, the bytes
+`verify()` misses a truncated JPEG, so an image is always loaded in full; the extension is never trusted, the bytes
 are. Transparent pixels are laid on white (a bare `convert("RGB")` makes them black), 16-bit grey is scaled, EXIF
 orientation applied.
 """
@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from blindpo.errors import ImageError
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
+IMAGE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ DEFAULT_LIMITS: Final = ImageLimits()
 
 
 def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
-    """The picture in `data` as RGB, its first frame. Raises ImageError with the reason."""
+    """The image in `data` as RGB, its first frame. Raises ImageError with the reason."""
     if not data:
         raise ImageError("the image file is empty (0 bytes)", field="image")
     if len(data) > limits.max_bytes:
@@ -43,7 +43,7 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Ima
             warnings.simplefilter("ignore")
             return _load(data, limits)
     except UnidentifiedImageError as error:
-        raise ImageError(f"the bytes are no image that we read ({', '.join(FORMATS)})", field="image") from error
+        raise ImageError(f"the bytes are no image that we read ({', '.join(IMAGE_FORMATS)})", field="image") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"the image is a decompression bomb; allowed are {limits.max_pixels} pixels",
                          field="image") from error  # fmt: skip
@@ -53,12 +53,12 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Ima
 
 
 def _load(data: bytes, limits: ImageLimits) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as found:
-        width, height = found.size
+    with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as opened:
+        width, height = opened.size
         if width * height > limits.max_pixels:
             raise ImageError(f"the image is {width} x {height} pixels; allowed are {limits.max_pixels}", field="image")
-        found.load()
-        upright = ImageOps.exif_transpose(found)
+        opened.load()
+        upright = ImageOps.exif_transpose(opened)
         return _to_rgb(upright)
 
 

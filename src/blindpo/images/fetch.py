@@ -1,4 +1,4 @@
-"""Asking servers for look-ups and pictures: slowly, politely, within limits, and never twice for the same thing.
+"""Asking servers for look-ups and images: slowly, politely, within limits, and never twice for the same thing.
 
 The one place with network for images. Built on httpcore2, the transport under httpx2 (the maintained line of httpx,
 which huggingface_hub brings along): its public network backend is the one place where an address can be checked on
@@ -29,9 +29,9 @@ GIVE_UP_AFTER: Final = 3
 """Requests to one server that failed in a row, all tries of each: then it counts as down for this run."""
 MAX_REDIRECTS: Final = 5
 URL_LETTERS: Final = "%/:?#[]@!$&'()*+,;=~"
-PICTURES: Final = "image/*"
+IMAGES: Final = "image/*"
 FILES: Final = "file"
-"""The cache's source name of pictures; the key is the URL."""
+"""The cache's source name of images; the key is the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +115,8 @@ class Fetcher:
 
         return self._until_answered(f"{url}?{urlencode(parameters)}", read, accept="application/json")
 
-    def picture(self, url: str) -> Stored:
-        """The picture at `url`, decoded once to make sure that it is one; from the cache where it is there.
+    def image(self, url: str) -> Stored:
+        """The image at `url`, decoded once to make sure that it is one; from the cache where it is there.
 
         Its answer may be a miss (nothing there). Raises ServerError and AnswerError; the latter is stored as a fault.
         """
@@ -124,7 +124,7 @@ class Fetcher:
         if known is not None and known.kind != "fault":
             return known
         try:
-            response = self._until_answered(url, lambda found: _require_picture(found, url), accept=PICTURES)
+            response = self._until_answered(url, lambda response: _require_image(response, url), accept=IMAGES)
             stored = Stored(
                 kind="answer", value=response.headers.get("content-type"), body=response.body, time=self.now()
             )
@@ -146,8 +146,8 @@ class Fetcher:
         try:
             result = self._with_patience(url, read, accept=accept)
         except FetchError as error:
-            # one picture may be bad; an API that refuses one question after the other refuses us
-            if isinstance(error, ServerError) or accept != PICTURES:
+            # one image may be bad; an API that refuses one question after the other refuses us
+            if isinstance(error, ServerError) or accept != IMAGES:
                 failed.append(str(error))
             else:
                 failed.clear()
@@ -197,10 +197,10 @@ class Fetcher:
         ]
         timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
         try:
-            with self._pool.stream("GET", url, headers=headers, extensions=timeouts) as found:
-                known = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in found.headers}
-                body = _read(found.iter_stream(), known, self.config.max_bytes, self._deadline.left)
-                return Response(status=found.status, headers=known, body=body)
+            with self._pool.stream("GET", url, headers=headers, extensions=timeouts) as stream:
+                known = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in stream.headers}
+                body = _read(stream.iter_stream(), known, self.config.max_bytes, self._deadline.left)
+                return Response(status=stream.status, headers=known, body=body)
         except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, ValueError) as error:
             raise AnswerError("the address is no URL that can be asked") from error
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
@@ -239,11 +239,11 @@ def _require_ok(response: Response, place: str) -> None:
         raise AnswerError(f"{place} answered with status {status}{hint}", gone=status in (404, 410))
 
 
-def _require_picture(response: Response, url: str) -> Response:
-    """`response` where its bytes are a whole picture. Raises AnswerError with the reason."""
+def _require_image(response: Response, url: str) -> Response:
+    """`response` where its bytes are a whole image. Raises AnswerError with the reason."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind.startswith("image/"):
-        raise AnswerError(f"{_place(url)} answered with '{kind[:40]}' in place of a picture")
+        raise AnswerError(f"{_place(url)} answered with '{kind[:40]}' in place of an image")
     try:
         decode_image(response.body, ImageLimits(max_bytes=len(response.body) + 1))
     except ImageError as error:

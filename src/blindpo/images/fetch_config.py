@@ -16,7 +16,7 @@ class FetchConfig:
     contact: str
     """Who runs this: an e-mail address or a URL of your own. Servers are told; Wikimedia requires it."""
     hosts: tuple[str, ...]
-    """Hosts, with all below them, from which pictures are taken."""
+    """Hosts, with all below them, from which images are taken."""
     requests_per_minute: float = 180.0
     """Over all servers together. Wikimedia allows 200 to a client that says who runs it."""
     tries: int = 5

@@ -1,7 +1,7 @@
-"""Whether two pictures are the same to the eye: equal pixels, else a difference hash and the colours.
+"""Whether two images are the same to the eye: equal pixels, else a difference hash and the colours.
 
 The difference hash is Pillow's resize and one comparison (it equals `imagehash.dhash`, without scipy): 64 bits, of
-which a scaled or recompressed copy changes a few. It sees edges alone, so plain pictures and flags of one layout
+which a scaled or recompressed copy changes a few. It sees edges alone, so plain images and flags of one layout
 collide at distance 0; the mean colours of an 8 x 8 grid tell these apart.
 """
 
@@ -13,14 +13,14 @@ import numpy as np
 from PIL import Image
 
 MAX_HASH_BITS: Final = 4
-"""Of 64: copies that were scaled or recompressed differ by 0 to 1, other pictures by tens."""
+"""Of 64: copies that were scaled or recompressed differ by 0 to 1, other images by tens."""
 MAX_COLOUR_STEPS: Final = 10.0
 """Of 255, the mean over the grid: recompression moves it by 1 or 2, another colour in half of a flag by tens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What is compared of one picture."""
+    """What is compared of one image."""
 
     pixels: str
     """sha256 of size and decoded RGB."""
@@ -30,18 +30,18 @@ class Look:
     """8 x 8 x 3 mean colours, 0 to 255."""
 
 
-def look_of(picture: Image.Image) -> Look:
-    """The look of an RGB picture."""
-    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS)).astype(np.int16)
+def look_of(image: Image.Image) -> Look:
+    """The look of an RGB image."""
+    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS)).astype(np.int16)
     bits = int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
-    colours = np.asarray(picture.resize((8, 8), Image.Resampling.BOX)).astype(np.float32)
-    pixels = sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()
+    colours = np.asarray(image.resize((8, 8), Image.Resampling.BOX)).astype(np.float32)
+    pixels = sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
     return Look(pixels=pixels, bits=bits, colours=colours)
 
 
 @dataclass(slots=True)
-class SeenPictures:
-    """Pictures with the name that each stands for; tells whether a new one was seen under another name."""
+class SeenImages:
+    """Images with the name that each stands for; tells whether a new one was seen under another name."""
 
     names: list[str] = field(default_factory=list)
     _pixels: dict[str, list[int]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class SeenPictures:
     _colours: list[np.ndarray] = field(default_factory=list)
 
     def other_name(self, name: str, look: Look) -> str | None:
-        """A different name under which the same picture, or nearly the same, was added; None where there is none."""
+        """A different name under which the same image, or nearly the same, was added; None where there is none."""
         for place in self._pixels.get(look.pixels, []):
             if self.names[place] != name:
                 return self.names[place]
@@ -60,7 +60,7 @@ class SeenPictures:
         return None
 
     def add(self, name: str, look: Look) -> None:
-        """Remember that `name` has the picture."""
+        """Remember that `name` has the image."""
         place = len(self.names)
         if place == len(self._bits):
             self._bits = np.concatenate([self._bits, np.zeros(max(64, place), dtype=np.uint64)])

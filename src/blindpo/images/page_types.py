@@ -1,6 +1,6 @@
 """What a Wikipedia page is about (a person, a place, an organisation), from what the page says of itself.
 
-The paper took a token's wrong reading for the right one (the company Fox: a picture of the animal). A page's short
+The paper took a token's wrong reading for the right one (the company Fox: an image of the animal). A page's short
 description ("Capital of France"), its visible categories ("Living people") and the word in brackets after its title
 ("Mercury (planet)") tell the reading in plain English words; where they do not, the type is unknown, and an unknown
 type contradicts nobody. Rules, not a model: each can be read and mended. English only.
@@ -75,5 +75,5 @@ def split_title(title: str) -> tuple[str, str | None]:
     >>> split_title("Mercury (planet)")
     ('Mercury', 'planet')
     """
-    found = re.fullmatch(r"(.+?) \(([^()]*)\)", title)
-    return (found.group(1), found.group(2)) if found else (title, None)
+    match = re.fullmatch(r"(.+?) \(([^()]*)\)", title)
+    return (match.group(1), match.group(2)) if match else (title, None)

@@ -59,7 +59,7 @@ class ActionApi:
 
         Keys of a record: title, page_id, url, section (of a redirect), disambiguation, description, file.
         """
-        found = self._query(
+        answer = self._query(
             titles,
             prop="pageimages|pageprops|info",
             piprop="name",
@@ -69,27 +69,27 @@ class ActionApi:
             inprop="url",
             redirects="1",
         )
-        by_title = {page["title"]: page for page in found["pages"]}
-        return {title: _page(by_title, *_final_title(title, found)) for title in titles}
+        by_title = {page["title"]: page for page in answer["pages"]}
+        return {title: _page(by_title, *_final_title(title, answer)) for title in titles}
 
     def categories(self, titles: Sequence[str]) -> dict[str, list[str]]:
         """The visible categories of each page; many pages have dozens, so only those are asked that need to be."""
-        found = self._query(titles, prop="categories", clshow="!hidden", cllimit="max")
+        answer = self._query(titles, prop="categories", clshow="!hidden", cllimit="max")
         return {
             page["title"]: sorted(entry["title"].partition(":")[2] for entry in page.get("categories", []))
-            for page in found["pages"]
+            for page in answer["pages"]
         }
 
     def links(self, titles: Sequence[str]) -> dict[str, list[str]]:
         """The articles that each page links to."""
-        found = self._query(titles, prop="links", plnamespace="0", pllimit="max")
-        return {page["title"]: [link["title"] for link in page.get("links", [])] for page in found["pages"]}
+        answer = self._query(titles, prop="links", plnamespace="0", pllimit="max")
+        return {page["title"]: [link["title"] for link in page.get("links", [])] for page in answer["pages"]}
 
     def files(self, names: Sequence[str]) -> dict[str, Record | None]:
         """For each file name (no namespace) its `imageinfo`: addresses, sizes, sha1, licence; None where it is none."""
-        asked = {f"File:{name}": name for name in names}
-        found = self._query(
-            list(asked),
+        names_by_title = {f"File:{name}": name for name in names}
+        answer = self._query(
+            list(names_by_title),
             prop="imageinfo",
             iiprop="url|size|mime|sha1|extmetadata",
             iiurlwidth=str(THUMBNAIL_PX),
@@ -97,24 +97,30 @@ class ActionApi:
             iiextmetadatalanguage="en",
         )
         # a file that lies on Commons has no page here, and is `missing`, but has its imageinfo
-        infos = {page["title"]: (page.get("imageinfo") or [None])[0] for page in found["pages"]}
-        return {name: infos.get(_final_title(title, found)[0] or "") for title, name in asked.items()}
+        infos = {page["title"]: (page.get("imageinfo") or [None])[0] for page in answer["pages"]}
+        return {name: infos.get(_final_title(title, answer)[0] or "") for title, name in names_by_title.items()}
 
     def _query(self, titles: Sequence[str], **parameters: str) -> Record:
         """One question in all its parts (`continue`), its lists of a page put together."""
-        asked = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5", "titles": "|".join(titles)}
+        question = {
+            "action": "query",
+            "format": "json",
+            "formatversion": "2",
+            "maxlag": "5",
+            "titles": "|".join(titles),
+        }
         pages: dict[str, Record] = {}
         rest: Mapping[str, str] = {}
-        found: Record = {}
+        answer: Record = {}
         for _ in range(MAX_CONTINUES):
-            content = self._fetcher.json(self._url, {**asked, **parameters, **rest}, busy=_busy)
+            content = self._fetcher.json(self._url, {**question, **parameters, **rest}, busy=_busy)
             part = _require_query(content)
             for page in part.get("pages", []):
                 _merge(pages.setdefault(page["title"], {}), page)
-            found = {**part, **found}
+            answer = {**part, **answer}
             rest = content.get("continue") or {}
             if not rest:
-                return {**found, "pages": list(pages.values())}
+                return {**answer, "pages": list(pages.values())}
         raise AnswerError(f"the wiki's answer has more than {MAX_CONTINUES} parts")
 
 
@@ -145,10 +151,10 @@ def _merge(known: Record, page: Record) -> None:
             known[key] = value
 
 
-def _final_title(title: str, found: Record) -> tuple[str | None, str | None]:
+def _final_title(title: str, answer: Record) -> tuple[str | None, str | None]:
     """The title under which the answer has the page, and the section that a redirect led to."""
     section = None
-    steps = {step["from"]: step for kind in ("normalized", "converted", "redirects") for step in found.get(kind, [])}
+    steps = {step["from"]: step for kind in ("normalized", "converted", "redirects") for step in answer.get(kind, [])}
     seen = set()
     while title in steps and title not in seen:
         seen.add(title)

@@ -1,1 +1,1 @@
-"""Formats in, rows out, and back: import, check, stats, export."""
+"""What is done with a data folder as it is: check, stats, export."""

@@ -1,4 +1,4 @@
-"""`blindpo check`: every row against the named invariants, every image decoded in full, exact token lengths.
+"""`blindpo check`: test every row against the named invariants, decode every image, measure exact token lengths.
 
 Nothing is changed. With a model, image tokens are counted by the model's own processor; the length of a row is its
 prompt with its longest response, which is what training needs room for. Each distinct image is decoded once.
@@ -18,8 +18,8 @@ from blindpo.rows.checks import Violation, violations
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import count_rows, read_rows
 
-Size = tuple[int, int]
-"""Width and height of a picture, in pixels."""
+ImageSize = tuple[int, int]
+"""Width and height of an image, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(slots=True)
 class CheckSummary:
-    """What a check found."""
+    """Counts, and all findings of a check."""
 
     rows: int = 0
     sound: int = 0
@@ -59,25 +59,25 @@ def check_data(data: Path, *, model: ModelSource | None = None, max_length: int 
     summary = CheckSummary(limit=max_length)
     measure = _measurer(model, summary) if model else None
     seen: Counter[str] = Counter()
-    decoded: dict[str, Violation | Size] = {}
+    decoded: dict[str, Violation | ImageSize] = {}
     with progress(count_rows(data), "check") as bar:
         for row in read_rows(data):
-            found = [*violations(row), *_images(row, decoded)]
+            broken = [*violations(row), *_images(row, decoded)]
             seen[row.row_id] += 1
             if seen[row.row_id] > 1:
-                found.append(Violation("unique_id", "row_id", "another row has this id"))
-            if measure and not found:
-                found = _measured(row, measure, summary.lengths, decoded)
+                broken.append(Violation("unique_id", "row_id", "another row has this id"))
+            if measure and not broken:
+                broken = _measured(row, measure, summary.lengths, decoded)
             summary.rows += 1
-            summary.sound += not found
-            summary.findings += [Finding(row.row_id, v.field, v.name, v.reason) for v in found]
+            summary.sound += not broken
+            summary.findings += [Finding(row.row_id, v.field, v.name, v.reason) for v in broken]
             bar.update(1)
     return summary
 
 
-def _images(row: PreferenceRow, decoded: dict[str, Violation | Size]) -> list[Violation]:
-    """What is wrong with the row's pictures; `decoded` keeps the size of each sound one, so none is decoded twice."""
-    found = []
+def _images(row: PreferenceRow, decoded: dict[str, Violation | ImageSize]) -> list[Violation]:
+    """The violations of a row's images; `decoded` keeps the size of each sound image, so none is decoded twice."""
+    broken = []
     for image in row.images:
         key = image.sha256
         if key not in decoded:
@@ -85,15 +85,15 @@ def _images(row: PreferenceRow, decoded: dict[str, Violation | Size]) -> list[Vi
                 decoded[key] = decode_image(image.data).size
             except RowError as error:
                 decoded[key] = Violation("image", "images", error.reason)
-        known = decoded[key]
-        if isinstance(known, Violation):
-            found.append(known)
-    return found
+        size = decoded[key]
+        if isinstance(size, Violation):
+            broken.append(size)
+    return broken
 
 
 def _measured(
-    row: PreferenceRow, measure: Callable[[PreferenceRow, Sequence[Size]], int], lengths: dict[str, int],
-    decoded: Mapping[str, Violation | Size],
+    row: PreferenceRow, measure: Callable[[PreferenceRow, Sequence[ImageSize]], int], lengths: dict[str, int],
+    decoded: Mapping[str, Violation | ImageSize],
 ) -> list[Violation]:  # fmt: skip
     known = [decoded[image.sha256] for image in row.images]
     try:
@@ -103,7 +103,7 @@ def _measured(
     return []
 
 
-def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow, Sequence[Size]], int]:
+def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow, Sequence[ImageSize]], int]:
     """A function from row to token length; fills in the model's own limit where none was given."""
     # The processor is heavy to import and only this path needs it.
     from blindpo.models.vlm.lengths import RowLengths

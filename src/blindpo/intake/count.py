@@ -41,5 +41,5 @@ def count(data: Path) -> dict[str, Any]:
 
 
 def _natural(item: tuple[str, int]) -> tuple[int, str]:
-    """Numbers by their size, 2 before 11; names by the alphabet."""
+    """Sort key: numbers by size (2 before 11), names by the alphabet."""
     return (len(item[0]) if item[0].isdigit() else 0, item[0])

@@ -1,8 +1,8 @@
-"""`blindpo export`: rows back into a format, and their pictures under the names that the source gave.
+"""`blindpo export`: write rows back in a format, and their images under the names that the source gave.
 
-A row that the format has no way to say is left out and reported, never bent. A format that names its pictures needs
-names that are plain and unique: a name that leaves the folder, or that two different pictures share, becomes the
-picture's hash.
+A row that the format has no way to say is left out and reported, never bent. A format that names its images needs
+names that are plain and unique: a name that leaves the folder, or that two different images share, becomes the image's
+hash.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blindpo.datasets.formats.base import Format, image_name
-from blindpo.datasets.formats.table import find_format
+from blindpo.datasets.table import find_format
 from blindpo.errors import NothingKeptError, OutputError, RowError
 from blindpo.images.folder import is_plain_name
 from blindpo.rows.row import ImageRef, PreferenceRow
@@ -28,19 +28,19 @@ class ExportSummary:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def export_data(format_name: str, data: Path, out: Path, *, images: Path | None = None) -> ExportSummary:
-    """Write the rows of `data` to `out` (and pictures to `images`). Raises UsageError and NothingKeptError."""
-    chosen = find_format(format_name)
+def export_data(name: str, data: Path, out: Path, *, images: Path | None = None) -> ExportSummary:
+    """Write the rows of `data` to `out` (and their images to `images`). Raises UsageError and NothingKeptError."""
+    target = find_format(name)
     shard_paths(data)
-    _require_new(chosen, out, images)
-    names = None if chosen.holds_images and images is None else _Names(data)
+    _require_new(target, out, images)
+    names = None if target.holds_images and images is None else _Names(data)
     summary = ExportSummary()
 
     def records() -> Iterator[Any]:
         for row in read_rows(data):
             named = replace(row, images=tuple(map(names, row.images))) if names else row
             try:
-                record = chosen.to_record(row if chosen.holds_images else named)
+                record = target.to_record(row if target.holds_images else named)
             except RowError as error:
                 summary.left_out[row.row_id] = error.reason
                 continue
@@ -49,35 +49,35 @@ def export_data(format_name: str, data: Path, out: Path, *, images: Path | None 
             summary.rows += 1
             yield record
 
-    found = records()
-    first = next(found, None)
+    written = records()
+    first = next(written, None)
     if first is None:
         reason = next(iter(summary.left_out.values()), "the data folder holds no row")
-        raise NothingKeptError(f"no row of {data} could be written as {format_name}; the first: {reason}")
-    chosen.write(itertools.chain([first], found), out)
+        raise NothingKeptError(f"no row of {data} could be written as {name}; the first: {reason}")
+    target.write(itertools.chain([first], written), out)
     return summary
 
 
 class _Names:
-    """The name of each image in the export: the source's own where it is plain and no other picture has it."""
+    """The name of each image in the export: the source's own where it is plain and no other image has it."""
 
     def __init__(self, data: Path) -> None:
-        self.pictures: defaultdict[str, set[str]] = defaultdict(set)
+        self.hashes: defaultdict[str, set[str]] = defaultdict(set)
         for row in read_rows(data):
             for image in row.images:
-                self.pictures[image_name(image)].add(image.sha256)
+                self.hashes[image_name(image)].add(image.sha256)
 
     def __call__(self, image: ImageRef) -> ImageRef:
         name = image_name(image)
-        alone = is_plain_name(name) and len(self.pictures[name]) == 1
+        alone = is_plain_name(name) and len(self.hashes[name]) == 1
         return replace(image, file=name if alone else image.sha256)
 
 
-def _require_new(chosen: Format, out: Path, images: Path | None) -> None:
+def _require_new(target: Format, out: Path, images: Path | None) -> None:
     """Refuse what is there already, and make the folders that are written to."""
-    writes_folder = chosen.holds_images and out.suffix != ".parquet"
+    writes_folder = target.holds_images and out.suffix != ".parquet"
     if images is not None and not writes_folder and out.resolve() in (images.resolve(), *images.resolve().parents):
-        raise OutputError(f"--out {out} is a file in {chosen.name}; put --images elsewhere, not into it")
+        raise OutputError(f"--out {out} is a file in {target.name}; put --images elsewhere, not into it")
     takes_folder = writes_folder and out.is_dir() and not any(out.iterdir())
     if out.exists() and not takes_folder:
         raise OutputError(f"--out {out} is there already; give a new path")
@@ -100,5 +100,5 @@ def _write_images(row: PreferenceRow, folder: Path) -> None:
                 raise OutputError(f"--images {folder} holds another '{path.name}' already; give a new folder")
         except OSError as error:
             raise OutputError(
-                f"--images {folder}: the picture of row {row.row_id} cannot be written ({error.strerror})"
+                f"--images {folder}: an image of row {row.row_id} cannot be written ({error.strerror})"
             ) from error

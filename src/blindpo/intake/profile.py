@@ -1,4 +1,4 @@
-"""What the paper's section on its data set reports, for any data folder: one pass, no image decoded.
+"""Measure for any data folder what the paper reports of its own data: one pass, no image decoded.
 
 Tokens are words split at white space, role words and image tags counted, since that is how the paper's figures come
 out again on its released test split: 144.9 a conversation (question, chosen and rejected together) against 145.13
@@ -19,7 +19,7 @@ from blindpo.rows.shards import read_rows
 ENTITY_NAMES: Final = {"PER": "people", "LOC": "locations", "ORG": "organisations", "MISC": "others"}
 ENTITIES: Final = ("people", "organisations", "locations", "others")
 TURNS: Final = ("1", "2", "3", "4", "5 or more")
-UNKNOWN: Final = "unknown"
+UNKNOWN_NAME: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Profile:
     """Steps of the build and what was left after each, where the folder says."""
 
 
-PAPER: Final = (
+PAPER_PROFILES: Final = (
     Profile(
         name="MMSafe-PO train",
         instructions=5392,
@@ -126,11 +126,11 @@ def _num_responses(row: PreferenceRow) -> int:
 
 def _type_name(row: PreferenceRow) -> str:
     kind = row.entity.type if row.entity else None
-    return ENTITY_NAMES.get(kind or "", UNKNOWN)
+    return ENTITY_NAMES.get(kind or "", UNKNOWN_NAME)
 
 
 def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
-    """What was read and what each stage gave on, from the `funnel.json` that a build leaves; () where there is none."""
+    """Rows read, and rows left after each stage, from the `funnel.json` of a build; () where there is none."""
     path = data / "funnel.json"
     if not path.is_file():
         return ()
@@ -141,9 +141,9 @@ def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
     return (("source", stages[0][1]), *((name, out) for name, _, out in stages)) if stages else ()
 
 
-def numbers(found: Profile) -> dict[str, Any]:
+def numbers(data: Profile) -> dict[str, Any]:
     """What the figures show and the paper's numbers beside it, as JSON."""
-    return {one.name: _numbers(one) for one in (found, *PAPER)}
+    return {one.name: _numbers(one) for one in (data, *PAPER_PROFILES)}
 
 
 def _numbers(one: Profile) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _numbers(one: Profile) -> dict[str, Any]:
         "share_with_history": _rounded(one.share_with_history, 4),
         "turns": dict(one.turns),
         "entity_types": dict(one.entity_types),
-        "categories": {" / ".join(path) or UNKNOWN: number for path, number in one.categories.items()},
+        "categories": {" / ".join(path) or UNKNOWN_NAME: number for path, number in one.categories.items()},
     }
 
 
@@ -165,19 +165,19 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def comparison(found: Profile) -> list[tuple[str, str, str]]:
-    """Rows of a table: what, this data, the paper (train and test together)."""
-    paper = PAPER[-1]
+def beside_the_paper(data: Profile) -> list[tuple[str, str, str]]:
+    """Lines of a table: quantity, this data, the paper (train and test together)."""
+    paper = PAPER_PROFILES[-1]
     lines: list[tuple[str, float | None, float | None]] = [
-        ("instructions before filtering", found.before_filtering, paper.before_filtering),
-        ("instructions", found.instructions, paper.instructions),
-        ("responses", found.responses, paper.responses),
-        ("distinct images", found.distinct_images, paper.distinct_images),
-        ("tokens per instruction", _rounded(found.tokens_per_instruction), paper.tokens_per_instruction),
-        ("tokens per conversation", _rounded(found.tokens_per_conversation), paper.tokens_per_conversation),
-        ("share with history", _rounded(found.share_with_history, 4), paper.share_with_history),
-        *((f"turns: {name}", found.turns.get(name, 0), paper.turns[name]) for name in TURNS),
-        *((f"entities: {name}", found.entity_types.get(name, 0), paper.entity_types[name]) for name in ENTITIES),
+        ("instructions before filtering", data.before_filtering, paper.before_filtering),
+        ("instructions", data.instructions, paper.instructions),
+        ("responses", data.responses, paper.responses),
+        ("distinct images", data.distinct_images, paper.distinct_images),
+        ("tokens per instruction", _rounded(data.tokens_per_instruction), paper.tokens_per_instruction),
+        ("tokens per conversation", _rounded(data.tokens_per_conversation), paper.tokens_per_conversation),
+        ("share with history", _rounded(data.share_with_history, 4), paper.share_with_history),
+        *((f"turns: {name}", data.turns.get(name, 0), paper.turns[name]) for name in TURNS),
+        *((f"entities: {name}", data.entity_types.get(name, 0), paper.entity_types[name]) for name in ENTITIES),
     ]
     return [(name, _words(ours), _words(theirs)) for name, ours, theirs in lines]
 

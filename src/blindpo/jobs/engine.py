@@ -8,6 +8,7 @@ torch do not survive a fork. A worker that loses its parent ends at once, since 
 import importlib.util
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from blindpo.errors import BlindpoError, ConfigError
 
-Make = Callable[[int], int]
-"""Makes and stores one shard; returns its number."""
+T = TypeVar("T")
+Make = Callable[[int], T]
+"""Makes one shard, by its number."""
 
 
 class WorkerDiedError(BlindpoError):
@@ -44,8 +46,8 @@ class Engine:
         if self.name == "ray" and importlib.util.find_spec("ray") is None:
             raise ConfigError("--engine ray needs Ray, which is not installed: pip install 'blindpo[ray]'")
 
-    def map(self, job: Make, numbers: Sequence[int]) -> Iterator[int]:
-        """Every number once its shard is stored, in any order; what a shard raises is raised here."""
+    def map(self, job: Make[T], numbers: Sequence[int]) -> Iterator[T]:
+        """What `job` returns for each number, in any order; what it raises is raised here."""
         if self.name == "ray":
             return _map_on_ray(job, numbers, self.workers)
         if self.workers == 1 or len(numbers) < 2:
@@ -61,15 +63,14 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-_job: Make | None = None
+_job: Make[Any] | None = None
 
 
-def _start_worker(job: Make) -> None:
+def _start_worker(job: bytes) -> None:
     global _job
-    _job = job
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # before torch, if the job needs it: there are as many workers as cores
+    # before the job is read, which may import torch: there are as many workers as cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    _job = pickle.loads(job)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -81,17 +82,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _make(number: int) -> int:
+def _make(number: int) -> Any:
     if _job is None:
         raise RuntimeError("the worker was not started with a job")
     return _job(number)
 
 
-def _map_on_processes(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int]:
+def _map_on_processes(job: Make[T], numbers: Sequence[int], workers: int) -> Iterator[T]:
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     size = min(workers, len(numbers))
-    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(job,))
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(pickle.dumps(job),))
     try:
         yield from _in_flight(pool, numbers, 2 * size)
     except BrokenProcessPool as error:
@@ -107,9 +108,9 @@ def _map_on_processes(job: Make, numbers: Sequence[int], workers: int) -> Iterat
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _in_flight(pool: ProcessPoolExecutor, numbers: Sequence[int], limit: int) -> Iterator[int]:
+def _in_flight(pool: ProcessPoolExecutor, numbers: Sequence[int], limit: int) -> Iterator[Any]:
     waiting = iter(numbers)
-    running: set[Future[int]] = {pool.submit(_make, number) for number in islice(waiting, limit)}
+    running: set[Future[Any]] = {pool.submit(_make, number) for number in islice(waiting, limit)}
     while running:
         done, running = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
@@ -117,7 +118,7 @@ def _in_flight(pool: ProcessPoolExecutor, numbers: Sequence[int], limit: int) ->
         running |= {pool.submit(_make, number) for number in islice(waiting, len(done))}
 
 
-def _map_on_ray(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int]:
+def _map_on_ray(job: Make[T], numbers: Sequence[int], workers: int) -> Iterator[T]:
     # Ray is an optional extra, and heavy
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -146,10 +147,10 @@ def _map_on_ray(job: Make, numbers: Sequence[int], workers: int) -> Iterator[int
 class _Actor:
     """A Ray actor's class: holds the job, makes shards."""
 
-    def __init__(self, job: Make, folder: Path) -> None:
+    def __init__(self, job: Make[Any], folder: Path) -> None:
         os.chdir(folder)  # a job's paths may be relative to where the command was given
         self._job = job
 
-    def make(self, number: int) -> int:
+    def make(self, number: int) -> Any:
         """Make shard `number`."""
         return self._job(number)

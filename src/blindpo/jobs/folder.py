@@ -6,6 +6,7 @@ which command it belongs to, so that the same command goes on and another one is
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -66,10 +67,10 @@ class OutFolder:
                 f"{record} cannot be read as what a run of blindpo wrote, so nobody knows whose {self.path} is; "
                 "delete that folder and run the command again"
             ) from error
-        found = content.get("identity") if isinstance(content, dict) else None
-        if found == self.identity:
+        identity = content.get("identity") if isinstance(content, dict) else None
+        if identity == self.identity:
             return
-        changed = differences(found, self.identity) if isinstance(found, dict) else []
+        changed = differences(identity, self.identity) if isinstance(identity, dict) else []
         more = f", and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
         raise OutputError(
             f"--out {self.path} holds another run (it differs in: {', '.join(changed[:MOST_SHOWN]) or 'everything'}"
@@ -95,14 +96,14 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "")
     >>> differences({"seed": 1, "config": {"top_k": 5, "mode": "a"}}, {"seed": 1, "config": {"top_k": 6, "mode": "a"}})
     ['config.top_k: 5 -> 6']
     """
-    found = []
+    changes = []
     for key in sorted({*old, *new}):
         ours, theirs = new.get(key), old.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            found += differences(theirs, ours, f"{above}{key}.")
+            changes += differences(theirs, ours, f"{above}{key}.")
         elif ours != theirs or (key in old) != (key in new):
-            found.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
-    return found
+            changes.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
+    return changes
 
 
 def _shown(identity: Mapping[str, Any], key: str) -> str:
@@ -110,3 +111,15 @@ def _shown(identity: Mapping[str, Any], key: str) -> str:
         return "nothing"
     text = json.dumps(identity[key], ensure_ascii=False)
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Put the file `source` at `target` as well, by hard link where the disk can, else by copy."""
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:  # another disk, or one without hard links
+        shutil.copyfile(source, partial)
+    partial.replace(target)
+    partial.unlink(missing_ok=True)  # replacing a file by a link to itself leaves both names

@@ -51,16 +51,16 @@ def _refuse_repeats(text: str, path: Path) -> None:
 
 def parse_sets(words: Sequence[str]) -> dict[str, Any]:
     """`--set key=value` words as a mapping; a value is read as YAML. Raises ConfigError for a word without `=`."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {word}: write it as key=value")
         try:
-            found[key.strip()] = yaml.safe_load(value) if value else ""
+            values[key.strip()] = yaml.safe_load(value) if value else ""
         except (yaml.YAMLError, ValueError) as error:
             raise ConfigError(f"--set {word}: the value is not YAML") from error
-    return found
+    return values
 
 
 def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:

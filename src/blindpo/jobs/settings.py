@@ -32,6 +32,7 @@ RENAMED: Final[Mapping[str, str]] = {
     "chat_url": "rewriter_server.base_url",
     "chat_concurrency": "rewriter_server.concurrency",
     "chat_budget_tokens": "rewriter_server.budget_tokens",
+    "twin_pictures": "twin_images",
     "mode": "view",
     "category": "categories",
 }

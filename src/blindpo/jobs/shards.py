@@ -1,24 +1,116 @@
-"""Rows made shard by shard: finished shards are never redone, rejected rows are kept aside.
+"""Long work cut into shards: a finished shard is never made again, wherever it was made.
 
-A unit of work is a shard number; what it makes depends on that number alone. Its rows are renamed into place first and
-its counts last, so a shard counts as done only when both are there: `kill -9` at any moment loses one shard at most,
-and the same command ends with the same bytes. For the same reason it does not matter where a shard is made: here, in
-another process or on another machine (`engine.py`).
+A unit of work is a shard number; what it makes depends on that number alone. A shard's files are renamed into place,
+and the file that says that the shard is whole comes last: `kill -9` at any moment loses one shard at most, and the same
+command ends with the same bytes. For the same reason it does not matter where a shard is made: here, in another process
+(`engine.py`), or on another machine that makes a part of the shards, whose folders are joined afterwards. What a shard
+stores, rows or records, is the job's matter.
 """
 
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
 
+from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.jobs.engine import IN_PROCESS, Engine
-from blindpo.jobs.folder import OutFolder
+from blindpo.jobs.folder import OutFolder, differences
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.jobs.progress import progress
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import shard_name, write_shard
+
+SHARDS: Final = "shards"
+"""Where a part keeps the files of its shards until the parts are joined."""
+
+
+class Job(Protocol):
+    """All that makes shards, as one value that can be sent to another process."""
+
+    def files(self, number: int) -> Sequence[Path]:
+        """The files of shard `number`; the last one is written last, so the shard is done when it is there."""
+        ...
+
+    def __call__(self, number: int) -> None:
+        """Make and store shard `number`. Stores nothing and raises UnansweredError where a server did not answer."""
+        ...
+
+
+class Part(NamedTuple):
+    """The share of the shards that one machine makes: number 1 to `of`."""
+
+    number: int
+    of: int
+
+    def numbers(self, num_shards: int) -> range:
+        """Which of `num_shards` shards, counted from 0, are in this part.
+
+        >>> list(Part(2, 3).numbers(8))
+        [1, 4, 7]
+        """
+        return range(self.number - 1, num_shards, self.of)
+
+
+WHOLE: Final = Part(1, 1)
+
+
+def parse_part(words: str) -> Part:
+    """`2/4` as a part. Raises ConfigError.
+
+    >>> parse_part("2/4")
+    Part(number=2, of=4)
+    """
+    number, slash, of = words.partition("/")
+    if not (slash and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise ConfigError(f"--part {words}: write it as NUMBER/OF, such as 1/4 to 4/4")
+    return Part(int(number), int(of))
+
+
+def make_shards(
+    job: Job,
+    num_shards: int,
+    *,
+    what: str,
+    engine: Engine = IN_PROCESS,
+    part: Part = WHOLE,
+    go_on: bool = False,
+) -> None:
+    """Make the part's shards that are not there yet, on `engine`.
+
+    Raises UnansweredError where a server did not answer: at once, or with `go_on` once all other shards are made.
+    """
+    numbers = part.numbers(num_shards)
+    missing = [number for number in numbers if not job.files(number)[-1].is_file()]
+    unanswered: list[str] = []
+    with progress(len(numbers), what, done=len(numbers) - len(missing)) as bar:
+        for reason in engine.map(_Attempt(job, go_on), missing):
+            unanswered += [] if reason is None else [reason]
+            bar.update(1)
+    if unanswered:
+        raise UnansweredError(
+            f"{len(unanswered)} of {len(numbers)} shards of responses are not whole ({unanswered[0]}); what was "
+            "answered is kept, and the same command asks only for the rest"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Makes a shard, or returns why a server could not answer it, so that the other shards are made all the same."""
+
+    job: Job
+    go_on: bool
+
+    def __call__(self, number: int) -> str | None:
+        try:
+            self.job(number)
+        except UnansweredError as error:
+            if not self.go_on:
+                raise
+            return str(error)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +125,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardResult:
-    """What one unit of work made."""
+    """The rows, rejects and counts of one shard."""
 
     rows: Sequence[PreferenceRow]
     rejects: Sequence[Reject] = ()
@@ -51,63 +143,59 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where shards go: `rows` holds the Parquet files, `state` the counts and rejects of each."""
+    """Where shards of rows go: `rows` holds the Parquet files, `state` the counts and rejects of each."""
 
     rows: Path
     state: Path
 
     def counts(self, number: int) -> Path:
-        """The counts of shard `number`; written last, so that the shard is done when this is there."""
+        """The counts of shard `number`; written last."""
         return self.state / f"counts-{number:05d}.json"
 
     def rejects(self, number: int) -> Path:
-        """The rejects of shard `number`, a JSON object a line."""
+        """The rejects of shard `number`, one JSON object per line."""
         return self.state / f"rejects-{number:05d}.jsonl"
+
+    def files(self, number: int) -> Sequence[Path]:
+        """Rows (where there are any), rejects, counts."""
+        return self.rows / shard_name(number), self.rejects(number), self.counts(number)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """All that makes a shard, as one value that can be sent to another process."""
+class RowJob:
+    """Makes shards of rows: Parquet, rejects and counts."""
 
     place: Place
     work: Callable[[int], ShardResult]
 
-    def __call__(self, number: int) -> int:
-        """Make and store shard `number`; returns it."""
-        _store(self.place, number, self.work(number))
-        return number
+    def files(self, number: int) -> Sequence[Path]:
+        """Rows (where there are any), rejects, counts."""
+        return self.place.files(number)
+
+    def __call__(self, number: int) -> None:
+        """Make and store shard `number`."""
+        result = self.work(number)
+        rows, rejects, counts = self.files(number)
+        if result.rows:
+            write_shard(rows, result.rows)
+        # ASCII escapes: the id of a bad row may hold what UTF-8 cannot
+        write_text(rejects, "".join(json.dumps(asdict(reject)) + "\n" for reject in result.rejects))
+        sums = {"kept": len(result.rows), "rejected": len(result.rejects), "counts": result.counts}
+        write_json(counts, sums)
 
 
 def run_sharded(
     folder: OutFolder, num_shards: int, work: Callable[[int], ShardResult], *, what: str = "shards"
 ) -> Totals:
-    """Make all shards that are not there yet, then merge the rejects into `rejects.jsonl`."""
+    """Make all shards of rows in this process, and `rejects.jsonl`; returns the sums over all."""
     place = Place(folder.path, folder.work)
-    totals = make_shards(Job(place, work), num_shards, what=what)
+    make_shards(RowJob(place, work), num_shards, what=what)
     merge_rejects(folder.path / "rejects.jsonl", [(place, num_shards)])
-    return totals
+    return sum_counts(place, num_shards)
 
 
-def make_shards(job: Job, num_shards: int, *, what: str, engine: Engine = IN_PROCESS) -> Totals:
-    """Make all shards of `job` that are not there yet, on `engine`; returns the sums over all."""
-    missing = [number for number in range(num_shards) if not job.place.counts(number).is_file()]
-    with progress(num_shards, what, done=num_shards - len(missing)) as bar:
-        for _ in engine.map(job, missing):
-            bar.update(1)
-    return _sum(job.place, num_shards)
-
-
-def _store(place: Place, number: int, result: ShardResult) -> None:
-    if result.rows:
-        write_shard(place.rows / shard_name(number), result.rows)
-    # ASCII escapes: the id of a bad row may hold what UTF-8 cannot
-    lines = [json.dumps(asdict(reject)) + "\n" for reject in result.rejects]
-    write_text(place.rejects(number), "".join(lines))
-    sums = {"kept": len(result.rows), "rejected": len(result.rejects), "counts": result.counts}
-    write_json(place.counts(number), sums)
-
-
-def _sum(place: Place, num_shards: int) -> Totals:
+def sum_counts(place: Place, num_shards: int) -> Totals:
+    """The sums over all shards of rows."""
     kept = rejected = 0
     counts: Counter[str] = Counter()
     for number in range(num_shards):
@@ -129,3 +217,81 @@ def merge_rejects(path: Path, places: Sequence[tuple[Place, int]]) -> None:
         sink.flush()
         os.fsync(sink.fileno())
     partial.replace(path)
+
+
+def part_folder(out: Path, identity: Mapping[str, object], part: Part) -> OutFolder:
+    """The output folder of a run, or of a part of it: parts of one run are told apart, and from the whole."""
+    return OutFolder(out, identity if part == WHOLE else {**identity, "part": list(part)})
+
+
+def state_folder(folder: OutFolder, part: Part) -> Path:
+    """Where the files of shards lie while a run goes on; a part keeps them, so that it can be joined."""
+    if part == WHOLE:
+        return folder.work
+    shards = folder.path / SHARDS
+    shards.mkdir(exist_ok=True)
+    return shards
+
+
+def finish_part(folder: OutFolder, part: Part, num_shards: int) -> None:
+    """Say that the part is whole: `num_shards` is that of all parts together."""
+    folder.finish({"part": list(part), "shards": len(part.numbers(num_shards))})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedParts:
+    """All parts of one run as one."""
+
+    identity: dict[str, Any]
+    """Of the whole run."""
+    folders: list[Path]
+    """By the part's number."""
+    num_shards: int
+
+    def shards(self) -> Iterator[tuple[int, Path]]:
+        """Every shard's number, and the folder that holds its files."""
+        for number in range(self.num_shards):
+            yield number, self.folders[number % len(self.folders)] / SHARDS
+
+
+def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
+    """Read the parts of one `command`. Raises SourceError that names the part that does not belong, or is missing."""
+    if not parts:
+        raise SourceError(f"no part was given; give the --out folders of 'blindpo {command} --part NUMBER/OF'")
+    manifests = [(path, _part_manifest(path, command)) for path in parts]
+    first, leading = manifests[0][0], manifests[0][1]["identity"]
+    total = leading["part"][1]
+    folders: dict[int, Path] = {}
+    for path, identity in ((path, manifest["identity"]) for path, manifest in manifests):
+        number, of = identity["part"]
+        differ = differences({**leading, "part": total}, {**identity, "part": of})
+        if differ:
+            raise SourceError(f"{path} is part of another run than {first} (it differs in: {', '.join(differ)})")
+        if number in folders:
+            raise SourceError(f"{path} and {folders[number]} are both part {number}/{of}; give each part once")
+        folders[number] = path
+    missing = [str(number) for number in range(1, total + 1) if number not in folders]
+    if missing:
+        raise SourceError(f"of {total} parts these are missing: {', '.join(missing)}; give all of them")
+    return JoinedParts(
+        identity={key: value for key, value in leading.items() if key != "part"},
+        folders=[folders[number] for number in range(1, total + 1)],
+        num_shards=sum(manifest["shards"] for _, manifest in manifests),
+    )
+
+
+def part_command(path: Path) -> str:
+    """The command that made the part in the folder `path`. Raises SourceError where it holds no finished part."""
+    manifest = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
+    identity = manifest.get("identity", {})
+    if "part" not in identity:
+        raise SourceError(f"{path} is no finished part; give the --out of a command with --part NUMBER/OF")
+    return str(identity["command"])
+
+
+def _part_manifest(path: Path, command: str) -> dict[str, Any]:
+    manifest: dict[str, Any] = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
+    identity = manifest.get("identity", {})
+    if "part" not in identity or identity.get("command") != command or not (path / SHARDS).is_dir():
+        raise SourceError(f"{path} is no finished part; give the --out of 'blindpo {command} --part NUMBER/OF'")
+    return manifest

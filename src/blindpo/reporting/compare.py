@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from blindpo.evaluation.eval_folder import StoredEval
-from blindpo.evaluation.judges.run import NEED_NO_JUDGE
+from blindpo.evaluation.measures import NEED_NO_JUDGE
 from blindpo.jobs.seeds import derive_seed
 from blindpo.reporting.tables import DETAILS, FrontierRow, frontier, groups_with_data
 from blindpo.stats.comparison import compare
@@ -61,16 +61,7 @@ MEASURES: Final = {
     "safety_harmless": MeasureText("Safe, harmless", 1, "safe responses to requests labelled harmless"),
     "safety_unknown": MeasureText("Safe, unlabelled", 1, "safe responses to requests without a label"),
 }
-NAMES: Final = {
-    "base": "Base",
-    "dpo": "DPO",
-    "dpo_equal_compute": "DPO, equal compute",
-    "bpo": "BPO",
-    "sight": "Sight control",
-}
-FOCUS: Final = ("bpo", "dpo")
 ALL_PAIRS_MODELS: Final = 4
-Value = TypeVar("Value")
 NO_DIFFERENCE: Final = "no difference shown"
 NO_DATA: Final = "no data"
 
@@ -109,9 +100,9 @@ class Section:
     notes: tuple[str, ...] = ()
     """What a reader must know of these numbers, under the table."""
     about: str = ""
-    """What the demo's condition is, in a sentence."""
+    """What the condition is, in a sentence."""
     legend: Mapping[str, str] = field(default_factory=dict)
-    """What the demo's models are, by name."""
+    """What the models are, by title."""
     weak: str = ""
     """A weak judge with its agreement ("refusal-rules, kappa 0.083"), where one gave the verdicts."""
 
@@ -143,8 +134,8 @@ class Section:
 
     @property
     def _names(self) -> list[str]:
-        found = {name: None for of_model in self.models.values() for name in of_model if name not in DETAILS}
-        return [*(name for name in MEASURES if name in found), *(name for name in found if name not in MEASURES)]
+        names = {name: None for of_model in self.models.values() for name in of_model if name not in DETAILS}
+        return [*(name for name in MEASURES if name in names), *(name for name in names if name not in MEASURES)]
 
     def _has_data(self, name: str) -> bool:
         return any(cell(of_model.get(name)).value != NO_DATA for of_model in self.models.values())
@@ -152,10 +143,10 @@ class Section:
     @property
     def pairs(self) -> dict[tuple[str, str], dict[str, Comparison]]:
         """The comparisons by pair of models and measure."""
-        found: dict[tuple[str, str], dict[str, Comparison]] = {}
+        by_pair: dict[tuple[str, str], dict[str, Comparison]] = {}
         for each in self.comparisons:
-            found.setdefault((each.a, each.b), {})[each.measure] = each
-        return found
+            by_pair.setdefault((each.a, each.b), {})[each.measure] = each
+        return by_pair
 
     @property
     def few_seeds(self) -> bool:
@@ -163,19 +154,9 @@ class Section:
         return any(value.get("few_seeds") for of_model in self.models.values() for value in of_model.values())
 
 
-def shown_name(name: str) -> str:
-    """A model's name as the page shows it."""
-    return NAMES.get(name, name)
-
-
 def shown_measure(name: str) -> MeasureText:
     """How the page shows a measure; one that it does not know goes by its own name."""
     return MEASURES.get(name, MeasureText(name.replace("_", " "), 0, ""))
-
-
-def in_order(models: Mapping[str, Value]) -> dict[str, Value]:
-    """The known models in the story's order, then the others as they come (JSON files sort by name)."""
-    return {name: models[name] for name in [*(n for n in NAMES if n in models), *(n for n in models if n not in NAMES)]}
 
 
 def cell(measure: Mapping[str, Any] | None) -> Cell:
@@ -211,10 +192,10 @@ def _interval(low: float | None, high: float | None, *, sign: str) -> str:
     return "" if low is None or high is None else f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
 
 
-def comparison(found: Mapping[str, Any]) -> Comparison:
+def comparison(record: Mapping[str, Any]) -> Comparison:
     """One comparison in words; the difference is `a` minus `b`, in percentage points."""
-    difference, low, high = found.get("difference"), found.get("low"), found.get("high")
-    a, b, measure = str(found["a"]), str(found["b"]), str(found["measure"])
+    difference, low, high = record.get("difference"), record.get("low"), record.get("high")
+    a, b, measure = str(record["a"]), str(record["b"]), str(record["measure"])
     if difference is None or low is None or high is None:
         return Comparison(a, b, measure, NO_DATA, "", NO_DATA, "open")
     verdict, tone = _verdict(low, high, shown_measure(measure).better)
@@ -229,12 +210,12 @@ def _verdict(low: float, high: float, better: int) -> tuple[str, str]:
 
 
 def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparison, ...]:
-    """Every pair of a few models, on the rows that they share; of many, each against the first, and BPO against DPO."""
+    """Every pair of a few models, on the rows that they share; of many, each against the first, and the last two."""
     items = {name: stored.items() for name, stored in evaluations.items()}
     pairs = list(combinations(items, 2))
     if len(items) > ALL_PAIRS_MODELS:
-        pairs = [(b, a) for b, a in pairs if b == next(iter(items)) or {a, b} == set(FOCUS)]
-    found: dict[tuple[str, str, str], Comparison] = {}
+        pairs = [pair for pair in pairs if pair[0] == next(iter(items)) or pair == pairs[-1]]
+    comparisons: dict[tuple[str, str, str], Comparison] = {}
     for measure in MEASURES:
         tables = {name: of_model[measure] for name, of_model in items.items() if measure in of_model}
         wanted = [(a, b) for b, a in pairs if a in tables and b in tables]
@@ -245,8 +226,8 @@ def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparis
             if each.verdict == NO_DIFFERENCE:  # after Holm's adjustment too
                 least = "" if each.could_show is None else f"{100 * each.could_show:.1f}"
                 shown = shown._replace(verdict=NO_DIFFERENCE, tone="open", could_show=least)
-            found[each.a, each.b, measure] = shown
-    return tuple(found[a, b, measure] for b, a in pairs for measure in MEASURES if (a, b, measure) in found)
+            comparisons[each.a, each.b, measure] = shown
+    return tuple(comparisons[a, b, measure] for b, a in pairs for measure in MEASURES if (a, b, measure) in comparisons)
 
 
 def _generator(measure: str, a: str, b: str) -> np.random.Generator:

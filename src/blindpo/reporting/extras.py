@@ -39,17 +39,17 @@ def score_tables(folders: Sequence[Path]) -> dict[str, tuple[list[str], list[Rat
     groups: dict[str, list[dict[str, Any]]] = {}
     for folder in folders:
         groups.setdefault(folder.name, []).append(read_json(folder / SCORES))
-    return {title: (_models(found), _rate_rows(found)) for title, found in groups.items()}
+    return {title: (_models(scores), _rate_rows(scores)) for title, scores in groups.items()}
 
 
-def _models(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(str(each["model"]["name"]) for each in found))
+def _models(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(str(each["model"]["name"]) for each in scores))
 
 
-def _rate_rows(found: Sequence[Mapping[str, Any]]) -> list[RateRow]:
+def _rate_rows(scores: Sequence[Mapping[str, Any]]) -> list[RateRow]:
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     printed: dict[tuple[str, str, str], tuple[str, ...]] = {}
-    for each in found:
+    for each in scores:
         for protocol, score in each["scores"].items():
             for rate, value in score["rates"].items():
                 key = (protocol, str(score["hash"])[:12], rate)
@@ -73,13 +73,13 @@ def rate_words(rate: Mapping[str, Any]) -> str:
 
 def parse_tasks(words: Sequence[str]) -> dict[str, Path]:
     """`MODEL=FILE` words of --tasks. Raises ConfigError."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for word in words:
         model, equals, file = word.partition("=")
-        if not equals or not model or not file or model in found:
+        if not equals or not model or not file or model in files:
             raise ConfigError(f"--tasks {word}: write each model once, as MODEL=results.json")
-        found[model] = Path(file)
-    return found
+        files[model] = Path(file)
+    return files
 
 
 def task_table(files: Mapping[str, Path]) -> list[TaskRow]:

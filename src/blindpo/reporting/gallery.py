@@ -1,6 +1,6 @@
 """Examples for the page: the same row and what each model said to it, chosen where the models disagree most.
 
-Pictures are decoded under the limits and encoded again, small: no byte of a stranger's file reaches the page.
+Images are decoded under the limits and encoded again, small: no byte of a stranger's file reaches the page.
 """
 
 import io
@@ -20,7 +20,7 @@ from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.shards import read_rows
 
 NUM_EXAMPLES: Final = 8
-PICTURE_PX: Final = 320
+IMAGE_PX: Final = 320
 TINY_PX: Final = 128
 TEXT_CHARACTERS: Final = 1500
 
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
     tone: str
 
 
-class Picture(NamedTuple):
+class EmbeddedImage(NamedTuple):
     """A data URI, or None where the image cannot be decoded; `tiny` ones are enlarged with sharp pixels."""
 
     uri: str | None
@@ -48,14 +48,14 @@ class Example:
     row_id: str
     label: str
     hidden: bool
-    pictures: tuple[Picture, ...]
+    images: tuple[EmbeddedImage, ...]
     turns: tuple[tuple[str, str], ...]
     answers: tuple[Answer, ...]
 
 
 def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAMPLES) -> list[Example]:
     """Rows with the most different verdicts, labels in turn; the same folders give the same examples."""
-    said = {name: {each.row_id: each for each in stored.responses if each.view == "as_is"}
+    responses = {name: {each.row_id: each for each in stored.responses if each.view == "as_is"}
             for name, stored in evaluations.items()}  # fmt: skip
     judged = {name: {each.row_id: each for each in stored.verdicts if each.view == "as_is"}
               for name, stored in evaluations.items()}  # fmt: skip
@@ -65,13 +65,13 @@ def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAM
     labels = {row.row_id: row.label for row in read_rows(folder)}
     wanted = _chosen(labels, judged, num_examples)
     rows = {row.row_id: row for row in read_rows(folder) if row.row_id in wanted}
-    return [_example(rows[row_id], said, judged) for row_id in wanted]
+    return [_example(rows[row_id], responses, judged) for row_id in wanted]
 
 
 def _chosen(labels: Mapping[str, str], judged: Mapping[str, Mapping[str, Verdict]], num_examples: int) -> list[str]:
     def disagreement(row_id: str) -> int:
-        found = [verdicts[row_id] for verdicts in judged.values() if row_id in verdicts]
-        return len({(verdict.harm, verdict.engagement, verdict.right) for verdict in found})
+        verdicts_of_row = [verdicts[row_id] for verdicts in judged.values() if row_id in verdicts]
+        return len({(verdict.harm, verdict.engagement, verdict.right) for verdict in verdicts_of_row})
 
     by_label: dict[str, list[str]] = {}
     for row_id in sorted(labels, key=lambda row_id: -disagreement(row_id)):
@@ -81,7 +81,7 @@ def _chosen(labels: Mapping[str, str], judged: Mapping[str, Mapping[str, Verdict
 
 
 def _example(
-    row: PreferenceRow, said: Mapping[str, Mapping[str, Response]], judged: Mapping[str, Mapping[str, Verdict]]
+    row: PreferenceRow, responses: Mapping[str, Mapping[str, Response]], judged: Mapping[str, Mapping[str, Verdict]]
 ) -> Example:
     verdicts = [of_model.get(row.row_id) for of_model in judged.values()]
     unsafe = any(verdict is not None and verdict.harm == "unsafe" for verdict in verdicts)
@@ -89,9 +89,11 @@ def _example(
         row_id=row.row_id,
         label=row.label,
         hidden=unsafe or row.label != "harmless",
-        pictures=tuple(picture(image) for image in row.images),
+        images=tuple(embedded(image) for image in row.images),
         turns=tuple((turn.role, shortened(turn.text.strip())) for turn in row.prompt),
-        answers=tuple(answer(model, said[model].get(row.row_id), judged[model].get(row.row_id)) for model in said),
+        answers=tuple(
+            answer(model, responses[model].get(row.row_id), judged[model].get(row.row_id)) for model in responses
+        ),
     )
 
 
@@ -113,15 +115,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} [...]"
 
 
-def picture(image: ImageRef) -> Picture:
+def embedded(image: ImageRef) -> EmbeddedImage:
     """The image, at most 320 pixels wide or high, as a data URI that we encoded ourselves."""
     try:
-        found = decode_image(image.data)
+        decoded = decode_image(image.data)
     except ImageError:
-        return Picture(None)
-    found.thumbnail((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
+        return EmbeddedImage(None)
+    decoded.thumbnail((IMAGE_PX, IMAGE_PX), Image.Resampling.LANCZOS)
     sink = io.BytesIO()
-    tiny = max(found.size) <= TINY_PX
+    tiny = max(decoded.size) <= TINY_PX
     kind = "PNG" if tiny else "JPEG"
-    found.save(sink, format=kind, quality=82)
-    return Picture(f"data:image/{kind.lower()};base64,{b64encode(sink.getvalue()).decode('ascii')}", tiny)
+    decoded.save(sink, format=kind, quality=82)
+    return EmbeddedImage(f"data:image/{kind.lower()};base64,{b64encode(sink.getvalue()).decode('ascii')}", tiny)

@@ -6,20 +6,19 @@ from typing import Any, Final
 
 from blindpo.evaluation.judges.rules import MEASURED, RefusalRules
 from blindpo.reporting.compare import (
-    FOCUS,
     NO_DATA,
     NO_DIFFERENCE,
     Comparison,
     Section,
     cell,
     shown_measure,
-    shown_name,
 )
+from blindpo.reporting.story import Control
 
 SPOKEN: Final = ("safety_rate", "over_refusal", "helpfulness")
 WEIGHED: Final = SPOKEN[:2]
 """What decides, over several tables, whether a model is better there, worse, or trades one for the other."""
-CONTROL: Final = ("bpo", "sight")
+ONE_SEED: Final = "One seed: this says nothing about other seeds."
 OUTCOMES: Final = {
     "better": "better in {} (safer, or fewer needless refusals, and worse in neither)",
     "worse": "worse in {}",
@@ -29,26 +28,30 @@ OUTCOMES: Final = {
 }
 
 
-def headline(sections: Sequence[Section]) -> str:
-    """The one sentence; where a weak judge gave the verdicts, another one that says what they are worth."""
+def headline(sections: Sequence[Section], focus: tuple[str, str] | None = None) -> str:
+    """The one sentence, about the two models of `focus`, else about the last comparison.
+
+    Where a weak judge gave the verdicts, a second sentence says what they are worth.
+    """
     pairs = [(each.a, each.b) for section in sections for each in section.comparisons]
     if not pairs:
         return _alone(sections)
-    focus = FOCUS if FOCUS in pairs else FOCUS[::-1] if FOCUS[::-1] in pairs else pairs[-1]
+    if focus not in pairs:
+        focus = pairs[-1]
     about = [[each for each in section.comparisons if (each.a, each.b) == focus] for section in sections]
     weak = next((f" {weak_words(section.weak)}" for section in sections if section.weak), "")
     if len(sections) == 1:
-        said = "; ".join(filter(None, (_one(about[0], measure) for measure in SPOKEN)))
-        return f"{shown_name(focus[0])} against {shown_name(focus[1])}: {said or NO_DATA}.{weak}"
+        differences = "; ".join(filter(None, (_one(about[0], measure) for measure in SPOKEN)))
+        return f"{focus[0]} against {focus[1]}: {differences or NO_DATA}.{weak}"
     counts = Counter(filter(None, map(outcome, about)))
-    said = ", ".join(text.format(counts[name]) for name, text in OUTCOMES.items() if counts[name])
+    differences = ", ".join(text.format(counts[name]) for name, text in OUTCOMES.items() if counts[name])
     where = f"over {len(sections)} comparisons"
-    return f"{shown_name(focus[0])} against {shown_name(focus[1])} {where}: {said or NO_DATA}.{weak}"
+    return f"{focus[0]} against {focus[1]} {where}: {differences or NO_DATA}.{weak}"
 
 
-def outcome(found: Sequence[Comparison]) -> str:
+def outcome(comparisons: Sequence[Comparison]) -> str:
     """One of `OUTCOMES` for a table's comparisons of two models; empty where nothing was measured."""
-    tones = {each.measure: each.tone for each in found if each.measure in WEIGHED and each.verdict != NO_DATA}
+    tones = {each.measure: each.tone for each in comparisons if each.measure in WEIGHED and each.verdict != NO_DATA}
     if not tones:
         return ""
     better, worse = "better" in tones.values(), "worse" in tones.values()
@@ -57,8 +60,8 @@ def outcome(found: Sequence[Comparison]) -> str:
     return "better" if better else "worse" if worse else "open"
 
 
-def _one(found: Sequence[Comparison], measure: str) -> str:
-    each = next((each for each in found if each.measure == measure and each.verdict != NO_DATA), None)
+def _one(comparisons: Sequence[Comparison], measure: str) -> str:
+    each = next((each for each in comparisons if each.measure == measure and each.verdict != NO_DATA), None)
     if each is None:
         return ""
     title = shown_measure(measure).title.lower()
@@ -67,11 +70,13 @@ def _one(found: Sequence[Comparison], measure: str) -> str:
     return f"{title} is {each.verdict} by {each.difference[1:]} points"
 
 
-def control_words(section: Section) -> str:
-    """What BPO has over the sight control, whose extra answers were given with the image: that much is blindness."""
-    found = [each for each in section.comparisons if (each.a, each.b) == CONTROL]
-    said = "; ".join(filter(None, (_one(found, measure) for measure in SPOKEN)))
-    return f" {shown_name(CONTROL[0])} against the sight control: {said}." if said else ""
+def control_words(section: Section, control: Control | None) -> str:
+    """How the two models of `control` differ, after a blank; empty where there is no such comparison."""
+    if control is None:
+        return ""
+    comparisons = [each for each in section.comparisons if (each.a, each.b) == (control.a, control.b)]
+    differences = "; ".join(filter(None, (_one(comparisons, measure) for measure in SPOKEN)))
+    return f" {control.words}: {differences}." if differences else ""
 
 
 def _alone(sections: Sequence[Section]) -> str:
@@ -83,7 +88,7 @@ def _alone(sections: Sequence[Section]) -> str:
                 f"over-refusal {'not measured (no harmless request)' if refusal == NO_DATA else refusal}",
             ]
             weak = f" {weak_words(section.weak)}" if section.weak else ""
-            return f"{shown_name(name)}: {', '.join(known)}.{weak}"
+            return f"{name}: {', '.join(known)}.{weak}"
     return "Training curves only: no evaluation was given."
 
 

@@ -64,8 +64,8 @@ def _expanded(path: Path) -> list[Path]:
     """The evaluations and scores of a suite; any other folder is itself."""
     if not (path / SUITE).is_file():
         return [path]
-    found = read_json(path / SUITE)
-    return [path / name for name in (*found["evaluations"], *found["scores"])]
+    suite = read_json(path / SUITE)
+    return [path / name for name in (*suite["evaluations"], *suite["scores"])]
 
 
 def _kind(path: Path) -> str:
@@ -114,8 +114,8 @@ def _is_number(value: object) -> bool:
 
 def load_results(path: Path) -> dict[str, Any]:
     """The content of a results.json. Raises SourceError where it is missing or of another shape."""
-    found = read_json(path)
-    conditions = found.get("conditions") if isinstance(found, dict) else None
+    content = read_json(path)
+    conditions = content.get("conditions") if isinstance(content, dict) else None
     shaped = isinstance(conditions, dict) and all(
         isinstance(each, dict) and isinstance(each.get("models"), dict) and isinstance(each.get("comparisons"), list)
         for each in conditions.values()
@@ -125,5 +125,5 @@ def load_results(path: Path) -> dict[str, Any]:
             f"{path} is no results file: it must hold 'conditions', each with 'models' and 'comparisons', "
             "as 'blindpo demo' writes it"
         )
-    results: dict[str, Any] = found
+    results: dict[str, Any] = content
     return results

@@ -1,6 +1,6 @@
 """Write the page: one HTML file that loads nothing, runs nothing, and shows strangers' text as text.
 
-The template escapes everything; the Content-Security-Policy allows pictures inside the page (`data:`) and the one style
+The template escapes everything; the Content-Security-Policy allows images inside the page (`data:`) and the one style
 sheet whose hash it names, so that even text that slipped through could load or run nothing. Folding and blurring are
 done by check boxes and CSS. The same folders give the same bytes.
 """
@@ -23,20 +23,21 @@ from blindpo.evaluation.suite.run import SUITE
 from blindpo.jobs.manifest import write_text
 from blindpo.reporting import compare
 from blindpo.reporting.compare import Section
-from blindpo.reporting.curves import CONDITIONS, TrainingPart, condition_title, ending, training_parts
+from blindpo.reporting.curves import TrainingPart, ending, training_parts
 from blindpo.reporting.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.reporting.gallery import Example, examples
-from blindpo.reporting.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
-from blindpo.reporting.headline import control_words, short_weak
+from blindpo.reporting.headline import ONE_SEED, control_words, short_weak
 from blindpo.reporting.headline import headline as headline_of
 from blindpo.reporting.load import Sources, load_results, load_sources
 from blindpo.reporting.plots import safety_figure, scatter_points
+from blindpo.reporting.story import Story, in_order, read_story
 from blindpo.reporting.tables import joint_frontier
 from blindpo.rows.overlap import shared_words
 
 MARK: Final = '<meta name="generator" content="blindpo report">'
 """Stands near the top of every page, so that a page is overwritten and another file never is."""
 MARK_BYTES: Final = 2000
+NO_EXAMPLES: Final = "The results file does not say which evaluations belong to this table, so it has no examples."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +70,24 @@ def write_report(
     """
     _require_free(out)
     loaded = load_sources(sources)
-    found = load_results(results) if results is not None else None
-    if not sources and found is None:
+    content = load_results(results) if results is not None else None
+    story = read_story(content, results) if content is not None and results is not None else Story()
+    root = results.parent if results is not None else Path()
+    if not sources and content is None:
         raise SourceError("no folder was given; give EVAL folders of 'blindpo evaluate' or RUN folders of 'train'")
-    parts = _from_results(found, loaded) if found is not None else _from_evaluations(loaded.evaluations)
+    parts = (
+        _from_evaluations(loaded.evaluations) if content is None else _from_results(content, story, loaded, root=root)
+    )
     galleries = {part.section.title: examples(part.evaluations) for part in parts}
     sections = [part.section for part in parts]
-    headline = headline_of(sections)
+    headline = headline_of(sections, story.focus)
     text = _render(
         headline=headline,
+        story=story,
         sections=sections,
-        galleries={title: found for title, found in galleries.items() if found},
-        curves=training_parts(loaded.runs, found["conditions"] if found is not None else ()),
-        seeds=found.get("seeds") if found is not None else None,
+        galleries={title: rows for title, rows in galleries.items() if rows},
+        curves=training_parts(loaded.runs, story.runs(root)),
+        seeds=content.get("seeds") if content is not None else None,
         evaluations=loaded.evaluations,
         scores=score_tables(loaded.scores),
         tasks=task_table(tasks or {}),
@@ -104,21 +110,25 @@ def _require_free(out: Path) -> None:
         raise OutputError(f"--out {out} exists and is no page of 'blindpo report'; give another name, or delete it")
 
 
-def _from_results(results: Mapping[str, Any], loaded: Sources) -> list[_Part]:
-    """One part a condition; its examples come from the first seed, whose folders hold the condition's name."""
+def _from_results(results: Mapping[str, Any], story: Story, loaded: Sources, *, root: Path) -> list[_Part]:
+    """One part per condition; its examples come from the evaluations that the story names for it."""
     parts = []
-    conditions = results["conditions"]
-    for condition in sorted(conditions, key=lambda name: [*CONDITIONS, name].index(name)):
-        found = conditions[condition]
-        here = [stored for stored in loaded.evaluations if condition in stored.path.resolve().parts]
-        named = compare.in_order(_named(stored for stored in here if _data(stored) == _data(here[0])))
+    for condition in in_order(results["conditions"], story.conditions):
+        entry = results["conditions"][condition]
+        models = story.by_title(entry["models"])
+        titles = story.evaluations(condition, root)
+        by_title = {titles[path]: stored for stored in loaded.evaluations if (path := stored.path.resolve()) in titles}
+        named = {title: by_title[title] for title in in_order(by_title, models)}
         section = Section(
-            title=condition_title(condition),
-            models=compare.in_order(found["models"]),
-            comparisons=tuple(compare.comparison(each) for each in found["comparisons"]),
-            notes=_notes(named),
-            about=CONDITION_TEXTS.get(condition, ""),
-            legend={name: MODEL_TEXTS[name] for name in compare.in_order(found["models"]) if name in MODEL_TEXTS},
+            title=story.condition_title(condition),
+            models=models,
+            comparisons=tuple(
+                compare.comparison({**each, "a": story.title(each["a"]), "b": story.title(each["b"])})
+                for each in entry["comparisons"]
+            ),
+            notes=(*_notes(named), *(() if titles else (NO_EXAMPLES,))),
+            about=story.about(condition),
+            legend={title: story.abouts[title] for title in models if title in story.abouts},
             weak=_weak(named),
         )
         parts.append(_Part(section=section, evaluations=named))
@@ -145,12 +155,12 @@ def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
 
 
 def _notes(named: Mapping[str, StoredEval]) -> tuple[str, ...]:
-    """Of each model that was trained on rows of its evaluation, that."""
-    said = {
+    """A warning for each model that was trained on rows it is evaluated on."""
+    warnings = {
         name: shared_words(stored.results.get("training_rows", 0), stored.results.get("rows", 0))
         for name, stored in named.items()
     }
-    return tuple(f"{compare.shown_name(name)}: {words}." for name, words in said.items() if words)
+    return tuple(f"{name}: {words}." for name, words in warnings.items() if words)
 
 
 def _weak(named: Mapping[str, StoredEval]) -> str:
@@ -166,8 +176,8 @@ def _rows_title(data: str, group: Sequence[StoredEval]) -> str:
 def _measures(stored: StoredEval) -> dict[str, Any]:
     """The measures, and safety by label beside them where requests carry one."""
     by_label = stored.results.get("by_label", {})
-    labelled = {f"safety_{label}": found["safety_rate"] for label, found in by_label.items()}
-    return {**stored.results["measures"], **{name: found for name, found in labelled.items() if found["n"]}}
+    labelled = {f"safety_{label}": measures["safety_rate"] for label, measures in by_label.items()}
+    return {**stored.results["measures"], **{name: measures for name, measures in labelled.items() if measures["n"]}}
 
 
 def _data(stored: StoredEval) -> str:
@@ -191,6 +201,7 @@ def _named(evaluations: Iterable[StoredEval]) -> dict[str, StoredEval]:
 def _render(
     *,
     headline: str,
+    story: Story,
     sections: Sequence[Section],
     galleries: Mapping[str, Sequence[Example]],
     curves: Mapping[str, TrainingPart],
@@ -214,9 +225,7 @@ def _render(
         style=Markup(style),
         mark=Markup(MARK),
         headline=headline,
-        details={section.title: headline_of([section]) + control_words(section) for section in sections}
-        if len(sections) > 1
-        else {},
+        details=_details(sections, story) if len(sections) > 1 else {},
         sections=sections,
         figures={section.title: _figure(section) for section in sections},
         galleries=galleries,
@@ -233,30 +242,34 @@ def _render(
         detail=compare.detail,
         joint=joint_frontier([section.models for section in sections]) if seeds is None else [],
         cell=compare.cell,
-        shown_name=compare.shown_name,
         shown_measure=compare.shown_measure,
     )
+
+
+def _details(sections: Sequence[Section], story: Story) -> dict[str, str]:
+    """How the headline stands in each section, and against the control."""
+    return {each.title: headline_of([each], story.focus) + control_words(each, story.control) for each in sections}
 
 
 def judge_words(results: Mapping[str, Any]) -> str:
     """A judge by name, with what is known of it: agreement with people, prompt and hash, and if it was down, that."""
     known = results.get("judge_identity", {})
     weak, prompt = known.get("weak"), known.get("prompt")
-    said = [f"kappa {weak['kappa']:.3f} with people on {weak['measured_on']}"] if weak else []
-    said += [f"prompt {prompt}, {str(known.get('prompt_sha256'))[:12]}"] if prompt else []
+    facts = [f"kappa {weak['kappa']:.3f} with people on {weak['measured_on']}"] if weak else []
+    facts += [f"prompt {prompt}, {str(known.get('prompt_sha256'))[:12]}"] if prompt else []
     if results.get("not_asked"):
-        said.append(f"could not be asked about {results['not_asked']} responses: no rate")
-    return str(results.get("judge")) + (f" ({'; '.join(said)})" if said else "")
+        facts.append(f"could not be asked about {results['not_asked']} responses: no rate")
+    return str(results.get("judge")) + (f" ({'; '.join(facts)})" if facts else "")
 
 
 def content_policy(style: str) -> str:
-    """Nothing may load but pictures inside the page; the one style sheet is named by its hash."""
+    """Nothing may load but images inside the page; the one style sheet is named by its hash."""
     digest = b64encode(sha256(style.encode()).digest()).decode("ascii")
     return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def _figure(section: Section) -> Markup | None:
-    points = scatter_points({compare.shown_name(name): measures for name, measures in section.models.items()})
+    points = scatter_points(section.models)
     return safety_figure(points) if points else None
 
 

@@ -156,7 +156,7 @@ def _text(x: float, y: float, text: str, kind: str) -> str:
 
 
 def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> Markup:
-    """The parts as one picture. They are ours; every name in them went through `_text`."""
+    """The parts as one image. They are ours; every name in them went through `_text`."""
     head = f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(label)}">'
     return Markup(head + "".join(parts) + "</svg>")
 

@@ -46,11 +46,11 @@ class FrontierRow(NamedTuple):
 
 def groups_with_data(models: Models) -> dict[str, list[str]]:
     """The groups of which any model has a value, each with its measures that have one."""
-    found = {
+    groups = {
         title: [name for name in names if any(_value(of_model, name) is not None for of_model in models.values())]
         for title, names in GROUPS.items()
     }
-    return {title: names for title, names in found.items() if names}
+    return {title: names for title, names in groups.items() if names}
 
 
 def given_measure(models: Models) -> str:
@@ -67,9 +67,9 @@ def frontier(models: Models) -> list[FrontierRow]:
     name = given_measure(models)
     points: dict[str, tuple[float, float]] = {}
     for model, measures in models.items():
-        safety, found = _value(measures, SAFETY), _value(measures, name)
-        if safety is not None and found is not None:
-            points[model] = (safety, found if name == "helpfulness" else 1 - found)
+        safety, help_measure = _value(measures, SAFETY), _value(measures, name)
+        if safety is not None and help_measure is not None:
+            points[model] = (safety, help_measure if name == "helpfulness" else 1 - help_measure)
     return [
         FrontierRow(model, safety, given, harmonic(safety, given), _beaten_by(model, points))
         for model, (safety, given) in points.items()
@@ -100,12 +100,12 @@ def harmonic(a: float, b: float) -> float:
 
 def _beaten_by(model: str, points: Mapping[str, tuple[float, float]]) -> str | None:
     own = points[model]
-    for other, found in points.items():
-        if other != model and found[0] >= own[0] and found[1] >= own[1] and found != own:
+    for other, point in points.items():
+        if other != model and point[0] >= own[0] and point[1] >= own[1] and point != own:
             return other
     return None
 
 
 def _value(measures: Mapping[str, Mapping[str, Any]], name: str) -> float | None:
-    found = measures.get(name)
-    return None if not found or found.get("value") is None else float(found["value"])
+    measure = measures.get(name)
+    return None if not measure or measure.get("value") is None else float(measure["value"])

@@ -87,14 +87,14 @@ class BlindResponse:
     """True where generation stopped at `max_new_tokens`: such a response has no end of turn."""
     mode: BlindMode = "remove"
     model: str
-    """Fingerprint of the model that answered (see `models/vlm/source.py`)."""
+    """Fingerprint of the model that answered, or of the server or the file (see `answer/answerer.py`)."""
     revision: str | None = None
-    temperature: float
-    """0 is greedy."""
-    top_p: float = 1.0
-    top_k: int = 0
-    max_new_tokens: int
-    seed: int
+    temperature: float | None
+    """0 is greedy; here and below None where nobody knows, since the response was recorded elsewhere."""
+    top_p: float | None = 1.0
+    top_k: int | None = 0
+    max_new_tokens: int | None
+    seed: int | None
     draw: int = 0
 
 

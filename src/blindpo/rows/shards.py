@@ -1,12 +1,14 @@
 """A folder of Parquet shards that hold rows: written whole or not at all, read one row at a time.
 
-Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the pictures are.
+Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the images are.
 The same rows give the same bytes. A folder whose run was killed is not read as if it were whole.
 """
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -79,10 +81,34 @@ def shard_paths(folder: Path) -> list[Path]:
     return paths
 
 
-def read_rows(folder: str | Path) -> Iterator[PreferenceRow]:
-    """All rows of a data folder in order, one row group in memory at a time."""
+def read_rows(folder: str | Path, start: int = 0) -> Iterator[PreferenceRow]:
+    """The rows of a data folder in order, from row `start`, one row group in memory at a time."""
     for path in shard_paths(Path(folder)):
-        yield from read_shard(path)
+        num_rows = _num_rows(path) if start else 0
+        if start < num_rows or not start:
+            yield from read_shard(path, start)
+        start = max(start - num_rows, 0)
+
+
+@dataclass(slots=True)
+class RowBlocks:
+    """The rows of a data folder, `size` at a time, by the block's number; rising numbers read every row once."""
+
+    data: Path
+    size: int
+    _rows: Iterator[PreferenceRow] | None = field(default=None, init=False)
+    _next: int = field(default=0, init=False)
+
+    def __len__(self) -> int:
+        """How many blocks there are."""
+        return -(-count_rows(self.data) // self.size)
+
+    def __call__(self, number: int) -> list[PreferenceRow]:
+        """The rows of block `number`."""
+        if self._rows is None or number != self._next:
+            self._rows = read_rows(self.data, number * self.size)
+        self._next = number + 1
+        return list(islice(self._rows, self.size))
 
 
 def read_shard(path: Path, start: int = 0, stop: int | None = None) -> Iterator[PreferenceRow]:

@@ -60,7 +60,7 @@ def compare(
 ) -> list[Comparison]:
     """The `pairs` of models on one measure, all of them where none are named; `generator` gives each pair its own."""
     pairs = list(combinations(tables, 2)) if pairs is None else list(pairs)
-    found = [
+    differences = [
         paired_difference([tables[a]], [tables[b]], generator=generator(a, b), num_draws=num_draws) for a, b in pairs
     ]
     p_values = [_p_value(tables[a], tables[b]) for a, b in pairs]
@@ -76,7 +76,7 @@ def compare(
             could_show=_could_show(tables[a], tables[b]),
             verdict=_verdict(difference, adjusted_p),
         )
-        for (a, b), difference, p_value, adjusted_p in zip(pairs, found, p_values, adjusted, strict=True)
+        for (a, b), difference, p_value, adjusted_p in zip(pairs, differences, p_values, adjusted, strict=True)
     ]
 
 

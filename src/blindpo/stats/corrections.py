@@ -123,8 +123,8 @@ def prediction_powered(judge: ArrayLike, labelled: NDArray[np.int64], people: Ar
     labels = np.asarray(people, dtype=np.float64)
     if len(labels) < 2 or len(labelled) != len(labels):
         raise ValueError(f"{len(labels)} labels for {len(labelled)} items: two or more are needed, one for each item")
-    found = prediction_powered_draws(judge, labelled[None], labels[None], tuned=tuned)
-    value, low, high = (float(ends[0]) for ends in found)
+    draws = prediction_powered_draws(judge, labelled[None], labels[None], tuned=tuned)
+    value, low, high = (float(ends[0]) for ends in draws)
     return Corrected(value=value, low=low, high=high)
 
 

@@ -41,8 +41,8 @@ class Estimate:
         if self.value is None:
             return {"value": None, "n": 0, "no_data": True, **missing, **seeds}
         few: dict[str, object] = {"few_seeds": True} if self.few_seeds else {}
-        found = {"value": self.value, "low": self.low, "high": self.high, "n": self.n, "method": self.method}
-        return {**found, **missing, **seeds, **few}
+        record = {"value": self.value, "low": self.low, "high": self.high, "n": self.n, "method": self.method}
+        return {**record, **missing, **seeds, **few}
 
 
 def wilson(successes: float, n: int, *, level: float = LEVEL) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """The blind stage end to end on the tiny model: rows out as in, views, a kill in the middle, bad rows."""
 
-import io
 import json
 import subprocess
 import sys
@@ -8,50 +7,27 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from tests.unit.blinding.worlds import contents, row
 
+from blindpo.answer.local import LocalAnswers
 from blindpo.blinding import run as module
 from blindpo.blinding.checks import BlindSummary, lines
-from blindpo.blinding.run import BlindConfig, run_blind
+from blindpo.blinding.config import BlindConfig
+from blindpo.blinding.run import run_blind
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, NothingKeptError, OutputError
 from blindpo.models.vlm.generate import Answer, Request
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.source import resolve_model
-from blindpo.rows.row import BLIND_MODES, IMAGE, ImageRef, PreferenceRow, Provenance, Turn
+from blindpo.rows.row import BLIND_MODES
 from blindpo.rows.shards import read_rows, write_shard
 
 QUICK = BlindConfig(max_new_tokens=4, shard_rows=2, batch_size=8)
 
 
-def row(number: int, text: str = "what is this ?") -> PreferenceRow:
-    sink = io.BytesIO()
-    Image.new("RGB", (30, 30), (20 * number, 0, 0)).save(sink, format="PNG")
-    return PreferenceRow(
-        row_id=f"r{number}",
-        prompt=(Turn(role="user", content=(IMAGE, f"\n{text}")),),
-        images=(ImageRef(data=sink.getvalue()),),
-        chosen="Sorry, I can not.",
-        rejected="a ball",
-        provenance=Provenance(source="test", source_row_id=str(number), dialogue_id=str(number)),
-    )
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    write_shard(folder / "rows-00000.parquet", [row(number) for number in range(5)])
-    return folder
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "timings.json"}
-
-
 def blind(config: BlindConfig, data: Path, vlm: Vlm, out: Path) -> None:
     assert vlm.source is not None
-    run_blind(config, data, vlm.source, out, vlm=vlm)
+    run_blind(config, data, LocalAnswers(vlm.source, config, vlm=vlm), out)
 
 
 @pytest.mark.parametrize("mode", BLIND_MODES)
@@ -77,10 +53,10 @@ def test_a_second_pass_appends_new_draws(data: Path, tiny_vlm: Vlm, tmp_path: Pa
 def test_a_thought_is_cut_off_and_counted(
     data: Path, tiny_vlm: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def generate(vlm: Vlm, requests: list[Request], config: BlindConfig) -> list[Answer | None]:
+    def generate(vlm: Vlm, requests: list[Request], config: BlindConfig, **_: object) -> list[Answer | None]:
         return [Answer(text="a ball", cut=False, num_tokens=9, thought="hm") for _ in requests]
 
-    monkeypatch.setattr(module, "generate", generate)
+    monkeypatch.setattr("blindpo.answer.local.generate", generate)
     blind(QUICK, data, tiny_vlm, tmp_path / "out")
     assert {answer.text for row in read_rows(tmp_path / "out") for answer in row.blind} == {"a ball"}
     summary = BlindSummary(**json.loads((tmp_path / "out/manifest.json").read_text())["summary"])
@@ -91,15 +67,15 @@ def test_killed_in_the_middle_the_same_command_ends_with_the_same_bytes(
     data: Path, tiny_vlm: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blind(QUICK, data, tiny_vlm, tmp_path / "whole")
-    whole, calls = module._Worker.shard, []
+    whole, calls = module._BlindWork.__call__, []
 
-    def killed(self: module._Worker, number: int) -> module.ShardResult:
+    def killed(self: module._BlindWork, number: int) -> module.ShardResult:
         calls.append(number)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return whole(self, number)
 
-    monkeypatch.setattr(module._Worker, "shard", killed)
+    monkeypatch.setattr(module._BlindWork, "__call__", killed)
     with pytest.raises(KeyboardInterrupt):
         blind(QUICK, data, tiny_vlm, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()

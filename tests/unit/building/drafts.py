@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.unit.building.worlds import picture
+from tests.unit.building.worlds import image
 
 from blindpo.building.draft import Draft, Mention
 from blindpo.images.base import Candidate
@@ -27,7 +27,7 @@ def draft_of(*texts: str, name: str, kind: str | None = "LOC", **fields: Any) ->
     row = row_of(*texts, **fields)
     start = texts[-1].find(name)
     mention = Mention(start=start, end=start + len(name), text=name, type=kind)
-    candidate = Candidate(image=ImageRef(data=picture(name), title=name), source="catalogue", entity_type=kind)
+    candidate = Candidate(image=ImageRef(data=image(name), title=name), source="catalogue", entity_type=kind)
     entity = Entity(text=name, type=kind, replacement=replacement)
     made = PreferenceRow(
         row_id=f"{row.row_id}-{start}", prompt=row.prompt, text_prompt=row.prompt, entity=entity, chosen=row.chosen,

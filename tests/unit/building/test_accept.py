@@ -1,10 +1,10 @@
-"""A picture stands for an entity only when nothing speaks against it, and for one title alone."""
+"""An image stands for an entity only when nothing speaks against it, and for one title alone."""
 
 from pathlib import Path
 
 import pytest
 from tests.tiny_models import save_tiny_clip
-from tests.unit.images.clients import picture
+from tests.unit.images.clients import image
 
 from blindpo.building.accept import acceptance
 from blindpo.building.config import BuildConfig
@@ -16,7 +16,7 @@ PARIS = Query(text="Aldermoor", type="LOC")
 
 
 def candidate(name: str = "one", *, title: str | None = None, side: int = 80, **fields: object) -> Candidate:
-    return Candidate(image=ImageRef(data=picture(name, side), title=title), source="s", **fields)
+    return Candidate(image=ImageRef(data=image(name, side), title=title), source="s", **fields)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_each_check_has_its_reason(settings: dict[str, object], offered: Candida
     assert reason is None if code is None else str(reason).startswith(f"{code}: ")
 
 
-def test_one_picture_stands_for_one_title_under_any_of_its_names() -> None:
+def test_one_image_stands_for_one_title_under_any_of_its_names() -> None:
     accept = acceptance(BuildConfig())
     assert accept(PARIS, candidate(title="Aldermoor")) is None
     assert accept(Query(text="Old Aldermoor"), candidate(title="aldermoor")) is None
@@ -50,6 +50,6 @@ def test_a_clip_like_model_has_a_say_where_the_recipe_names_one(tmp_path: Path) 
     name = f"hf:{save_tiny_clip(tmp_path / 'clip')}"
     assert acceptance(BuildConfig(agreement=name, min_agreement=-1.0))(PARIS, candidate()) is None
     reason = acceptance(BuildConfig(agreement=name, min_agreement=1.0))(PARIS, candidate())
-    assert str(reason).startswith("image-disagrees: picture and name agree by ") and "needed are 1" in str(reason)
+    assert str(reason).startswith("image-disagrees: image and name agree by ") and "needed are 1" in str(reason)
     with pytest.raises(ConfigError, match="hf:MODEL"):
         BuildConfig(agreement="clip")

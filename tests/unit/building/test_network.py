@@ -1,4 +1,4 @@
-"""A build with pictures from the wiki: rows with licences, and nothing lost when the wiki fails in the middle."""
+"""A build with images from the wiki: rows with licences, and nothing lost when the wiki fails in the middle."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 from tests.fake_server import Asked, FakeServer, reply, serving
 from tests.unit.building.worlds import dialogue, everything, write_lines
-from tests.unit.images.clients import picture
+from tests.unit.images.clients import image
 
 from blindpo.cli.main import main
 from blindpo.rows.shards import read_rows
@@ -23,7 +23,7 @@ DIALOGUES = [
     dialogue("They say that Halcyon Mark is known.", chosen="It is."),
     dialogue("My friend is at Ember Works.", rejected="Good."),
 ]
-PICTURE = "/images/thumb/c/cb/Dalia_Fenwick.jpg/500px-Dalia_Fenwick.jpg"
+IMAGE = "/images/thumb/c/cb/Dalia_Fenwick.jpg/500px-Dalia_Fenwick.jpg"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def command(wiki: FakeServer, lines: Path, out: Path, *words: str) -> list[str]:
     return ["build", str(lines), "--out", str(out), *sets, *words, "--json", "--workers", "1"]
 
 
-def test_rows_carry_pictures_with_licence_and_author(wiki: FakeServer, lines: Path, tmp_path: Path) -> None:
+def test_rows_carry_images_with_licence_and_author(wiki: FakeServer, lines: Path, tmp_path: Path) -> None:
     assert build(wiki, lines, tmp_path / "data") == 0
     rows = {row.entity.text: row for row in read_rows(tmp_path / "data")}
     assert set(rows) == {"Aldermoor", "Dalia Fenwick", "Ember Works"}
@@ -60,7 +60,7 @@ def test_rows_carry_pictures_with_licence_and_author(wiki: FakeServer, lines: Pa
     with (tmp_path / "data" / "attributions.csv").open() as file:
         assert {line["licence_url"] for line in csv.DictReader(file)} == {"https://creativecommons.org/licenses/by/4.0"}
     rejects = (tmp_path / "data" / "rejects.jsonl").read_text()
-    assert "the wiki has no page of this name" in rejects and "no free picture" in rejects
+    assert "the wiki has no page of this name" in rejects and "no free image" in rejects
 
 
 def test_the_same_answers_give_the_same_bytes_and_no_file_says_who_built(
@@ -79,7 +79,7 @@ def test_a_wiki_that_fails_in_the_middle_costs_nothing(
     wiki: FakeServer, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blindpo.images.fetch.backoff", lambda _attempt: 0.0)
-    wiki.on(PICTURE, reply(status=503))
+    wiki.on(IMAGE, reply(status=503))
     assert build(wiki, lines, tmp_path / "data") == 1
     said = capsys.readouterr().err
     assert "1 of 5 entities could not be asked about" in said and "status 503" in said
@@ -87,7 +87,7 @@ def test_a_wiki_that_fails_in_the_middle_costs_nothing(
     wiki.replies.clear()
     wiki.asked.clear()
     assert build(wiki, lines, tmp_path / "data") == 0
-    assert wiki.paths() == [PICTURE], "the next run asks only for what is missing"
+    assert wiki.paths() == [IMAGE], "the next run asks only for what is missing"
     assert build(wiki, lines, tmp_path / "again") == 0
     assert everything(tmp_path / "data") == everything(tmp_path / "again")
 
@@ -95,21 +95,21 @@ def test_a_wiki_that_fails_in_the_middle_costs_nothing(
 def test_a_build_that_is_killed_while_it_asks_goes_on_and_asks_for_the_rest_alone(
     wiki: FakeServer, lines: Path, tmp_path: Path
 ) -> None:
-    """kill -9 in the middle of the pictures, three times; the bytes are those of a build that nobody stopped."""
+    """kill -9 in the middle of the images, three times; the bytes are those of a build that nobody stopped."""
     victims: list[subprocess.Popen[bytes]] = []
 
     def kill(_asked: Asked, _out: BinaryIO) -> None:
         victims[-1].kill()
 
     words = command(wiki, lines, tmp_path / "data")
-    for path in ("/api.php", PICTURE, PICTURE):
+    for path in ("/api.php", IMAGE, IMAGE):
         wiki.on(path, kill)
         victims.append(subprocess.Popen([sys.executable, "-m", "blindpo", *words], stderr=subprocess.DEVNULL))
         assert victims[-1].wait(60) == -9
         wiki.replies.clear()
     wiki.asked.clear()
     assert main(words) == 0
-    assert PICTURE in wiki.paths() and "/api.php" not in wiki.paths() and len(wiki.asked) <= 3
+    assert IMAGE in wiki.paths() and "/api.php" not in wiki.paths() and len(wiki.asked) <= 3
     assert build(wiki, lines, tmp_path / "whole") == 0
     assert everything(tmp_path / "data") == everything(tmp_path / "whole")
 
@@ -118,7 +118,7 @@ def test_rows_can_go_on_without_what_is_not_answered(
     wiki: FakeServer, lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blindpo.images.fetch.backoff", lambda _attempt: 0.0)
-    wiki.on(PICTURE, reply(status=503))
+    wiki.on(IMAGE, reply(status=503))
     assert build(wiki, lines, tmp_path / "data") == 1  # stops, and says how to go on: with the same folder
     assert build(wiki, lines, tmp_path / "data", "--set", "unanswered=drop") == 0
     assert {row.entity.text for row in read_rows(tmp_path / "data")} == {"Aldermoor", "Ember Works"}
@@ -130,14 +130,14 @@ def test_what_one_source_does_not_have_the_next_is_asked_for(
 ) -> None:
     monkeypatch.setenv("KNOWLEDGE_GRAPH_API_KEY", "not-a-real-key")
     with serving() as graph:
-        image = {
+        described = {
             "contentUrl": f"{graph.base}/images?q=tbn:nowhere",
             "license": "https://creativecommons.org/licenses/by/4.0/",
         }
-        result = {"@id": "kg:/m/0", "name": "Nowhere", "@type": ["Place", "Thing"], "image": image}
+        result = {"@id": "kg:/m/0", "name": "Nowhere", "@type": ["Place", "Thing"], "image": described}
         found = {"itemListElement": [{"resultScore": 500, "result": result}]}
         url = graph.on("/v1/entities:search", reply(json.dumps(found).encode(), kind="application/json"))
-        graph.on("/images", reply(picture("nowhere"), kind="image/png"))
+        graph.on("/images", reply(image("nowhere"), kind="image/png"))
         sets = ("--set", "sources=wikipedia,knowledge-graph", "--set", f"knowledge_graph_api={url}")
         assert build(wiki, lines, tmp_path / "data", *sets) == 0
         assert {asked.query.get("query") for asked in graph.asked} == {"Nowhere", "Halcyon Mark", None}

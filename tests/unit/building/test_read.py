@@ -37,10 +37,10 @@ def test_lines_in_shards_of_any_size(tmp_path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 100])
 def test_a_folder_gives_the_text_of_its_rows(tmp_path: Path, size: int) -> None:
-    picture = ImageRef(data=draw("a"))
+    image = ImageRef(data=draw("a"))
     shown = (Turn(role="user", content=(IMAGE, "what?")),)
-    with_twin = replace(row_of("x", row_id="b"), prompt=shown, images=(picture,), text_prompt=turns_of("the twin"))
-    without = replace(row_of("x", row_id="c"), prompt=shown, images=(picture,))
+    with_twin = replace(row_of("x", row_id="b"), prompt=shown, images=(image,), text_prompt=turns_of("the twin"))
+    without = replace(row_of("x", row_id="c"), prompt=shown, images=(image,))
     folder = tmp_path / "data"
     folder.mkdir()
     write_shard(folder / shard_name(0), [row_of("plain", row_id="a"), with_twin, without])

@@ -1,4 +1,4 @@
-"""The two templates: what the text says in place of the name, and where the picture stands."""
+"""The two templates: what the text says in place of the name, and where the image stands."""
 
 import pytest
 from tests.unit.building.drafts import draft_of, turns_of
@@ -75,7 +75,7 @@ def test_paper_leaves_the_history_and_replaces_once() -> None:
     assert repeated[0].content == (f"{WORDS}?",)
 
 
-def test_default_moves_the_picture_to_the_first_mention() -> None:
+def test_default_moves_the_image_to_the_first_mention() -> None:
     made = default_prompt(turns_of("Hi", "Hi", "Is X old?", "X is.", "And X?"), "X", "the figure shown in the photo")
     assert [turn.num_images for turn in made] == [0, 0, 1, 0, 0]
     assert [turn.text for turn in made[2:]] == [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.tiny_models import save_tiny_llava
-from tests.unit.building.worlds import DIALOGUES, dialogue, everything, picture, write_catalogue, write_lines
+from tests.unit.building.worlds import DIALOGUES, dialogue, everything, image, write_catalogue, write_lines
 
 from blindpo.cli.main import main
 from blindpo.rows.row import IMAGE
@@ -37,12 +37,12 @@ def require_sums(funnel: list[dict[str, Any]]) -> None:
         assert after["in"] == before["out"]
 
 
-def test_dialogues_become_rows_with_pictures(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dialogues_become_rows_with_images(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert build(world, "data") == 0
     assert "3 rows with 3 distinct images" in capsys.readouterr().out
     eldoria, foundation, mira = read_rows(world / "data")
     assert eldoria.row_id == "hh-rlhf-train-1-3" and eldoria.prompt[-1].content[0] is IMAGE
-    assert eldoria.images[0].data == picture("Eldoria") and eldoria.images[0].licence == "CC0"
+    assert eldoria.images[0].data == image("Eldoria") and eldoria.images[0].licence == "CC0"
     assert eldoria.entity.text == "Eldoria" and eldoria.entity.type == "LOC"
     assert eldoria.prompt[-1].text == f"Is {eldoria.entity.replacement} pretty?"
     assert eldoria.text_prompt[-1].text == "Is Eldoria pretty?"
@@ -66,8 +66,8 @@ def test_what_a_data_folder_says_of_itself(world: Path) -> None:
     card = (world / "data" / "README.md").read_text()
     assert "Content warning" in card and "| CC0 | 3 | 3 |" in card and "42537 to 5392" in card
     assert "pretty" not in card and str(world) not in card
-    pictures = list(csv.DictReader((world / "data" / "attributions.csv").read_text().splitlines()))
-    assert {one["author"] for one in pictures} == {"A. Nobody"} and len(pictures) == 3
+    images = list(csv.DictReader((world / "data" / "attributions.csv").read_text().splitlines()))
+    assert {one["author"] for one in images} == {"A. Nobody"} and len(images) == 3
     assert main(["check", str(world / "data"), "--strict"]) == 0
     recipe = str(world / "data" / "recipe.yaml")
     base = ["build", str(world / "hh/train.jsonl"), "--out", str(world / "again"), "--workers", "1"]

@@ -1,4 +1,4 @@
-"""A benign twin is made where a judge finds the picture alone to blame, and nowhere else."""
+"""A benign twin is made where a judge finds the image alone to blame, and nowhere else."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ DIALOGUES = [
     dialogue("Where does Mira Vance live?", chosen="I will not say.", rejected="In Port Quill."),
     dialogue("Who pays the Brightwell Foundation?"),
 ]
-"""LOC, LOC, PER, ORG: Eldoria and Port Quill can lend each other pictures; the PER and the ORG are alone."""
+"""LOC, LOC, PER, ORG: Eldoria and Port Quill can lend each other images; the PER and the ORG are alone."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def judge(first: str, later: str, *, about: str = "") -> Callable[[dict[str, Any
     return answer
 
 
-def test_a_twin_has_the_text_another_picture_and_a_link(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_twin_has_the_text_another_image_and_a_link(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with FakeChatServer(judge("Harmful.", "harmless", about="get into")) as server:
         assert build(world, server.base_url) == 0
     assert "twins: 1 of 4 rows qualify (harmless as it is: 3)" in capsys.readouterr().out
@@ -79,10 +79,10 @@ def test_a_twin_has_the_text_another_picture_and_a_link(world: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("first", "later", "said"),
     [
-        ("harmful", "harmful", "harmful whatever the picture: 2, no other picture of its type: 2"),
+        ("harmful", "harmful", "harmful whatever the image: 2, no other image of its type: 2"),
         ("harmless", "harmless", "harmless as it is: 4"),
         ("I think it is harmful", "harmless", "no verdict in the judge's answer: 4"),
-        ("harmful", "perhaps", "no other picture of its type: 2, no verdict in the judge's answer: 2"),
+        ("harmful", "perhaps", "no other image of its type: 2, no verdict in the judge's answer: 2"),
     ],
 )
 def test_without_two_clear_verdicts_there_is_no_twin(

@@ -1,4 +1,4 @@
-"""Invented dialogues and a small catalogue of drawn pictures: what the builder's tests build from."""
+"""Invented dialogues and a small catalogue of drawn images: what the builder's tests build from."""
 
 import io
 import json
@@ -21,8 +21,8 @@ NAMES = {
 """Name: type and aliases."""
 
 
-def picture(name: str, *, side: int = 80) -> bytes:
-    """A plain picture whose colour depends on the name."""
+def image(name: str, *, side: int = 80) -> bytes:
+    """A plain image whose colour depends on the name."""
     value = sum(name.encode())
     sink = io.BytesIO()
     Image.new("RGB", (side, side + value % 7), (value % 256, value * 7 % 256, 99)).save(sink, format="PNG")
@@ -30,15 +30,15 @@ def picture(name: str, *, side: int = 80) -> bytes:
 
 
 def write_catalogue(folder: Path) -> Path:
-    """The catalogue of NAMES; two of its lines have pictures that cannot be used."""
+    """The catalogue of NAMES; two of its lines have images that cannot be used."""
     folder.mkdir(parents=True)
     entries = []
     for name, (kind, aliases) in NAMES.items():
         file = f"{name.lower().replace(' ', '_')}.png"
-        (folder / file).write_bytes(picture(name))
+        (folder / file).write_bytes(image(name))
         entries.append(Entry(name=name, image=file, type=kind, aliases=aliases, licence="CC0", author="A. Nobody"))
-    (folder / "broken.png").write_bytes(picture("x")[:60])
-    (folder / "tiny.png").write_bytes(picture("x", side=20))
+    (folder / "broken.png").write_bytes(image("x")[:60])
+    (folder / "tiny.png").write_bytes(image("x", side=20))
     entries += [Entry(name="Brokenshire", image="broken.png"), Entry(name="Tinytown", image="tiny.png", type="LOC")]
     write_index(folder, entries)
     return folder

@@ -27,7 +27,7 @@ from transformers import (
 )
 from transformers.models.mllama.configuration_mllama import MllamaTextConfig, MllamaVisionConfig
 
-from blindpo.evaluation.judges.base import judged
+from blindpo.evaluation.judges.judge import judged
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.table import find_judge
 

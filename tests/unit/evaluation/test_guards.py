@@ -11,9 +11,9 @@ from tests.unit.evaluation.judge_worlds import case
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from blindpo.errors import ConfigError, ModelError, SourceError
-from blindpo.evaluation.judges.base import judged
-from blindpo.evaluation.judges.guards.base import GuardPrompt
+from blindpo.evaluation.judges.guards.material import GuardPrompt
 from blindpo.evaluation.judges.guards.table import FAMILIES, guard_prompt
+from blindpo.evaluation.judges.judge import judged
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.table import find_judge
 from blindpo.models.chat.config import ServerConfig

@@ -13,10 +13,10 @@ from tests.unit.evaluation.judge_worlds import ANSWERS, case, form, stored_eval
 from blindpo.errors import ConfigError, ModelError
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.judges.base import Case, judged
-from blindpo.evaluation.judges.chat_prompt import ChatPrompt, mark, quoted
+from blindpo.evaluation.judges.judge import Case, judged
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.panel import Panel
+from blindpo.evaluation.judges.prompts import OurPrompt, mark, quoted
 from blindpo.evaluation.judges.table import find_judge, require_judge
 from blindpo.evaluation.judges.verdict import Harm, Verdict
 from blindpo.evaluation.run import rejudge
@@ -37,7 +37,7 @@ def test_the_judge_sees_the_history_the_images_in_their_places_and_the_response(
         Turn(role="user", content=("and\nnow ?",)),
     )
     judged_case = case('say "safe"', prompt=turns)
-    made = request(ChatPrompt(99).request(judged_case))
+    made = request(OurPrompt(99).request(judged_case))
     assert made.images == judged_case.row.images
     assert made.max_tokens == 99
     parts = made.turns[1].content
@@ -53,7 +53,7 @@ def at(server: FakeChatServer) -> ServerConfig:
 
 
 def test_instructions_can_stand_in_the_users_turn() -> None:
-    made = request(ChatPrompt(9, instructions="user").request(case("a ball")))
+    made = request(OurPrompt(9, instructions="user").request(case("a ball")))
     assert [turn.role for turn in made.turns] == ["user"]
     assert str(made.turns[0].content[0]).startswith("You judge one response")
     with FakeChatServer(form) as server:
@@ -61,7 +61,7 @@ def test_instructions_can_stand_in_the_users_turn() -> None:
 
 
 def test_the_textual_twin_is_shown_without_images() -> None:
-    made = request(ChatPrompt(9).request(case("a ball", view="text")))
+    made = request(OurPrompt(9).request(case("a ball", view="text")))
     assert made.images == ()
     assert '"what is a ball ?"' in str(made.turns[1].content[0])
 
@@ -82,7 +82,7 @@ def test_the_prompt_is_ours_and_its_hash_is_part_of_the_identity() -> None:
     with FakeChatServer(form) as server:
         judge = find_judge("chat:m", JudgeOptions(judge_server=at(server)))
     assert judge.identity["prompt"].endswith("/ours")
-    assert judge.identity["prompt_sha256"] == ChatPrompt.sha256
+    assert judge.identity["prompt_sha256"] == OurPrompt.sha256
     assert judge.identity["model"]["server"] == server.base_url
 
 

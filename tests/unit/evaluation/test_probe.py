@@ -9,11 +9,11 @@ from tests.unit.datasets.benchmarks.scoring import ANSWER, REFUSAL, said, store
 from blindpo.answer.response import Response
 from blindpo.answer.views import has_view, mid_turns
 from blindpo.cli.main import main
+from blindpo.datasets.importer import import_data
 from blindpo.errors import NothingKeptError
 from blindpo.evaluation.protocols.parsers import which_letter
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.suite.pairwise_rows import pairwise_rows, write_probe
-from blindpo.intake.import_rows import import_data
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 
 PROTOCOL = "mmsafe/pairwise-prompted"
@@ -63,7 +63,7 @@ def test_an_answer_that_names_no_letter_is_missing_and_not_wrong(data: Path, tmp
 
 
 def test_a_probe_needs_pairs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["probe", str(data), "--out", str(tmp_path / "probe")]) == 0
+    assert main(["pairwise-rows", str(data), "--out", str(tmp_path / "probe")]) == 0
     assert "24 rows, two a pair" in capsys.readouterr().out
     with pytest.raises(NothingKeptError, match="pair of responses"):
         write_probe(tmp_path / "probe", tmp_path / "again")

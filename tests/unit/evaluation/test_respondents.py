@@ -12,20 +12,22 @@ from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.test_run import contents
 from tests.unit.evaluation.worlds import row, save_rows
 
+from blindpo.answer.local import LocalAnswers
 from blindpo.answer.response import json_lines, read_responses
-from blindpo.answer.shards import Part, parse_part
-from blindpo.answer.workers import LocalShards
+from blindpo.answer.shards import ResponseJob
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.run import evaluate, evaluate_chat, evaluate_recorded, merge_parts
 from blindpo.jobs.engine import Engine
+from blindpo.jobs.shards import Part, parse_part
 from blindpo.models.chat.config import ServerConfig
 from blindpo.models.vlm.adapters import add_lora
 from blindpo.models.vlm.load import load_vlm
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import Turn
+from blindpo.rows.shards import RowBlocks
 
 NOWHERE = ServerConfig(base_url="http://127.0.0.1:9/v1")
 CONFIG = EvaluateConfig(judge="oracle", max_new_tokens=4, shard_rows=2, num_draws=100, likelihoods=False)
@@ -202,7 +204,8 @@ def test_a_part_of_another_evaluation_is_told_apart(data: Path, tmp_path: Path) 
     evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=Part(2, 2))
     with pytest.raises(SourceError, match="differs in: config"):
         merge_parts([tmp_path / "one", tmp_path / "two"], RejudgeConfig(judge="oracle"), tmp_path / "out")
-    assert len(read_responses(tmp_path / "one" / "responses.jsonl")) == 6
+    shards = sorted((tmp_path / "one" / "shards").iterdir())
+    assert [len(read_responses(path)) for path in shards] == [4, 2]
     for words in ("3/2", "0/2", "half", "1/x"):
         with pytest.raises(ConfigError, match="--part"):
             parse_part(words)
@@ -232,10 +235,10 @@ VIEWS = replace(CONFIG, views=("as_is", "text", "swapped"))
 def test_a_worker_makes_any_shard_as_the_whole_run_does(data: Path, tmp_path: Path) -> None:
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
     evaluate(VIEWS, data, source, tmp_path / "one")
-    job = LocalShards(
-        config=VIEWS, data=data, work=tmp_path, model=source, views=VIEWS.views, likelihoods=False, safe_images=None
-    )
-    assert [job(number) for number in (2, 0, 1)] == [2, 0, 1]
+    answerer = LocalAnswers(source, VIEWS)
+    job = ResponseJob(rows=RowBlocks(data, 2), folder=tmp_path, answerer=answerer, views=VIEWS.views)
+    for number in (2, 0, 1):
+        job(number)
     whole = (tmp_path / "one/responses.jsonl").read_text()
     assert "".join((tmp_path / f"responses-0000{number}.jsonl").read_text() for number in range(3)) == whole
 

@@ -11,7 +11,7 @@ from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.worlds import row, save_rows
 
 import blindpo.answer.local as stage
-from blindpo.answer.local import Prompts, processor_identity
+from blindpo.answer.local import processor_identity
 from blindpo.answer.response import read_responses
 from blindpo.errors import ConfigError, NothingKeptError, OutputError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
@@ -85,7 +85,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     real, asked = stage.respond, []
 
     def stopping(*words: Any, **named: Any) -> Any:
-        asked.append(len(words[2]))
+        asked.append(len({ask.row.row_id for ask in words[1]}))
         if len(asked) == 2:
             raise KeyboardInterrupt
         return real(*words, **named)
@@ -160,7 +160,7 @@ def test_prompts_are_tokenized_once_for_all_models_of_a_processor(
     cache: stage.PromptCache = {}
     evaluate(CONFIG, data, source, tmp_path / "first", vlm=vlm, prompt_cache=cache)
     assert len(cache) == 19
-    monkeypatch.setattr(Prompts, "_encode", lambda *_: pytest.fail("tokenized again"))
+    monkeypatch.setattr(stage, "encode_prompt", lambda *_: pytest.fail("tokenized again"))
     other = Vlm(vlm.model, vlm.processor, vlm.source, "another")
     evaluate(CONFIG, data, source, tmp_path / "second", vlm=other, prompt_cache=cache)
     assert (tmp_path / "first/responses.jsonl").read_bytes() == (tmp_path / "second/responses.jsonl").read_bytes()

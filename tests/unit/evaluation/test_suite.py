@@ -76,7 +76,7 @@ def test_a_suite_is_one_folder_that_resumes_and_that_the_report_reads(
     assert main(["report", str(out), "--out", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
     assert "Across all rows: the frontier" in page and "mmsafe/pairwise-prompted" in page
-    assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page and "Base" in page
+    assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page and ">base<" in page
 
 
 def test_a_judge_that_is_down_leaves_the_suite_unfinished_and_the_rest_readable(

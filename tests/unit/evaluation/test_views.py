@@ -13,6 +13,7 @@ from tests.unit.evaluation.worlds import picture, row, save_rows
 
 from blindpo.answer.response import Response, View
 from blindpo.answer.views import VIEWS, Pictures, drawn_pictures, has_view, pictures_for, read_pictures, shown_row
+from blindpo.datasets.importer import import_data
 from blindpo.errors import ConfigError, RowError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
@@ -21,7 +22,6 @@ from blindpo.evaluation.judges.rules import RefusalRules
 from blindpo.evaluation.measures import measure_items, repeats_itself, row_meta
 from blindpo.evaluation.run import evaluate, rejudge
 from blindpo.images.decode import decode_image
-from blindpo.intake.import_rows import import_data
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.shards import read_rows
 

@@ -62,7 +62,7 @@ def test_the_first_candidate_that_is_accepted_is_taken_and_the_others_are_record
     assert none.candidate is None and none.reason == "another type" and len(none.refused) == 2
 
 
-def test_identity_changes_with_the_index_and_with_a_picture(folder: Path) -> None:
+def test_identity_changes_with_the_index_and_with_an_image(folder: Path) -> None:
     before = Catalogue(folder).identity()
     assert Catalogue(folder).identity() == before
     (folder / "kite.jpg").write_bytes(draw("other"))

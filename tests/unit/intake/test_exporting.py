@@ -8,7 +8,7 @@ import pytest
 from tests.unit.rows.test_lossless import picture, simple
 
 from blindpo.cli.main import main
-from blindpo.intake.import_rows import import_data
+from blindpo.datasets.importer import import_data
 from blindpo.rows.row import ImageRef
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.rows.test_lossless import picture, simple
 
 from blindpo.cli.main import main
+from blindpo.datasets.importer import import_data
 from blindpo.errors import OutputError
-from blindpo.intake.import_rows import import_data
 from blindpo.rows.row import IMAGE
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 
@@ -117,7 +117,7 @@ def test_a_bad_row_is_kept_aside_and_all_others_kept(
     path = write(source, [record(1), record(2, **changes), record(3)])
     words = ["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d"), "--json"]
     assert main(words) == 0
-    not_used = {"mid_prompt": 2, "type": 2}  # of the kept rows
+    not_used = {"type": 2}  # of the kept rows
     assert json.loads(capsys.readouterr().out) == {"read": 3, "kept": 2, "rejected": 1, "not_used": not_used}
     rejects = [json.loads(line) for line in (source / "d" / "rejects.jsonl").read_text().splitlines()]
     assert [(r["row_id"], r["field"]) for r in rejects] == [("mmsafe-po-2", field)]
@@ -149,7 +149,7 @@ def test_a_wrong_source_is_one_paragraph_and_status_2(
 
 def test_words_before_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", "mmsafepo", str(tmp_path / "no.json"), "--out", str(tmp_path / "d")]) == 2
-    assert "unknown format 'mmsafepo'" in capsys.readouterr().err
+    assert "unknown format or benchmark 'mmsafepo'" in capsys.readouterr().err
     assert main(["import", "trl", str(tmp_path / "no.json"), "--out", str(tmp_path / "d")]) == 2
     assert "no.json does not exist" in capsys.readouterr().err
     for command in (["check"], ["stats"], ["export", "llava"]):
@@ -160,7 +160,7 @@ def test_words_before_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_nothing_kept_is_status_1(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(source, [record(1, chosen=None)])
     assert main(["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d")]) == 1
-    assert "none of 1 rows" in capsys.readouterr().err
+    assert "none of 1 records" in capsys.readouterr().err
 
 
 def test_the_same_command_again_says_the_same_and_another_is_refused(source: Path) -> None:

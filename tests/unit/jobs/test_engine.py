@@ -10,7 +10,7 @@ from tests.unit.jobs.test_kill import work
 
 from blindpo.errors import ConfigError, RowError
 from blindpo.jobs.engine import Engine, WorkerDiedError, usable_cores
-from blindpo.jobs.shards import Job, Place, make_shards
+from blindpo.jobs.shards import Place, RowJob, make_shards, sum_counts
 from blindpo.rows.shards import read_rows
 
 
@@ -25,7 +25,8 @@ def test_processes_leave_the_same_shards(tmp_path: Path) -> None:
     for name, workers in (("one", 1), ("two", 2)):
         place = Place(tmp_path / name, tmp_path / name / "state")
         place.state.mkdir(parents=True)
-        totals = make_shards(Job(place, work), 3, what="test", engine=Engine(workers=workers))
+        make_shards(RowJob(place, work), 3, what="test", engine=Engine(workers=workers))
+        totals = sum_counts(place, 3)
         assert (totals.kept, totals.rejected, totals.counts) == (9, 3, {"seen": 12})
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     assert [(tmp_path / "one" / path).read_bytes() for path in files] == [
@@ -60,6 +61,6 @@ def test_ray_leaves_the_same_shards(tmp_path: Path) -> None:
     for name, engine in (("here", Engine()), ("ray", Engine(name="ray", workers=2))):
         place = Place(tmp_path / name, tmp_path / name / "state")
         place.state.mkdir(parents=True)
-        make_shards(Job(place, work), 5, what="test", engine=engine)
+        make_shards(RowJob(place, work), 5, what="test", engine=engine)
     for path in (tmp_path / "here").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "ray" / path.relative_to(tmp_path / "here")).read_bytes()

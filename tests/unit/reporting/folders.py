@@ -68,8 +68,31 @@ def measure(value: float | None, **changes: Any) -> dict[str, Any]:
     return {"value": value, **interval, "n": 90, "per_seed": [value] * 3, "few_seeds": True, **changes}
 
 
+STORY = {
+    "models": [
+        {"name": "base", "title": "Base", "about": "as it was"},
+        {"name": "dpo", "title": "DPO", "about": "pairs alone"},
+        {"name": "dpo_equal_compute", "title": "DPO, equal compute", "about": "longer"},
+        {"name": "bpo", "title": "BPO", "about": "pairs and blind responses"},
+        {"name": "sight", "title": "Sight control", "about": "the image was shown"},
+    ],
+    "conditions": [
+        {"name": "paper_like_offpolicy", "title": "Paper-like pairs", "about": "dangerous things alone"},
+        {
+            "name": "benign_twins",
+            "title": "Pairs with benign twins",
+            "about": "every row has a twin",
+            "evaluations": {model: f"seed_1/benign_twins/{model}" for model in ("bpo", "base", "dpo")},
+            "runs": {model: [f"seed_1/benign_twins/runs/{model}"] for model in ("dpo", "bpo")},
+        },
+    ],
+    "focus": ["bpo", "dpo"],
+    "control": ["bpo", "sight", "BPO against the sight control"],
+}
+
+
 def results(conditions: list[str], difference: tuple[float, float, float] = (-0.3, -0.4, -0.2)) -> dict[str, Any]:
-    """The demo's results, small."""
+    """A small results file of three seeds, whose folders are those of `save_three` and `save_run`."""
     names = ("safety_rate", "over_refusal", "pair_both_right", "helpfulness")
     values = {"base": 0.2, "dpo": 0.9, "dpo_equal_compute": 0.95, "bpo": 0.92, "sight": 0.6}
     models = {model: {name: measure(value) for name in names} for model, value in values.items()}
@@ -81,4 +104,4 @@ def results(conditions: list[str], difference: tuple[float, float, float] = (-0.
         {"a": "bpo", "b": "dpo", "measure": "helpfulness", "difference": None, "low": None, "high": None},
     ]
     found = {"models": models, "comparisons": comparisons}
-    return {"seeds": [1, 2, 3], "conditions": dict.fromkeys(conditions, found)}
+    return {"seeds": [1, 2, 3], "conditions": dict.fromkeys(conditions, found), "story": STORY}

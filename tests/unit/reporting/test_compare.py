@@ -2,8 +2,9 @@
 
 import pytest
 
-from blindpo.reporting.compare import Section, cell, comparison, in_order
+from blindpo.reporting.compare import Section, cell, comparison
 from blindpo.reporting.headline import control_words, headline, outcome
+from blindpo.reporting.story import Control, in_order
 
 
 def compared(low: float, high: float, measure: str = "over_refusal", pair: tuple[str, str] = ("bpo", "dpo")) -> dict:
@@ -47,10 +48,10 @@ def sections(*found: dict) -> list[Section]:
 def test_the_headline_counts_what_was_shown() -> None:
     said = headline(sections(compared(-0.3, -0.1), compared(-0.3, 0.1), compared(0.1, 0.2)))
     assert said == (
-        "BPO against DPO over 3 comparisons: better in 1 (safer, or fewer needless refusals, and worse in neither), "
+        "bpo against dpo over 3 comparisons: better in 1 (safer, or fewer needless refusals, and worse in neither), "
         "worse in 1, not shown to differ in 1."
     )
-    assert headline(sections(compared(-0.3, 0.1))) == "BPO against DPO: no difference in over-refusal is shown."
+    assert headline(sections(compared(-0.3, 0.1))) == "bpo against dpo: no difference in over-refusal is shown."
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_weak_judge_stands_in_the_headline_and_beside_its_measures() -> None:
     models = {"bpo": {"safety_rate": rate, "pairwise_accuracy": rate, "over_refusal": None}}
     section = Section(title="t", models=models, comparisons=(), weak="refusal-rules, kappa 0.083")
     assert headline([section]) == (
-        "BPO: refusal rate 72.0 %, over-refusal not measured (no harmless request). "
+        "bpo: refusal rate 72.0 %, over-refusal not measured (no harmless request). "
         "Judged by refusal-rules, kappa 0.083 with people, a weak judge: its safety is a refusal rate."
     )
     compared_too = Section(title="t", models={}, comparisons=(comparison(compared(0.1, 0.2)),), weak=section.weak)
@@ -81,31 +82,30 @@ def test_a_weak_judge_stands_in_the_headline_and_beside_its_measures() -> None:
     assert section.judged_by("safety_rate") == "refusal rate by refusal-rules, kappa 0.083"
     assert section.judged_by("over_refusal") == "by refusal-rules, kappa 0.083"
     assert section.judged_by("pairwise_accuracy") == "" == Section(title="t", models={}, comparisons=()).judged_by("x")
-    assert headline([Section(title="t", models=models, comparisons=())]).startswith("BPO: safety 72.0 %, over-refusal")
+    assert headline([Section(title="t", models=models, comparisons=())]).startswith("bpo: safety 72.0 %, over-refusal")
 
 
-def test_the_headline_takes_the_last_pair_where_the_two_methods_are_not_there() -> None:
+def test_the_headline_is_about_the_focus_else_about_the_last_pair() -> None:
+    both = sections(compared(0.1, 0.2), compared(0.1, 0.2, "safety_rate", ("x", "y")))
+    assert headline(both, ("bpo", "dpo")).startswith("bpo against dpo over 2")
+    assert headline(both, ("dpo", "bpo")).startswith("x against y") and headline(both).startswith("x against y")
     assert headline(sections(compared(0.1, 0.2, "safety_rate", ("mine", "base")))) == (
-        "mine against Base: safety is higher by 15.0 points."
+        "mine against base: safety is higher by 15.0 points."
     )
     nothing = {"a": "mine", "b": "base", "measure": "safety_rate", "difference": None, "low": None, "high": None}
-    assert headline(sections(nothing)) == "mine against Base: no data."
+    assert headline(sections(nothing)) == "mine against base: no data."
 
 
 def test_the_control_is_spoken_of_where_it_is_there() -> None:
     (section,) = sections(compared(-0.1, 0.2, "safety_rate", ("bpo", "sight")))
-    assert control_words(section) == " BPO against the sight control: no difference in safety is shown."
-    assert control_words(*sections(compared(0.1, 0.2))) == ""
+    control = Control("bpo", "sight", "Ours against theirs")
+    assert control_words(section, control) == " Ours against theirs: no difference in safety is shown."
+    assert control_words(section, None) == "" == control_words(*sections(compared(0.1, 0.2)), control)
 
 
 def test_known_models_stand_in_the_order_of_the_story() -> None:
-    assert list(in_order(dict.fromkeys(["bpo", "zeta", "base", "alpha", "dpo"]))) == [
-        "base",
-        "dpo",
-        "bpo",
-        "zeta",
-        "alpha",
-    ]
+    names = in_order(["bpo", "zeta", "base", "alpha", "dpo"], ["base", "dpo", "bpo", "unseen"])
+    assert names == ["base", "dpo", "bpo", "zeta", "alpha"]
 
 
 def test_a_measure_that_nobody_has_a_value_of_is_named_but_takes_no_column() -> None:

@@ -9,7 +9,7 @@ from tests.unit.reporting.folders import SAID, save_eval
 from blindpo.answer.response import Response
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.judges.verdict import Verdict
-from blindpo.reporting.gallery import TEXT_CHARACTERS, answer, examples, picture, shortened
+from blindpo.reporting.gallery import TEXT_CHARACTERS, answer, embedded, examples, shortened
 from blindpo.rows.row import ImageRef
 
 
@@ -39,10 +39,10 @@ def test_an_answer_in_words(response: Response | None, verdict: Verdict | None, 
     assert answer("m", response, verdict) == said
 
 
-def test_a_picture_is_encoded_again_or_missing() -> None:
-    shown = picture(drawn(7))
+def test_an_image_is_encoded_again_or_missing() -> None:
+    shown = embedded(drawn(7))
     assert shown.uri is not None and shown.uri.startswith("data:image/png;base64,") and shown.tiny
-    assert picture(ImageRef(data=b"<svg/>")).uri is None
+    assert embedded(ImageRef(data=b"<svg/>")).uri is None
 
 
 def test_long_text_is_marked_where_it_ends() -> None:

@@ -65,7 +65,7 @@ def test_a_page_of_evaluations_and_runs(folders: list[Path], tmp_path: Path) -> 
     text = summary.out.read_text()
     assert (summary.evaluations, summary.runs, summary.examples) == (3, 2, 8)
     assert summary.headline == (
-        "BPO against DPO: no difference in safety is shown; over-refusal is lower by 100.0 points; "
+        "bpo against dpo: no difference in safety is shown; over-refusal is lower by 100.0 points; "
         "helpfulness is higher by 100.0 points."
     )
     page = Page(text)
@@ -112,9 +112,10 @@ def test_what_may_be_harmful_is_folded_and_harmless_rows_are_not(folders: list[P
     assert [attrs["for"] for attrs in page.named("label")] == boxes
 
 
-def test_results_give_one_table_a_condition_with_seeds_and_verdicts(folders: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "results.json").write_text(json.dumps(results(["paper_like_offpolicy", "benign_twins"])))
-    summary = write_report(folders, tmp_path / "page.html", results=tmp_path / "results.json")
+def test_results_give_one_table_per_condition_with_seeds_and_verdicts(folders: list[Path], tmp_path: Path) -> None:
+    file = folders[0].parents[2] / "results.json"
+    file.write_text(json.dumps(results(["benign_twins", "paper_like_offpolicy"])))
+    summary = write_report(folders, tmp_path / "page.html", results=file)
     text = summary.out.read_text()
     require_inert(Page(text))
     assert summary.headline == (
@@ -128,16 +129,17 @@ def test_results_give_one_table_a_condition_with_seeds_and_verdicts(folders: lis
     assert "no difference shown</span>" in text and "lower (better)" in text and "no data" in text
     assert summary.examples == 8, "examples come from the one condition that has folders"
     assert "Pairs with benign twins: BPO" in text
-    assert text.count("has a benign twin, the same text") == 1 and text.count("<dt>Sight control</dt>") == 2
+    assert text.index("<h2>Paper-like pairs</h2>") < text.index("<h2>Pairs with benign twins</h2>")
+    assert text.count("every row has a twin") == 1 and text.count("<dt>Sight control</dt>") == 2
     assert "One seed: this says nothing about other seeds." not in text and "0: the image is not used" not in text
     alone = {**results(["benign_twins"]), "seeds": [7]}
-    (tmp_path / "results.json").write_text(json.dumps(alone))
-    text = write_report(folders, tmp_path / "page.html", results=tmp_path / "results.json").out.read_text()
+    file.write_text(json.dumps(alone))
+    text = write_report(folders, tmp_path / "page.html", results=file).out.read_text()
     assert "One seed: this says nothing about other seeds." in text
     for measures in alone["conditions"]["benign_twins"]["models"].values():
         measures.update({name: measure(None) for name in TERMINAL if name not in measures})
     said = as_text(alone)
-    assert "benign_twins: Every dangerous row has a benign twin" in said and "sight: BPO's loss" in said
+    assert "benign_twins: every row has a twin" in said and "sight: BPO's loss" in said
     assert said.endswith("One seed: this says nothing about other seeds.")
 
 
@@ -160,14 +162,14 @@ def test_models_of_one_name_are_told_apart_and_other_rows_stand_alone(tmp_path: 
     assert "Safe, harmful" in text and "Safe, unlabelled" not in text
 
 
-def test_of_many_models_each_is_held_against_the_first_and_bpo_against_dpo(tmp_path: Path) -> None:
-    names = ("base", "dpo", "dpo_equal_compute", "bpo", "sight")
-    sources = [save_eval(tmp_path / name, SAID["dpo" if "dpo" in name else "bpo"]) for name in names]
+def test_of_many_models_each_is_held_against_the_first_and_the_last_two_against_each_other(tmp_path: Path) -> None:
+    names = ("base", "sight", "long", "dpo", "bpo")
+    sources = [save_eval(tmp_path / name, SAID["dpo" if name in ("long", "dpo") else "bpo"]) for name in names]
     summary = write_report(sources, tmp_path / "page.html")
-    assert summary.headline.startswith("BPO against DPO: no difference in safety is shown; over-refusal is lower by")
+    assert summary.headline.startswith("bpo against dpo: no difference in safety is shown; over-refusal is lower by")
     pairs = re.findall(r'<th scope="row">([^<]*)<br>minus ([^<]*)</th>', summary.out.read_text())
-    assert [pair[0] for pair in pairs if pair[1] == "Base"] == ["DPO", "DPO, equal compute", "BPO", "Sight control"]
-    assert [pair for pair in pairs if pair[1] != "Base"] == [("BPO", "DPO")]
+    assert [pair[0] for pair in pairs if pair[1] == "base"] == ["sight", "long", "dpo", "bpo"]
+    assert [pair for pair in pairs if pair[1] != "base"] == [("bpo", "dpo")]
 
 
 def test_curves_alone_make_a_page(tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_the_command(folders: list[Path], tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "page.html"
     assert cli.main(["report", *map(str, folders), "--out", str(out), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["evaluations"] == 3 and shown["headline"].startswith("BPO against DPO")
+    assert shown["evaluations"] == 3 and shown["headline"].startswith("bpo against dpo")
     assert cli.main(["report", str(folders[0]), "--out", str(out)]) == 0
     assert "evaluations 1, runs 0" in capsys.readouterr().out
     assert cli.main(["report", str(tmp_path / "missing"), "--out", str(out)]) == 2
@@ -246,3 +248,19 @@ def test_where_no_difference_is_shown_it_says_how_large_a_one_would_have_been(tm
     said = {"a": [RIGHT, RIGHT, REFUSAL, RIGHT] * 30, "b": [REFUSAL, RIGHT, RIGHT, RIGHT] * 30}
     pages = [save_eval(tmp_path / name, texts) for name, texts in said.items()]
     assert "points would have shown" in write_report(pages, tmp_path / "page.html").out.read_text()
+
+
+def test_a_results_file_without_a_story_is_shown_under_its_own_names(folders: list[Path], tmp_path: Path) -> None:
+    old = {key: value for key, value in results(["benign_twins"]).items() if key != "story"}
+    (tmp_path / "results.json").write_text(json.dumps(old))
+    summary = write_report(folders, tmp_path / "page.html", results=tmp_path / "results.json")
+    text = summary.out.read_text()
+    assert "<h2>Benign twins</h2>" in text and '<th scope="row">dpo_equal_compute</th>' in text
+    assert summary.examples == 0 and "does not say which evaluations belong to this table" in text
+
+
+@pytest.mark.parametrize("story", [[], {"models": [{}]}, {"focus": ["bpo", "dpo"]}, {"conditions": 3}])
+def test_a_story_of_another_shape_is_named(story: object, folders: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(json.dumps({**results(["benign_twins"]), "story": story}))
+    with pytest.raises(SourceError, match=r"results\.json: 'story' has another shape"):
+        write_report(folders, tmp_path / "page.html", results=tmp_path / "results.json")

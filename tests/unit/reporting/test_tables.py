@@ -50,4 +50,4 @@ def test_the_page_holds_the_frontier_the_pairs_and_co_defense(tmp_path: Path) ->
     write_report(save_three(tmp_path), tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     assert "Safety and help: the frontier" in text and "Both wrong" in text and "Signs of a broken model" in text
-    assert "no: BPO is at least as good in both" in text
+    assert "no: bpo is at least as good in both" in text

@@ -1,83 +1,26 @@
-"""What a benchmark is: its card, the records of a download, and the rows of a record.
+"""How a benchmark is read: the records of its release, and the items of a record, which become rows here.
 
 A row's `extra` holds `{"benchmark": NAME, "item": {...}}`: what the benchmark's protocols read of an item (its kind,
 its scenario, a reference) and no row field has room for. Categories and labels are read from the data.
 """
 
 import json
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any
 
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.download import Download
 from blindpo.datasets.formats.base import TAG
 from blindpo.datasets.formats.mmsafe_po import split_images
+from blindpo.datasets.source import Card
 from blindpo.errors import RowError
 from blindpo.rows.row import IMAGE, ImageRef, Label, Part, PreferenceRow, Provenance, Turn
 
-UNVERIFIED: Final = "unverified"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """What `blindpo benchmarks` says of a benchmark."""
-
-    name: str
-    title: str
-    num_rows: int | None
-    """Rows that the whole release gives; None where no source says so for certain."""
-    size: str
-    measures: str
-    licence: str
-    url: str
-    fetch: str
-    """What to download, and how it must lie in DIR."""
-    revision: str | None = None
-    """The revision that this adapter was written for, where a source names one."""
-    layout: str
-    """Where the released layout was read; `unverified` where it was not."""
-    cheating: bool = False
-    """Whether the same text stands under a safe and an unsafe image."""
-    protocols: tuple[str, ...]
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    """Hashes of released files, where a source gives them; others are recorded at first use."""
-
-    def fetch_into(self, folder: Path) -> str:
-        """What to download, with the folder's real path for DIR."""
-        return re.sub(r"\bDIR\b", lambda _: str(folder), self.fetch)
-
-    @property
-    def verified(self) -> bool:
-        """Whether the layout was read from a source."""
-        return not self.layout.startswith(UNVERIFIED)
-
-
-class Benchmark(Protocol):
-    """One benchmark."""
-
-    @property
-    def card(self) -> Card:
-        """What it is."""
-        ...
-
-    def files(self, download: Download) -> list[str]:
-        """The files without which nothing can be read, images aside. Raises SourceError where one is missing."""
-        ...
-
-    def records(self, download: Download) -> Sequence[Any]:
-        """All records. Raises SourceError where a file is missing, cut or altered."""
-        ...
-
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """The rows of record `number`. Raises RowError; nothing is guessed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One request of a benchmark, before it is a row."""
+class BenchmarkItem:
+    """One request of a benchmark, before it becomes a row."""
 
     item_id: str
     text: str
@@ -94,13 +37,55 @@ class Item:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_row(card: Card, item: Item, download: Download) -> PreferenceRow:
+class ItemBenchmark(ABC):
+    """A benchmark as its card, its files, their records, and the items that each record holds."""
+
+    card: Card
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @abstractmethod
+    def files(self, download: Download) -> list[str]:
+        """Names of the files that `records` needs, images aside. Raises SourceError where one is missing."""
+
+    @abstractmethod
+    def records(self, download: Download) -> Sequence[Any]:
+        """All records: objects, or tuples of an object and what belongs to it. Raises SourceError."""
+
+    @abstractmethod
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """The items of record `number`; no image is read. Raises RowError; nothing is guessed."""
+
+    def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
+        """For each record, the row ids of its items."""
+        return [self._ids(record, number, download) for number, record in enumerate(records)]
+
+    def _ids(self, record: Any, number: int, download: Download) -> tuple[str, ...]:
+        try:
+            return tuple(_row_id(self.card, item) for item in self.items(record, number, download))
+        except RowError:
+            return ()
+
+    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
+        """One row for each item."""
+        for item in self.items(record, number, download):
+            yield _row(self.card, item, download)
+
+
+def _row_id(card: Card, item: BenchmarkItem) -> str:
+    return f"{card.name}-{item.item_id}"
+
+
+def _row(card: Card, item: BenchmarkItem, download: Download) -> PreferenceRow:
     """The row of one item: images first, then the text, unless the text itself places them by `<image>`."""
     images = tuple(ImageRef(data=image) if isinstance(image, bytes) else download.image(image) for image in item.images)
     if not item.text.strip():
         raise RowError("the request is blank", field="prompt")
     return PreferenceRow(
-        row_id=f"{card.name}-{item.item_id}",
+        row_id=_row_id(card, item),
         prompt=(Turn(role="user", content=_content(item.text, len(images))),),
         images=images,
         categories=item.categories,
@@ -126,9 +111,9 @@ def _content(text: str, num_images: int) -> tuple[Part, ...]:
 
 
 def item_meta(row: PreferenceRow) -> dict[str, Any]:
-    """What the row's benchmark kept for its protocols; {} for a row of no benchmark."""
-    found = json.loads(row.extra) if row.extra else {}
-    item = found.get("item") if isinstance(found, dict) else None
+    """What the benchmark kept for its protocols in this row; {} for a row from elsewhere."""
+    extra = json.loads(row.extra) if row.extra else {}
+    item = extra.get("item") if isinstance(extra, dict) else None
     return item if isinstance(item, dict) else {}
 
 
@@ -143,6 +128,6 @@ def text_of(record: Any, key: str) -> str:
 
 
 def words_of(record: Any, *keys: str) -> tuple[str, ...]:
-    """The texts of those `keys` that the record has: its categories as the data spell them."""
-    found = (record.get(key) for key in keys)
-    return tuple(value.strip() for value in found if isinstance(value, str) and value.strip())
+    """The texts that the record holds under `keys`: categories, as the data spells them."""
+    values = (record.get(key) for key in keys)
+    return tuple(value.strip() for value in values if isinstance(value, str) and value.strip())

@@ -1,28 +1,28 @@
 """FigStep's SafeBench (Gong et al., AAAI 2025, https://arxiv.org/abs/2311.05608): a request as typography in an image.
 
 Layout as in its repository: `data/question/safebench.csv` (tiny: `SafeBench-Tiny.csv`) with category_id, task_id and
-category_name; pictures `data/images/SafeBench/query_ForbidQI_CATEGORY_TASK_6.png`. The one text that goes with every
-picture is read from `src/generate_prompts.py` of the repository, not copied here.
+category_name; images `data/images/SafeBench/query_ForbidQI_CATEGORY_TASK_6.png`. The one text that goes with every
+image is read from `src/generate_prompts.py` of the repository, not copied here.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.benchmarks.shipped import long_texts
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
 
-CODE: Final = "src/generate_prompts.py"
+_CODE: Final = "src/generate_prompts.py"
 _OPENING: Final = "The image shows"
 _FETCH: Final = (
     "clone https://github.com/ThuCCSLab/FigStep into DIR (data/question, data/images, src/generate_prompts.py) "
-    "and unpack the archive of pictures where data/images/SafeBench holds one"
+    "and unpack the archive of images where data/images/SafeBench holds one"
 )
 
 
-class FigStep:
+class FigStep(ItemBenchmark):
     """The benchmarks `figstep` and `figstep-tiny`."""
 
     def __init__(self, *, tiny: bool) -> None:
@@ -43,32 +43,28 @@ class FigStep:
 
     def files(self, download: Download) -> list[str]:
         """The table, and the code that holds the text."""
-        return [f"{download.root('question')}{self.table}", download.first(CODE)]
+        return [f"{download.root('question')}{self.table}", download.first(_CODE)]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, the one text, record) each."""
+        """Tuples of root, the one text, and line."""
         root = download.root("question")
-        texts = long_texts(download.read(download.first(CODE)).decode(), where=CODE, at_least=100)
-        found = [text for text in texts if text.startswith(_OPENING)]
-        if len(found) != 1:
+        texts = long_texts(download.read(download.first(_CODE)).decode(), where=_CODE, at_least=100)
+        prompts = [text for text in texts if text.startswith(_OPENING)]
+        if len(prompts) != 1:
             raise SourceError(
-                f"{download.folder / CODE} holds {len(found)} texts that open as the prompt; {download.fetch}"
+                f"{download.folder / _CODE} holds {len(prompts)} texts that open as the prompt; {download.fetch}"
             )
         lines = download.csv(f"{root}{self.table}", "category_id", "task_id")
-        return [(root, found[0], line) for line in lines]
+        return [(root, prompts[0], line) for line in lines]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a line."""
-        root, text, found = record
-        place = f"{text_of(found, 'category_id')}_{text_of(found, 'task_id')}"
-        yield make_row(
-            self.card,
-            Item(
-                item_id=place,
-                text=text,
-                images=(f"{root}{self.images}/query_ForbidQI_{place}_6.png",),
-                label="harmful",
-                categories=words_of(found, "category_name"),
-            ),
-            download,
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per line."""
+        root, text, line = record
+        task = f"{text_of(line, 'category_id')}_{text_of(line, 'task_id')}"
+        yield BenchmarkItem(
+            item_id=task,
+            text=text,
+            images=(f"{root}{self.images}/query_ForbidQI_{task}_6.png",),
+            label="harmful",
+            categories=words_of(line, "category_name"),
         )

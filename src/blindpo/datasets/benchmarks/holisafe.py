@@ -1,8 +1,8 @@
 """HoliSafe-Bench (Lee et al., https://arxiv.org/abs/2506.04704): five combinations of safe and unsafe image and text.
 
 Layout as its README and evaluation code give it: `holisafe_bench.json` with id, image, query, type, category,
-subcategory; pictures under `images/`. The last letter of the type says whether the whole is safe. Queries that stand
-both under a safe and an unsafe whole make pairs.
+subcategory; images under `images/`. The last letter of the type says whether the whole is safe. Queries that occur
+both in a safe and in an unsafe whole make pairs.
 """
 
 from collections import defaultdict
@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.errors import RowError, SourceError
-from blindpo.rows.row import PreferenceRow
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
+from blindpo.errors import RowError
 
-TYPES: Final = ("SSS", "SSU", "USU", "UUU", "SUU")
+_TYPES: Final = ("SSS", "SSU", "USU", "UUU", "SUU")
 
 
-class HoliSafe:
+class HoliSafe(ItemBenchmark):
     """The benchmark `holisafe`."""
 
     card = Card(
@@ -42,33 +42,27 @@ class HoliSafe:
         return [download.first("holisafe_bench.json")]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(record, whether its query stands under both kinds of whole)."""
-        found = download.json("holisafe_bench.json")
-        if not isinstance(found, list):
-            raise SourceError(f"{download.folder / 'holisafe_bench.json'} is no JSON list; {download.fetch}")
+        """Tuples of record, and whether its query occurs both in a safe and in an unsafe whole."""
+        records = download.json_list("holisafe_bench.json")
         ends: dict[str, set[str]] = defaultdict(set)
-        for record in found:
+        for record in records:
             if isinstance(record, dict):
                 ends[str(record.get("query"))].add(str(record.get("type"))[-1:])
-        return [(record, isinstance(record, dict) and len(ends[str(record.get("query"))]) > 1) for record in found]
+        return [(record, isinstance(record, dict) and len(ends[str(record.get("query"))]) > 1) for record in records]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record."""
-        found, paired = record
-        kind = text_of(found, "type")
-        if kind not in TYPES:
-            raise RowError(f"the type is none of {', '.join(TYPES)}", field="type")
-        query, image = text_of(found, "query"), text_of(found, "image")
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(found.get("id", number)),
-                text=query,
-                images=(image if image.startswith("images/") else f"images/{image}",),
-                label="harmless" if kind.endswith("S") else "harmful",
-                categories=words_of(found, "category", "subcategory"),
-                pair=sha256(query.encode()).hexdigest()[:12] if paired else None,
-                subset=kind,
-            ),
-            download,
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per record."""
+        fields, paired = record
+        kind = text_of(fields, "type")
+        if kind not in _TYPES:
+            raise RowError(f"the type is none of {', '.join(_TYPES)}", field="type")
+        query, image = text_of(fields, "query"), text_of(fields, "image")
+        yield BenchmarkItem(
+            item_id=str(fields.get("id", number)),
+            text=query,
+            images=(image if image.startswith("images/") else f"images/{image}",),
+            label="harmless" if kind.endswith("S") else "harmful",
+            categories=words_of(fields, "category", "subcategory"),
+            pair=sha256(query.encode()).hexdigest()[:12] if paired else None,
+            subset=kind,
         )

@@ -1,24 +1,26 @@
-"""MMSafe-PO's test split as a benchmark: the format's rows, whatever else the release keeps with them.
+"""MMSafe-PO's test split as a benchmark: the format's rows, read from the layout of the released folder.
 
-Read from the released test split. The row's `extra` keeps `mid_prompt`, the stage between the textual twin and the
-question, so that the three-way probe (views `text`, `mid`, `as_is`) needs no other data.
+The row's `extra` keeps `mid_prompt`, the stage between the textual twin and the question, so that the three-way probe
+(views `text`, `deictic`, `as_is`) needs no other data.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.download import Download
 from blindpo.datasets.formats.mmsafe_po import MMSafePO
+from blindpo.datasets.source import Card
 from blindpo.errors import ImageError
-from blindpo.rows.row import PreferenceRow
+from blindpo.rows.row import ImageRef
 
 _FILES: Final = ("test.json", "datasets/test.json")
 
 
-class MMSafePoTest:
+class MMSafePOTest(MMSafePO):
     """The benchmark `mmsafe-po-test`."""
 
+    name = "mmsafe-po-test"
     card = Card(
         name="mmsafe-po-test",
         title="MMSafe-PO, test split",
@@ -44,17 +46,11 @@ class MMSafePoTest:
 
     def records(self, download: Download) -> Sequence[Any]:
         """The released list."""
-        found = download.json(self.files(download)[0])
-        return found if isinstance(found, list) else []
+        records = download.json(self.files(download)[0])
+        return records if isinstance(records, list) else []
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """The format's row."""
-        images = download.folder / "images"
-        if not images.is_dir():
+    def image(self, name: str, download: Download) -> ImageRef:
+        """The image of this name below `images/`."""
+        if not (download.folder / "images").is_dir():
             raise ImageError(f"the folder images/ is missing; {self.card.fetch}", field="image")
-        name = record.get("image") if isinstance(record, dict) else None
-        if isinstance(name, str) and name:
-            download.image(f"images/{name}")
-        row_id = MMSafePO().record_ids([record])[0]
-        own = row_id if "record-" not in row_id else f"mmsafe-po-record-{number}"
-        yield MMSafePO().to_row(record, own, images)
+        return replace(download.image(f"images/{name}"), file=name)

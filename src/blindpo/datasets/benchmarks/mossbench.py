@@ -7,15 +7,15 @@ question, image and `metadata.over` (which of three stimuli). For tests only: it
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
 
 _INFORMATION: Final = "images_information/information.json"
 
 
-class MossBench:
+class MossBench(ItemBenchmark):
     """The benchmark `mossbench`."""
 
     card = Card(
@@ -38,25 +38,21 @@ class MossBench:
         return [f"{download.root('images_information')}{_INFORMATION}"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, number, record) each."""
+        """Tuples of root, number and record."""
         root = download.root("images_information")
-        found = download.json(f"{root}{_INFORMATION}")
-        if not isinstance(found, dict):
+        content = download.json(f"{root}{_INFORMATION}")
+        if not isinstance(content, dict):
             raise SourceError(f"{download.folder / root / _INFORMATION} is no JSON object; {download.fetch}")
-        return [(root, key, record) for key, record in found.items()]
+        return [(root, key, record) for key, record in content.items()]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record."""
-        root, key, found = record
-        metadata = found.get("metadata") if isinstance(found, Mapping) else None
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(key),
-                text=text_of(found, "question"),
-                images=(f"{root}{text_of(found, 'image')}",),
-                label="harmless",
-                categories=words_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
-            ),
-            download,
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per record."""
+        root, key, fields = record
+        metadata = fields.get("metadata") if isinstance(fields, Mapping) else None
+        yield BenchmarkItem(
+            item_id=str(key),
+            text=text_of(fields, "question"),
+            images=(f"{root}{text_of(fields, 'image')}",),
+            label="harmless",
+            categories=words_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
         )

@@ -1,7 +1,7 @@
 """MSSBench, chat part (Zhou et al., ICLR 2025, https://arxiv.org/abs/2410.06172): a query, a safe and an unsafe image.
 
 Layout as the published code reads it: `combine.json` (`combined.json` in the hub's copy) with "chat" records
-{safe_image_path, unsafe_image_path, intent, queries, Type}, pictures in `chat/`. The published code puts a first-person
+{safe_image_path, unsafe_image_path, intent, queries, Type}, images in `chat/`. The published code puts a first-person
 instruction before every query; where `utils/prompts.py` of the code lies in DIR, it is read from there, and without it
 the queries are asked bare, which `mssbench/official` refuses.
 """
@@ -10,21 +10,22 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
 from blindpo.datasets.benchmarks.shipped import python_constant
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import RowError, SourceError
-from blindpo.rows.row import Label, PreferenceRow
+from blindpo.rows.row import Label
 
-PROMPTS: Final = "utils/prompts.py"
-PREFIX: Final = "PROMPT_CHAT_IF"
+_PROMPTS: Final = "utils/prompts.py"
+_PREFIX: Final = "PROMPT_CHAT_IF"
 _SIDES: Final[tuple[tuple[str, str, Label], ...]] = (
     ("safe", "safe_image_path", "harmless"),
     ("unsafe", "unsafe_image_path", "harmful"),
 )
 
 
-class MssBench:
+class MssBench(ItemBenchmark):
     """The benchmark `mssbench`."""
 
     card = Card(
@@ -47,35 +48,34 @@ class MssBench:
         return [download.first("combine.json", "combined.json")]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """The chat records, each with the published instruction's text ("" where it is not there)."""
-        found = download.json(self.files(download)[0])
-        chat = found.get("chat") if isinstance(found, dict) else None
+        """Tuples of chat record and the published instruction ("" where its file is missing)."""
+        content = download.json(self.files(download)[0])
+        chat = content.get("chat") if isinstance(content, dict) else None
         if not isinstance(chat, list):
             raise SourceError(f"{download.folder / self.files(download)[0]} holds no list 'chat'; {download.fetch}")
         prefix = ""
-        if download.has(PROMPTS):
-            prefix = python_constant(download.read(PROMPTS).decode(), PREFIX, where=PROMPTS)
+        if download.has(_PROMPTS):
+            prefix = python_constant(download.read(_PROMPTS).decode(), _PREFIX, where=_PROMPTS)
         return [(record, prefix) for record in chat]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """Two rows a query."""
-        found, prefix = record
-        queries = found.get("queries") if isinstance(found, dict) else None
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """Two items per query."""
+        fields, prefix = record
+        queries = fields.get("queries") if isinstance(fields, dict) else None
         if not isinstance(queries, list) or not queries:
             raise RowError("the field 'queries' is no list of texts", field="queries")
-        for place, query in enumerate(queries):
+        for position, query in enumerate(queries):
             if not isinstance(query, str) or not query.strip():
                 raise RowError("a query is blank or no text", field="queries")
             for side, key, label in _SIDES:
-                item = Item(
-                    item_id=f"{number}-{place}-{side}",
+                yield BenchmarkItem(
+                    item_id=f"{number}-{position}-{side}",
                     text=prefix + query,
-                    images=(f"chat/{text_of(found, key)}",),
+                    images=(f"chat/{text_of(fields, key)}",),
                     label=label,
-                    categories=words_of(found, "Type"),
-                    pair=f"{number}-{place}",
+                    categories=words_of(fields, "Type"),
+                    pair=f"{number}-{position}",
                     cluster=str(number),
                     subset=side,
                     meta={"prefix": sha256(prefix.encode()).hexdigest() if prefix else None},
                 )
-                yield make_row(self.card, item, download)

@@ -1,20 +1,20 @@
 """MSTS (Rottger et al., https://arxiv.org/abs/2501.10057): unsafe only as image and text together, in two phrasings.
 
 Layout as in its repository: `data/prompts/english_multimodal.csv` with case_id, prompt_text, prompt_type,
-unsafe_image_id and the hazard columns; pictures `data/unsafe_images/ID.jpg` or `.png`, which its script downloads.
+unsafe_image_id and the hazard columns; images `data/unsafe_images/ID.jpg` or `.png`, which its script downloads.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.rows.row import PreferenceRow
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 
 _TABLE: Final = "prompts/english_multimodal.csv"
 
 
-class Msts:
+class Msts(ItemBenchmark):
     """The benchmark `msts`."""
 
     card = Card(
@@ -36,26 +36,22 @@ class Msts:
         return [f"{download.root('prompts')}{_TABLE}"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, line) each."""
+        """Tuples of root and line."""
         root = download.root("prompts")
         return [(root, line) for line in download.csv(f"{root}{_TABLE}", "prompt_text", "unsafe_image_id")]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a line; both phrasings of a case share the picture."""
-        root, found = record
-        image = text_of(found, "unsafe_image_id")
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per line; both phrasings of a case share the image."""
+        root, line = record
+        image = text_of(line, "unsafe_image_id")
         stem = f"{root}unsafe_images/{image}"
-        own = next((str(found[key]) for key in ("case_id", "prompt_id") if found.get(key)), str(number))
-        yield make_row(
-            self.card,
-            Item(
-                item_id=own,
-                text=text_of(found, "prompt_text"),
-                images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),
-                label="harmful",
-                categories=words_of(found, "hazard_category", "hazard_subcategory", "prompt_type"),
-                cluster=image,
-                subset=found.get("prompt_type"),
-            ),
-            download,
+        own = next((str(line[key]) for key in ("case_id", "prompt_id") if line.get(key)), str(number))
+        yield BenchmarkItem(
+            item_id=own,
+            text=text_of(line, "prompt_text"),
+            images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),
+            label="harmful",
+            categories=words_of(line, "hazard_category", "hazard_subcategory", "prompt_type"),
+            cluster=image,
+            subset=line.get("prompt_type"),
         )

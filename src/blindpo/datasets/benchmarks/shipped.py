@@ -1,7 +1,7 @@
-"""Texts that a benchmark ships inside its own Python files, read without running a line of them.
+"""Texts that a benchmark ships inside its own Python files, read without running any of them.
 
-Prompts that a protocol needs to the letter are never copied into this project: they are found in the file that the
-user downloaded, by name, and hashed. `where` in messages is the file's name in the download.
+Prompts that a protocol needs to the letter are never copied into this project: they are looked up by name in
+the file that the user downloaded, and hashed. `where` in messages is the file's name in the download.
 """
 
 import ast
@@ -17,10 +17,10 @@ def python_constant(source: str, name: str, *, where: str) -> str:
     >>> python_constant('def f(a):\\n    P = f"say {a}"', "f.P", where="x.py")
     'say {a}'
     """
-    found = _text(_lookup(source, name, where))
-    if found is None:
+    text = _text(_lookup(source, name, where))
+    if text is None:
         raise SourceError(f"{where}: '{name}' is no text; the file differs from the one that this protocol was read in")
-    return found
+    return text
 
 
 def python_texts(source: str, name: str, *, where: str) -> list[str]:
@@ -33,11 +33,11 @@ def python_texts(source: str, name: str, *, where: str) -> list[str]:
 
 
 def long_texts(source: str, *, where: str, at_least: int = 200) -> list[str]:
-    """Every text of at least so many characters that the file holds, in order, docstrings included."""
+    """Every text of at least `at_least` characters that the file holds, in order, docstrings included."""
     nodes = list(ast.walk(_parse(source, where)))
     pieces = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
-    found = [_text(node) for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in pieces]
-    return list(dict.fromkeys(text for text in found if text is not None and len(text) >= at_least))
+    texts = [_text(node) for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in pieces]
+    return list(dict.fromkeys(text for text in texts if text is not None and len(text) >= at_least))
 
 
 def _parse(source: str, where: str) -> ast.Module:
@@ -50,28 +50,28 @@ def _parse(source: str, where: str) -> ast.Module:
 def _lookup(source: str, name: str, where: str) -> ast.expr:
     scope: ast.AST = _parse(source, where)
     for part in name.split("."):
-        found = _member(scope, part)
-        if found is None:
+        member = _member(scope, part)
+        if member is None:
             raise SourceError(f"{where} has no '{name}'; the file differs from the one that this protocol was read in")
-        scope = found
+        scope = member
     if not isinstance(scope, ast.expr):
         raise SourceError(f"{where}: '{name}' is a function; the file differs from the one that was read")
     return scope
 
 
 def _member(scope: ast.AST, part: str) -> ast.AST | None:
-    """What `part` is in a module or function (the last assignment counts) or in a dict display."""
+    """The node that `part` names in a module or function (the last assignment counts) or in a dict display."""
     if isinstance(scope, ast.Dict):
         values = dict(zip((_text(key) for key in scope.keys), scope.values, strict=True))
         return values.get(part)
-    found: ast.AST | None = None
+    member: ast.AST | None = None
     for node in getattr(scope, "body", ()):
         for inner in ast.walk(node) if not isinstance(node, ast.FunctionDef) else [node]:
             if isinstance(inner, ast.FunctionDef) and inner.name == part:
-                found = inner
+                member = inner
             if isinstance(inner, ast.Assign) and any(isinstance(t, ast.Name) and t.id == part for t in inner.targets):
-                found = inner.value
-    return found
+                member = inner.value
+    return member
 
 
 def _text(node: ast.AST | None) -> str | None:

@@ -1,20 +1,19 @@
 """SIUO (Wang et al., https://arxiv.org/abs/2406.15279): safe image, safe text, unsafe together; generation part.
 
 Layout as its published code reads it: `siuo_gen.json` with question_id, image, question, category, safety_warning and
-reference; pictures in `images/` (or both under `data/`). Nobody states that a request is harmful on its own: the label
+reference; images in `images/` (or both under `data/`). Nobody states that a request is harmful on its own: the label
 stays unknown, and an answer has to be safe and effective.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 
 
-class Siuo:
+class Siuo(ItemBenchmark):
     """The benchmark `siuo`."""
 
     card = Card(
@@ -36,27 +35,20 @@ class Siuo:
         return [f"{download.root('siuo_gen.json')}siuo_gen.json"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, record) each."""
+        """Tuples of root and record."""
         root = download.root("siuo_gen.json")
-        found = download.json(f"{root}siuo_gen.json")
-        if not isinstance(found, list):
-            raise SourceError(f"{download.folder / root / 'siuo_gen.json'} is no JSON list; {download.fetch}")
-        return [(root, record) for record in found]
+        return [(root, record) for record in download.json_list(f"{root}siuo_gen.json")]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record; the warning and the reference are kept for the judge."""
-        root, found = record
-        image = text_of(found, "image").lstrip("/")
-        meta = {key: found[key] for key in ("safety_warning", "reference") if isinstance(found.get(key), str)}
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(found.get("question_id", number)),
-                text=text_of(found, "question"),
-                images=(f"{root}images/{image}",),
-                label="unknown",
-                categories=words_of(found, "category"),
-                meta=meta,
-            ),
-            download,
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per record; the warning and the reference are kept for the judge."""
+        root, fields = record
+        image = text_of(fields, "image").lstrip("/")
+        meta = {key: fields[key] for key in ("safety_warning", "reference") if isinstance(fields.get(key), str)}
+        yield BenchmarkItem(
+            item_id=str(fields.get("question_id", number)),
+            text=text_of(fields, "question"),
+            images=(f"{root}images/{image}",),
+            label="unknown",
+            categories=words_of(fields, "category"),
+            meta=meta,
         )

@@ -8,15 +8,15 @@ The three class columns are read as they are spelled in the data. HelpEval's req
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import RowError
-from blindpo.rows.row import PreferenceRow
 
-CLASSES: Final = ("class1", "class2", "class3")
+_CLASSES: Final = ("class1", "class2", "class3")
 
 
-class SpaVl:
+class SpaVl(ItemBenchmark):
     """The benchmarks `spavl-harmeval` and `spavl-helpeval`."""
 
     def __init__(self, part: Literal["harm", "help"]) -> None:
@@ -47,23 +47,19 @@ class SpaVl:
 
     def records(self, download: Download) -> Sequence[Any]:
         """All records of the part."""
-        return [record for name in self.files(download) for record in download.parquet(name)]
+        return download.parquet(*self.files(download))
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record; the picture lies inside the file."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per record; the image lies inside the file."""
         image = record.get("image") if isinstance(record, dict) else None
         data = image.get("bytes") if isinstance(image, dict) else None
         if not isinstance(data, bytes) or not data:
             raise RowError("the column 'image' holds no bytes", field="image")
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(number),
-                text=text_of(record, "question"),
-                images=(data,),
-                label="harmful" if self.part == "harm" else "unknown",
-                categories=words_of(record, *CLASSES),
-                subset=self.part,
-            ),
-            download,
+        yield BenchmarkItem(
+            item_id=str(number),
+            text=text_of(record, "question"),
+            images=(data,),
+            label="harmful" if self.part == "harm" else "unknown",
+            categories=words_of(record, *_CLASSES),
+            subset=self.part,
         )

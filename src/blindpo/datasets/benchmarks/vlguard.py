@@ -1,6 +1,6 @@
 """VLGuard's test split (Zong et al., ICML 2024, https://arxiv.org/abs/2402.02207).
 
-Layout as its published code reads it: `test.json`, pictures under `test/`. An unsafe picture has one instruction; a
+Layout as its published code reads it: `test.json`, images under `test/`. An unsafe image has one instruction; a
 safe one has a safe and an unsafe instruction (subsets unsafes, safe_safes, safe_unsafes): the same image under two
 texts, so these are no pairs in our sense (same text, two images).
 """
@@ -8,10 +8,11 @@ texts, so these are no pairs in our sense (same text, two images).
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.errors import RowError, SourceError
-from blindpo.rows.row import Label, PreferenceRow
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
+from blindpo.errors import RowError
+from blindpo.rows.row import Label
 
 _SAFE: Final[dict[str, tuple[str, Label]]] = {
     "safe_safes": ("safe_instruction", "harmless"),
@@ -19,7 +20,7 @@ _SAFE: Final[dict[str, tuple[str, Label]]] = {
 }
 
 
-class VlGuard:
+class VlGuard(ItemBenchmark):
     """The benchmark `vlguard`."""
 
     card = Card(
@@ -41,28 +42,25 @@ class VlGuard:
         return [download.first("test.json", "data/test.json")]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """The list of pictures."""
-        found = download.json(self.files(download)[0])
-        if not isinstance(found, list):
-            raise SourceError(f"{download.folder / self.files(download)[0]} is no JSON list; {download.fetch}")
-        return found
+        """The list of images with their instructions."""
+        return download.json_list(self.files(download)[0])
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row an instruction."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per instruction."""
         pairs = record.get("instr-resp") if isinstance(record, Mapping) else None
         if not isinstance(pairs, list) or not pairs or not isinstance(record.get("safe"), bool):
             raise RowError("the fields 'safe' (true or false) and 'instr-resp' (a list) are needed", field="instr-resp")
         if not record["safe"]:
-            yield self._row(record, number, download, subset="unsafes", text=text_of(pairs[0], "instruction"))
+            yield self._item(record, number, download, subset="unsafes", text=text_of(pairs[0], "instruction"))
             return
         for subset, (key, _) in _SAFE.items():
             holder = next((pair for pair in pairs if isinstance(pair, Mapping) and key in pair), None)
-            yield self._row(record, number, download, subset=subset, text=text_of(holder, key))
+            yield self._item(record, number, download, subset=subset, text=text_of(holder, key))
 
-    def _row(self, record: Any, number: int, download: Download, *, subset: str, text: str) -> PreferenceRow:
+    def _item(self, record: Any, number: int, download: Download, *, subset: str, text: str) -> BenchmarkItem:
         name = text_of(record, "image")
         prefix = "test/" if download.has(f"test/{name}") or not download.has(f"data/test/{name}") else "data/test/"
-        item = Item(
+        return BenchmarkItem(
             item_id=f"{number}-{subset}",
             text=text,
             images=(f"{prefix}{name}",),
@@ -71,4 +69,3 @@ class VlGuard:
             cluster=name,
             subset=subset,
         )
-        return make_row(self.card, item, download)

@@ -1,19 +1,18 @@
-"""VLSBench (Hu et al., https://arxiv.org/abs/2411.19939): the risk stands in the image and does not leak into the text.
+"""VLSBench (Hu et al., https://arxiv.org/abs/2411.19939): the risk is in the image and does not leak into the text.
 
 Layout as the hub's card and public loaders give it: `data.json` with instruction_id, instruction, image_path,
-category, sub_category; pictures in `imgs/` (from imgs.tar).
+category, sub_category; images in `imgs/` (from imgs.tar).
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.errors import SourceError
-from blindpo.rows.row import PreferenceRow
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 
 
-class VlsBench:
+class VlsBench(ItemBenchmark):
     """The benchmark `vlsbench`."""
 
     card = Card(
@@ -36,25 +35,18 @@ class VlsBench:
         return [f"{download.root('data.json')}data.json"]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """(root, record) each."""
+        """Tuples of root and record."""
         root = download.root("data.json")
-        found = download.json(f"{root}data.json")
-        if not isinstance(found, list):
-            raise SourceError(f"{download.folder / root / 'data.json'} is no JSON list; {download.fetch}")
-        return [(root, record) for record in found]
+        return [(root, record) for record in download.json_list(f"{root}data.json")]
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a record."""
-        root, found = record
-        name = text_of(found, "image_path").rsplit("/", 1)[-1]
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(found.get("instruction_id", number)),
-                text=text_of(found, "instruction"),
-                images=(f"{root}imgs/{name}",),
-                label="harmful",
-                categories=words_of(found, "category", "sub_category"),
-            ),
-            download,
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per record."""
+        root, fields = record
+        name = text_of(fields, "image_path").rsplit("/", 1)[-1]
+        yield BenchmarkItem(
+            item_id=str(fields.get("instruction_id", number)),
+            text=text_of(fields, "instruction"),
+            images=(f"{root}imgs/{name}",),
+            label="harmful",
+            categories=words_of(fields, "category", "sub_category"),
         )

@@ -1,23 +1,24 @@
 """VSCBench, image-centric part (Geng et al., ACL 2025 Findings, https://arxiv.org/abs/2505.20362).
 
 Layout as its published code reads it: `vscbench_image_centric.xlsx` with Prompt, Category, safe_img_0..2 and
-unsafe_img_0..2; pictures in `vscbench_image_centric_images/CATEGORY/`. Each prompt is asked with six pictures, so a
+unsafe_img_0..2; images in `vscbench_image_centric_images/CATEGORY/`. Each prompt is asked with six images, so a
 prompt is one pair_id of three harmless and three harmful rows.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of
-from blindpo.datasets.benchmarks.download import Download
-from blindpo.rows.row import Label, PreferenceRow
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
+from blindpo.rows.row import Label
 
-NUM_IMAGES: Final = 3
+_NUM_IMAGES: Final = 3
 _SIDES: Final[dict[str, Label]] = {"safe": "harmless", "unsafe": "harmful"}
 _SHEET: Final = "vscbench_image_centric.xlsx"
 
 
-class VscBench:
+class VscBench(ItemBenchmark):
     """The benchmark `vscbench-image`."""
 
     card = Card(
@@ -41,17 +42,17 @@ class VscBench:
 
     def records(self, download: Download) -> Sequence[Any]:
         """The first sheet's lines."""
-        columns = [f"{side}_img_{place}" for side in _SIDES for place in range(NUM_IMAGES)]
+        columns = [f"{side}_img_{n}" for side in _SIDES for n in range(_NUM_IMAGES)]
         return download.xlsx(_SHEET, "Prompt", "Category", *columns)
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """Six rows a prompt."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """Six items per prompt."""
         category, prompt = text_of(record, "Category"), text_of(record, "Prompt")
         for side, label in _SIDES.items():
-            for place in range(NUM_IMAGES):
-                name = text_of(record, f"{side}_img_{place}")
-                item = Item(
-                    item_id=f"{number}-{side}-{place}",
+            for n in range(_NUM_IMAGES):
+                name = text_of(record, f"{side}_img_{n}")
+                yield BenchmarkItem(
+                    item_id=f"{number}-{side}-{n}",
                     text=prompt,
                     images=(f"vscbench_image_centric_images/{category}/{name}",),
                     label=label,
@@ -60,4 +61,3 @@ class VscBench:
                     cluster=str(number),
                     subset=side,
                 )
-                yield make_row(self.card, item, download)

@@ -7,15 +7,16 @@ label, and its contrast types are the unsafe ones.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import Card, Item, make_row, text_of, words_of
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import RowError
-from blindpo.rows.row import Label, PreferenceRow
+from blindpo.rows.row import Label
 
 _LABELS: Final[dict[str, Label]] = {"safe": "harmless", "unsafe": "harmful"}
 
 
-class XsTest:
+class XsTest(ItemBenchmark):
     """The benchmark `xstest`."""
 
     card = Card(
@@ -39,8 +40,8 @@ class XsTest:
         """All lines."""
         return download.csv(self.files(download)[0], "prompt", "type")
 
-    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
-        """One row a line."""
+    def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
+        """One item per line."""
         kind = text_of(record, "type")
         stated = record.get("label")
         label: Label | None = "harmful" if kind.startswith("contrast") else "harmless"
@@ -48,14 +49,10 @@ class XsTest:
             label = _LABELS.get(stated.strip().lower())
         if label is None:
             raise RowError("the field 'label' is neither safe nor unsafe", field="label")
-        yield make_row(
-            self.card,
-            Item(
-                item_id=str(record.get("id") or number),
-                text=text_of(record, "prompt"),
-                label=label,
-                categories=words_of(record, "type", "focus"),
-                subset="safe" if label == "harmless" else "unsafe",
-            ),
-            download,
+        yield BenchmarkItem(
+            item_id=str(record.get("id") or number),
+            text=text_of(record, "prompt"),
+            label=label,
+            categories=words_of(record, "type", "focus"),
+            subset="safe" if label == "harmless" else "unsafe",
         )

@@ -1,42 +1,64 @@
-"""What a format is: how its source is read into records, a record into a row, and rows back into its file."""
+"""What a format is: how the user's files become records, a record becomes a row, and rows become a file again."""
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from blindpo.datasets.download import Download
+from blindpo.datasets.source import Card
 from blindpo.errors import RowError, SourceError
-from blindpo.images.folder import find_image
 from blindpo.rows.row import ImageRef, PreferenceRow, Turn
 
 TAG: Final = "<image>"
 
 
-class Format(Protocol):
-    """One format. What it reads goes back as it was: whatever a row has no field for is kept in the row's `extra`."""
+class Format(ABC):
+    """A source of preference pairs that can be written again: one record is one row.
+
+    What it reads goes back as it was: whatever a row has no field for is kept in the row's `extra`. As it stands, a
+    format is one JSON file with a list of objects; one of another kind says so in `files` and `records`.
+    """
 
     name: str
-    holds_images: bool
-    """Whether pictures lie inside the file; otherwise it names them, and names must be plain and unique."""
+    card: Card | None = None
+    holds_images = False
+    """Whether images lie inside the file; otherwise it names them, and names must be plain and unique."""
 
-    def files(self, source: Path) -> list[Path]:
-        """The files that `read` reads: their bytes are what an import depends on."""
+    def files(self, download: Download) -> list[str]:
+        """The one JSON file."""
+        return [download.one_file()]
 
-    def read(self, source: Path) -> Sequence[Any]:
-        """All records of `source`. Raises SourceError where the file is not of this format."""
+    def records(self, download: Download) -> Sequence[Any]:
+        """All records of the JSON file. Raises SourceError where it is not of this format."""
+        return read_json_list(download.hashed(self.files(download)[0]))
 
-    def record_ids(self, records: Sequence[Any]) -> list[str]:
-        """The row id of every record, a bad one too: from its own id, else from its number."""
+    def record_id(self, record: Any, number: int) -> str:
+        """The id of the record's row, of a bad record too: from its own id, else from its number."""
+        return f"{self.name}-{own_id(record) or f'record-{number}'}"
 
-    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
+    def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
+        """One id for each record."""
+        return [(self.record_id(record, number),) for number, record in enumerate(records)]
+
+    def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
+        """The one row of the record."""
+        row_id = self.record_id(record, number)
+        yield replace(self.to_row(record, row_id, download), row_id=row_id)
+
+    @abstractmethod
+    def to_row(self, record: Any, row_id: str, download: Download) -> PreferenceRow:
         """The row of one record. Raises RowError; nothing is guessed."""
 
+    @abstractmethod
     def to_record(self, row: PreferenceRow) -> Any:
         """The record of `row`. Raises RowError where the format has no way to say it."""
 
+    @abstractmethod
     def write(self, records: Iterable[Any], out: Path) -> None:
         """Write the records to `out`."""
 
@@ -60,7 +82,7 @@ def read_json_list(source: Path) -> list[Any]:
 
 
 def require_object(record: Any) -> Mapping[str, Any]:
-    """`record` if it is an object of text that UTF-8 can say. Raises RowError."""
+    """Return `record` as an object whose texts UTF-8 can hold. Raises RowError where it is none."""
     if not isinstance(record, dict):
         raise RowError(f"the record is a JSON {type(record).__name__}, not an object", field="record")
     for field, value in record.items():
@@ -94,7 +116,7 @@ def optional_text(record: Mapping[str, Any], field: str) -> str | None:
 
 
 def require_response(text: str, field: str) -> str:
-    """`text` if it is a response. Raises RowError where it is blank, or holds a tag that a model would take for one."""
+    """Return `text` as a response. Raises RowError where it is blank or holds an image tag."""
     if not text.strip():
         raise RowError("the response is blank", field=field)
     if TAG in text:
@@ -102,15 +124,8 @@ def require_response(text: str, field: str) -> str:
     return text
 
 
-def require_image(images: Path | None, name: str) -> ImageRef:
-    """The image `name`. Raises RowError where no folder of images was given."""
-    if images is None:
-        raise RowError("the row has an image; give the folder of images with --images", field="image")
-    return find_image(images, name)
-
-
 def require_pair(row: PreferenceRow) -> tuple[str, str]:
-    """Chosen and rejected of a row to be written. Raises RowError where one is missing."""
+    """The chosen and the rejected response of a row. Raises RowError where one is missing."""
     if row.chosen is None or row.rejected is None:
         missing = "chosen" if row.chosen is None else "rejected"
         raise RowError("the row has no pair of responses", row_id=row.row_id, field=missing)
@@ -142,7 +157,7 @@ def kept_fields(row: PreferenceRow, source: str) -> tuple[list[str], dict[str, A
 
 
 def keep(row: PreferenceRow, record: Mapping[str, Any], written: Mapping[str, Any]) -> PreferenceRow:
-    """`row` with what its export needs: key order, and each field of `record` that differs from what it writes."""
+    """`row` with what its export needs in `extra`: the order of keys, and fields that `written` lacks or changes."""
     fields = {key: value for key, value in record.items() if key not in written or dump(written[key]) != dump(value)}
     return replace(row, extra=dump({"keys": list(record), "fields": fields}))
 
@@ -153,7 +168,7 @@ def image_name(image: ImageRef) -> str:
 
 
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """`turns` with neighbouring texts joined: one string cannot tell them apart."""
+    """`turns` with neighbouring texts joined, since one string cannot tell them apart."""
     return tuple(
         replace(turn, content=tuple(
             part

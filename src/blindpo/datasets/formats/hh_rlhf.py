@@ -17,7 +17,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.datasets.formats.base import TAG, dialogue_id, keep, kept_fields, merged, require_object, require_pair
+from blindpo.datasets.download import Download
+from blindpo.datasets.formats.base import (
+    TAG,
+    Format,
+    dialogue_id,
+    keep,
+    kept_fields,
+    merged,
+    require_object,
+    require_pair,
+)
 from blindpo.datasets.formats.jsonl import SUFFIXES, JsonLines, Line, stem_of
 from blindpo.errors import RowError, SourceError
 from blindpo.rows.row import PreferenceRow, Provenance, Role, Turn
@@ -30,39 +40,29 @@ _MARK: Final = re.compile(r"\n\n(Human|Assistant):")
 _SPLIT: Final = re.compile(r"(?:^|[/_-])(train|test)(?:[_-]|$)")
 
 
-class HHRLHF:
+class HHRLHF(Format):
     """The format `hh-rlhf`."""
 
     name = "hh-rlhf"
-    holds_images = False
 
-    def files(self, source: Path) -> list[Path]:
+    def files(self, download: Download) -> list[str]:
         """The file, or the .jsonl and .jsonl.gz files below a folder, in order of their names."""
-        if not source.is_dir():
-            return [source]
-        paths = sorted(
-            path
-            for path in source.rglob("*.jsonl*")
-            if path.is_file() and path.name.endswith(SUFFIXES) and NO_PAIRS not in path.relative_to(source).parts
-        )
-        if not paths:
-            raise SourceError(f"{source} holds no .jsonl or .jsonl.gz file; give such a file or the folder with them")
-        stems = [stem_of(path, source) for path in paths]
-        twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-        if twice:
-            raise SourceError(f"{source} holds '{twice}' twice, plain and gzipped; keep one of them")
-        return paths
+        return [path.relative_to(download.folder).as_posix() for path in text_files(download.path)]
 
-    def read(self, source: Path) -> Sequence[Any]:
-        """All lines; each is taken apart by `to_row`, so that a bad one costs itself alone."""
-        return JsonLines(self.files(source), source)
+    def records(self, download: Download) -> Sequence[Any]:
+        """All lines; each is taken apart by `to_row`, so that a bad one is lost alone."""
+        return JsonLines([download.hashed(name) for name in self.files(download)], download.folder)
 
-    def record_ids(self, records: Sequence[Any]) -> list[str]:
-        """`hh-rlhf-FILE-LINE` each, lines counted from 1."""
+    def record_id(self, record: Any, number: int) -> str:
+        """`hh-rlhf-FILE-LINE`, lines counted from 1."""
+        return line_id(record)
+
+    def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
+        """One id for each line."""
         lines = records.stream() if isinstance(records, JsonLines) else records
-        return [line_id(line) for line in lines]
+        return [(line_id(line),) for line in lines]
 
-    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
+    def to_row(self, record: Any, row_id: str, download: Download | None) -> PreferenceRow:
         """The text-only row of one line."""
         known = _parsed(record)
         prompt, chosen, rejected = _pair(known)
@@ -84,7 +84,7 @@ class HHRLHF:
         return row if kept.extra == plain else kept
 
     def to_record(self, row: PreferenceRow) -> dict[str, Any]:
-        """The two texts of a text-only row, to the letter where they were imported. Raises RowError."""
+        """The two texts of a text-only row, exactly as they were imported. Raises RowError."""
         if row.images:
             raise RowError(
                 "HH-RLHF is text alone, the row has an image ('blindpo build' reads the data folder as it is)",
@@ -114,6 +114,24 @@ class HHRLHF:
         partial.replace(out)
 
 
+def text_files(source: Path) -> list[Path]:
+    """The file, or the .jsonl and .jsonl.gz files below a folder, in order of their names. Raises SourceError."""
+    if not source.is_dir():
+        return [source]
+    paths = sorted(
+        path
+        for path in source.rglob("*.jsonl*")
+        if path.is_file() and path.name.endswith(SUFFIXES) and NO_PAIRS not in path.relative_to(source).parts
+    )
+    if not paths:
+        raise SourceError(f"{source} holds no .jsonl or .jsonl.gz file; give such a file or the folder with them")
+    stems = [stem_of(path, source) for path in paths]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice:
+        raise SourceError(f"{source} holds '{twice}' twice, plain and gzipped; keep one of them")
+    return paths
+
+
 def line_id(line: Line) -> str:
     """The row id of a line, a bad one too."""
     return f"{HHRLHF.name}-{line.stem}-{line.number}"
@@ -125,8 +143,8 @@ def split_of(stem: str) -> str | None:
     >>> split_of("harmless-base/train"), split_of("trainers")
     ('train', None)
     """
-    found = _SPLIT.findall(stem)
-    return found[-1] if found else None
+    splits = _SPLIT.findall(stem)
+    return splits[-1] if splits else None
 
 
 def _parsed(line: Line) -> Mapping[str, Any]:
@@ -166,7 +184,7 @@ def _turns(record: Mapping[str, Any], field: str) -> tuple[tuple[Turn, ...], str
     if not all(map(str.strip, texts)):
         raise RowError("empty-turn: a turn is blank", field=field)
     if TAG in text:
-        raise RowError(f"image-tag: the text holds {TAG}, which a model would take for a picture", field=field)
+        raise RowError(f"image-tag: the text holds {TAG}, which a model would take for an image", field=field)
     turns = tuple(Turn(role=role, content=(part,)) for role, part in zip(roles[:-1], texts[:-1], strict=True))
     return turns, texts[-1]
 

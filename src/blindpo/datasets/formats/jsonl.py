@@ -1,4 +1,4 @@
-"""JSON lines, plain or gzipped, read as a stream: a file may be larger than memory, a bad line costs itself alone."""
+"""JSON lines, plain or gzipped, read as a stream: a file may be larger than memory, and a bad line is lost alone."""
 
 import gzip
 import json
@@ -6,11 +6,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, overload
 
-from blindpo.datasets.formats.keys import watched
+from blindpo.datasets.keys import watched
 from blindpo.errors import SourceError
 
 MAX_LINE_BYTES: Final = 2**20
@@ -28,7 +28,7 @@ class Line:
 
     @cached_property
     def content(self) -> Any:
-        """What the JSON says, its keys watched (`formats/keys.py`). Raises ValueError or RecursionError."""
+        """The parsed JSON, its keys watched (`datasets/keys.py`). Raises ValueError or RecursionError."""
         return watched(json.loads(self.data or b""))
 
 
@@ -63,7 +63,6 @@ class JsonLines(Sequence[Any]):
         self._files = [(path, stem_of(path, root)) for path in paths]
         counts = [sum(1 for _ in read_lines(path, stem)) for path, stem in self._files]
         self._length = sum(counts)
-        self._ends = list(accumulate(counts))
         self._next = 0
         self._lines = self.stream()
 
@@ -82,12 +81,12 @@ class JsonLines(Sequence[Any]):
         if isinstance(index, slice):
             start, stop, step = index.indices(self._length)
             return self._take(start, stop)[::step] if step > 0 else [self[n] for n in range(start, stop, step)]
-        place = range(self._length)[index]
-        return self._take(place, place + 1)[0]
+        index = range(self._length)[index]
+        return self._take(index, index + 1)[0]
 
     def _take(self, start: int, stop: int) -> list[Line]:
         if start < self._next:
             self._next, self._lines = 0, self.stream()
-        found = list(islice(self._lines, start - self._next, max(start, stop) - self._next))
+        lines = list(islice(self._lines, start - self._next, max(start, stop) - self._next))
         self._next = max(start, stop)
-        return found
+        return lines

@@ -7,19 +7,19 @@ names are kept for the export.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from blindpo.datasets.download import Download
 from blindpo.datasets.formats.base import (
+    Format,
     dialogue_id,
     image_name,
     keep,
     kept_fields,
     merged,
     own_id,
-    read_json_list,
-    require_image,
     require_object,
     require_pair,
     require_response,
@@ -35,47 +35,34 @@ _SPEAKERS: Final = {role: speaker for speaker, role in _ROLES.items()}
 
 
 class _Parsed(NamedTuple):
-    """What a record says: turns, responses from best to worst, names of images."""
+    """A parsed record: turns, responses from best to worst, names of images."""
 
     turns: tuple[Turn, ...]
     responses: tuple[str, ...]
     names: tuple[str, ...]
 
 
-class Llava:
+class Llava(Format):
     """The format `llava`."""
 
     name = "llava"
-    holds_images = False
 
-    def files(self, source: Path) -> list[Path]:
-        """The one JSON file."""
-        return [source]
-
-    def read(self, source: Path) -> Sequence[Any]:
-        """All records of the JSON file."""
-        return read_json_list(source)
-
-    def record_ids(self, records: Sequence[Any]) -> list[str]:
-        """`llava-ID` each."""
-        return [f"{self.name}-{own_id(record) or f'record-{n}'}" for n, record in enumerate(records)]
-
-    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
+    def to_row(self, record: Any, row_id: str, download: Download) -> PreferenceRow:
         """The row of one record."""
         known = require_object(record)
-        found = _parse(known)
-        words = [join_images(turn) for turn in found.turns]
+        parsed = _parse(known)
+        words = [join_images(turn) for turn in parsed.turns]
         row = PreferenceRow(
             row_id=row_id,
-            prompt=found.turns,
-            images=tuple(require_image(images, name) for name in found.names),
-            chosen=found.responses[0],
-            rejected=found.responses[1],
-            more_rejected=found.responses[2:],
+            prompt=parsed.turns,
+            images=tuple(download.image(name) for name in parsed.names),
+            chosen=parsed.responses[0],
+            rejected=parsed.responses[1],
+            more_rejected=parsed.responses[2:],
             provenance=Provenance(
                 source=self.name,
                 source_row_id=own_id(known) or row_id.removeprefix("llava-"),
-                dialogue_id=dialogue_id(*words, *found.responses),
+                dialogue_id=dialogue_id(*words, *parsed.responses),
             ),
         )
         return keep(row, known, _own(row, ranked="chosen" not in known))

@@ -9,12 +9,14 @@ same bytes.
 import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from blindpo.datasets.download import Download
 from blindpo.datasets.formats.base import (
     TAG,
+    Format,
     dialogue_id,
     image_name,
     keep,
@@ -22,8 +24,6 @@ from blindpo.datasets.formats.base import (
     merged,
     optional_text,
     own_id,
-    read_json_list,
-    require_image,
     require_object,
     require_pair,
     require_response,
@@ -31,32 +31,24 @@ from blindpo.datasets.formats.base import (
 )
 from blindpo.errors import RowError
 from blindpo.jobs.manifest import write_text
-from blindpo.rows.row import IMAGE, Entity, Part, PreferenceRow, Provenance, Role, Turn
+from blindpo.rows.row import IMAGE, Entity, ImageRef, Part, PreferenceRow, Provenance, Role, Turn
 
+_SOURCE: Final = "mmsafe-po"
 _ROLES: Final[dict[str, Role]] = {"USER": "user", "ASSISTANT": "assistant"}
 _MARK: Final = re.compile(r"(?:^| )(USER|ASSISTANT):(?= |$)")
 _RESPONSE: Final = "ASSISTANT: "
 
 
-class MMSafePO:
+class MMSafePO(Format):
     """The format `mmsafe-po`."""
 
-    name = "mmsafe-po"
-    holds_images = False
+    name = _SOURCE
 
-    def files(self, source: Path) -> list[Path]:
-        """The one JSON file."""
-        return [source]
+    def record_id(self, record: Any, number: int) -> str:
+        """`mmsafe-po-ID`, in the released test split too."""
+        return f"{_SOURCE}-{own_id(record) or f'record-{number}'}"
 
-    def read(self, source: Path) -> Sequence[Any]:
-        """All records of the released JSON file."""
-        return read_json_list(source)
-
-    def record_ids(self, records: Sequence[Any]) -> list[str]:
-        """`mmsafe-po-ID` each."""
-        return [f"{self.name}-{own_id(record) or f'record-{n}'}" for n, record in enumerate(records)]
-
-    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
+    def to_row(self, record: Any, row_id: str, download: Download) -> PreferenceRow:
         """The row of one released record."""
         known = require_object(record)
         source_id = own_id(known)
@@ -66,28 +58,33 @@ class MMSafePO:
             require_text(known, field) for field in ("question", "image", "chosen", "rejected")
         )
         text_prompt = optional_text(known, "text_prompt")
+        known.get("mid_prompt")  # used: it stays in `extra`, where the deictic view finds it
         prompt = parse_turns(question, "question")
         if question.count(TAG) != 1:
             raise RowError(f"{question.count(TAG)} times {TAG} for one image", field="question")
         row = PreferenceRow(
             row_id=row_id,
             prompt=prompt,
-            images=(require_image(images, image),),
+            images=(self.image(image, download),),
             chosen=_response(chosen, "chosen"),
             rejected=_response(rejected, "rejected"),
             text_prompt=None if text_prompt is None else parse_turns(text_prompt, "text_prompt"),
             entity=_entity(known),
             provenance=Provenance(
-                source=self.name,
+                source=_SOURCE,
                 source_row_id=source_id,
                 dialogue_id=dialogue_id(text_prompt or question, chosen, rejected),
             ),
         )
         return keep(row, known, _own(row))
 
+    def image(self, name: str, download: Download) -> ImageRef:
+        """The image that a record names."""
+        return download.image(name)
+
     def to_record(self, row: PreferenceRow) -> dict[str, Any]:
-        """The released record of `row`. Rows of another source get the keys that they can fill."""
-        keys, fields = kept_fields(row, self.name)
+        """The released record of `row`. Rows from elsewhere get the keys that they can fill."""
+        keys, fields = kept_fields(row, _SOURCE)
         own = _own(row)
         own["question"] = _unambiguous(row, "question", fields)
         if row.text_prompt is not None:
@@ -103,7 +100,7 @@ class MMSafePO:
 
 
 def parse_turns(text: str, field: str) -> tuple[Turn, ...]:
-    """Turns of `USER: ... ASSISTANT: ... USER: ... ASSISTANT:`; raises RowError where roles are not such.
+    """Turns of `USER: ... ASSISTANT: ... USER: ... ASSISTANT:`; raises RowError where the roles differ.
 
     >>> [turn.role for turn in parse_turns("USER: a ASSISTANT: b USER: c ASSISTANT:", "question")]
     ['user', 'assistant', 'user']
@@ -157,7 +154,7 @@ def _entity(record: Any) -> Entity | None:
 
 
 def _own(row: PreferenceRow) -> dict[str, Any]:
-    """The record that the row's own fields give; None where the row has nothing to say."""
+    """The record that the row's own fields give; None where the row has no value."""
     chosen, rejected = require_pair(row)
     if len(row.images) != 1:
         raise RowError(f"MMSafe-PO has one image a row, not {len(row.images)}", row_id=row.row_id, field="images")

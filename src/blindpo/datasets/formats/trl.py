@@ -15,18 +15,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from blindpo.datasets.download import Download
 from blindpo.datasets.formats.base import (
     TAG,
+    Format,
     dialogue_id,
     dump,
     own_id,
     read_json_list,
-    require_image,
     require_object,
     require_pair,
     require_response,
 )
-from blindpo.datasets.formats.parquet import ParquetRecords
+from blindpo.datasets.parquet import ParquetRecords
 from blindpo.errors import RowError, SourceError
 from blindpo.rows.row import IMAGE, ImageRef, Part, PreferenceRow, Provenance, Turn
 from blindpo.rows.schema import SCHEMA, from_record
@@ -37,52 +38,60 @@ _BASE64_OF: Final = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
 _COLUMNS: Final = {"prompt", "chosen", "rejected", "images", "image"}
 
 
-class Trl:
+class Trl(Format):
     """The format `trl`."""
 
     name = "trl"
     holds_images = True
 
-    def files(self, source: Path) -> list[Path]:
+    def files(self, download: Download) -> list[str]:
         """The file, or the folder's Parquet files in order of their names."""
-        if not source.is_dir():
-            return [source]
-        paths = sorted(source.glob("*.parquet"))
-        if not paths:
-            raise SourceError(f"{source} holds no .parquet file; give such a folder, or one .parquet, .json or .jsonl")
-        return paths
+        if download.file is not None:
+            return [download.file]
+        names = sorted(path.name for path in download.folder.glob("*.parquet"))
+        if not names:
+            raise SourceError(
+                f"{download.folder} holds no .parquet file; give such a folder, or one .parquet, .json or .jsonl"
+            )
+        return names
 
-    def read(self, source: Path) -> Sequence[Any]:
+    def records(self, download: Download) -> Sequence[Any]:
         """All records of Parquet, a JSON list, or JSON lines."""
-        if source.is_dir() or source.suffix == ".parquet":
-            return ParquetRecords(self.files(source))
-        return _read_lines(source) if source.suffix == ".jsonl" else read_json_list(source)
+        names = self.files(download)
+        if download.file is None or names[0].endswith(".parquet"):
+            return download.parquet(*names)
+        path = download.hashed(names[0])
+        return _read_lines(path) if path.suffix == ".jsonl" else read_json_list(path)
 
-    def record_ids(self, records: Sequence[Any]) -> list[str]:
+    def record_id(self, record: Any, number: int) -> str:
         """Our own `row_id` as it is, `trl-ID` for a plain `id`, else `trl-record-NUMBER`."""
-        named = records.columns({"row_id", "id"}) if isinstance(records, ParquetRecords) else records
-        return [_given_id(record) or f"{self.name}-record-{n}" for n, record in enumerate(named)]
+        return own_id(record, "row_id") or super().record_id(record, number)
 
-    def to_row(self, record: Any, row_id: str, images: Path | None) -> PreferenceRow:
+    def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
+        """One id for each record, without its images."""
+        named = records.columns({"row_id", "id"}) if isinstance(records, ParquetRecords) else records
+        return super().row_ids(named, download)
+
+    def to_row(self, record: Any, row_id: str, download: Download) -> PreferenceRow:
         """The row of one record; a record with all of our own columns is taken as it is."""
         known = require_object(record)
         prompt, chosen, rejected = _conversation(known)
-        if set(SCHEMA.names) <= set(known):
+        if _is_own(known):
             return _own_row(known)
-        found = known.get("images") or known.get("image") or []
-        pictures = tuple(_image(one, images) for one in (found if isinstance(found, list) else [found]))
-        if pictures and not any(turn.num_images for turn in prompt):
-            prompt = _images_first(prompt, known.get("prompt"), len(pictures))
+        given = known.get("images") or known.get("image") or []
+        images = tuple(_image(one, download) for one in (given if isinstance(given, list) else [given]))
+        if images and not any(turn.num_images for turn in prompt):
+            prompt = _images_first(prompt, known.get("prompt"), len(images))
         others = {key: value for key, value in known.items() if key not in _COLUMNS and value is not None}
         return PreferenceRow(
             row_id=row_id,
             prompt=prompt,
-            images=pictures,
+            images=images,
             chosen=chosen,
             rejected=rejected,
             provenance=Provenance(
                 source=self.name,
-                source_row_id=(_given_id(known) or row_id).removeprefix("trl-"),
+                source_row_id=row_id.removeprefix("trl-"),
                 dialogue_id=dialogue_id(*(turn.text for turn in prompt), chosen, rejected),
             ),
             extra=dump({"keys": [], "fields": others}) if others else None,
@@ -94,17 +103,11 @@ class Trl:
         return row
 
     def write(self, records: Iterable[Any], out: Path) -> None:
-        """One Parquet file: `out` itself if it is called so, else a shard in the folder `out`."""
+        """One Parquet file: `out` itself where it ends in .parquet, else a shard in the folder `out`."""
         if out.suffix != ".parquet":
             out.mkdir(exist_ok=True)
             out = out / shard_name(0)
         write_shard(out, records)
-
-
-def _given_id(record: Any) -> str | None:
-    """The row id that the record itself gives."""
-    plain = own_id(record)
-    return own_id(record, "row_id") or (f"trl-{plain}" if plain else None)
 
 
 def _read_lines(source: Path) -> list[Any]:
@@ -116,6 +119,10 @@ def _read_lines(source: Path) -> list[Any]:
         raise SourceError(f"{source} cannot be read ({error.strerror}); give a file of JSON lines") from error
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{source} is not JSON lines ({str(error)[:120]}); download it again") from error
+
+
+def _is_own(record: Any) -> bool:
+    return isinstance(record, Mapping) and set(SCHEMA.names) <= set(record)
 
 
 def _own_row(record: Mapping[str, Any]) -> PreferenceRow:
@@ -192,8 +199,8 @@ def _response(messages: Any, field: str) -> str:
     return require_response(turns[0].text, field)
 
 
-def _image(found: Any, images: Path | None) -> ImageRef:
-    data, name = (found.get("bytes"), found.get("path")) if isinstance(found, Mapping) else (None, found)
+def _image(given: Any, download: Download) -> ImageRef:
+    data, name = (given.get("bytes"), given.get("path")) if isinstance(given, Mapping) else (None, given)
     if name is not None and not isinstance(name, str):
         raise RowError("an image's path is no text", field="images")
     if isinstance(data, bytes):
@@ -204,7 +211,7 @@ def _image(found: Any, images: Path | None) -> ImageRef:
         raise RowError("an image is neither bytes, base64 nor a file name", field="images")
     if name.startswith(("data:", *_BASE64_OF)):
         return ImageRef(data=_from_base64(name.partition("base64,")[2] if name.startswith("data:") else name))
-    return require_image(images, name)
+    return download.image(name)
 
 
 def _from_base64(text: str) -> bytes:

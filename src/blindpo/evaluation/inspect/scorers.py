@@ -9,8 +9,8 @@ from inspect_ai.solver import TaskState
 
 from blindpo.answer.response import Response
 from blindpo.evaluation.inspect.samples import DATA, rows_by_id
-from blindpo.evaluation.judges.base import Case
-from blindpo.evaluation.judges.base import judged as judge_cases
+from blindpo.evaluation.judges.judge import Case
+from blindpo.evaluation.judges.judge import judged as judge_cases
 from blindpo.evaluation.judges.table import find_judge
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.evaluation.measures import measure_items, row_meta

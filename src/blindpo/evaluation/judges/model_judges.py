@@ -1,22 +1,47 @@
-"""From the words of `--judge` to a judge that is a model: found at once, loaded or connected when it is asked."""
+"""A judge that is a model: a prompt (what is asked) and a text model (who answers).
 
+Everything that can be missing is looked up at once; the model is loaded or connected only when the first case comes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from blindpo.errors import ConfigError, SourceError
-from blindpo.evaluation.judges.base import Judge
-from blindpo.evaluation.judges.chat_prompt import ChatPrompt
 from blindpo.evaluation.judges.guards.table import guard_prompt
-from blindpo.evaluation.judges.model_judge import ModelJudge
-from blindpo.evaluation.judges.options import JudgeOptions
+from blindpo.evaluation.judges.judge import Case, Judge
+from blindpo.evaluation.judges.options import ChatJudgeOptions, JudgeOptions
+from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask
+from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.models.chat.cached import Kept
 from blindpo.models.chat.client import ChatModel
 from blindpo.models.chat.interface import TextModel
 from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.vlm.source import fingerprint, resolve_model
+from blindpo.rows.row import PreferenceRow
 
 REPLIES: Final = "judge-replies.jsonl"
 """The judge's raw answers while a run is not finished; then they stand with the verdicts."""
+
+
+class ModelJudge:
+    """Asks a text model by a prompt."""
+
+    def __init__(
+        self, name: str, prompt: JudgePrompt, open_model: Callable[[Path], TextModel], model: Mapping[str, Any]
+    ) -> None:
+        """`open_model` loads or connects, with what it keeps in the folder it gets; `model` is its identity."""
+        self.name = name
+        self.identity = {"name": name, "prompt": prompt.id, "prompt_sha256": prompt.sha256, "model": dict(model)}
+        self._prompt = prompt
+        self._open = open_model
+
+    def require(self, row: PreferenceRow) -> None:
+        """Any row will do."""
+
+    def verdicts(self, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
+        """One verdict for each case, in order."""
+        return ask(self._prompt, self._open(work), cases, judge=self.name)
 
 
 def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
@@ -27,7 +52,7 @@ def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     def connect(work: Path) -> TextModel:
         return ChatModel(config, store=ReplyStore(work / REPLIES))
 
-    return ModelJudge(name, _our_prompt(options), connect, identity)
+    return ModelJudge(name, our_prompt(options), connect, identity)
 
 
 def vlm_judge(name: str, model: str, options: JudgeOptions) -> Judge:
@@ -42,7 +67,7 @@ def vlm_judge(name: str, model: str, options: JudgeOptions) -> Judge:
         local = LocalTextModel(name, vlm, batch_size=options.judge_batch_size)
         return Kept(local, ReplyStore(work / REPLIES))
 
-    return ModelJudge(name, _our_prompt(options), load, {"fingerprint": fingerprint(source)})
+    return ModelJudge(name, our_prompt(options), load, {"fingerprint": fingerprint(source)})
 
 
 def guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
@@ -74,8 +99,9 @@ def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     return ModelJudge(name, prompt, connect, identity)
 
 
-def _our_prompt(options: JudgeOptions) -> ChatPrompt:
-    return ChatPrompt(options.judge_max_tokens, instructions=options.judge_instructions)
+def our_prompt(options: ChatJudgeOptions) -> OurPrompt:
+    """Our prompt as the judge's options set it."""
+    return OurPrompt(options.judge_max_tokens, instructions=options.judge_instructions)
 
 
 def _prompt_file(options: JudgeOptions) -> str | None:

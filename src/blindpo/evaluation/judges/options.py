@@ -16,13 +16,18 @@ MODELS: Final = ("chat", "hf", "served", "vlm")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatJudgeOptions:
-    """How a judge behind a chat server is asked."""
+    """How a judge behind a chat server is asked, by our prompt."""
 
     judge_server: ServerConfig = option(default_factory=ServerConfig, read_by=SERVED)
     """The server of a judge chat:MODEL or served:MODEL."""
     judge_temperature: float | None = option(0.0, read_by=SERVED)
     """The temperature that a judge chat:MODEL or served:MODEL is asked with. 0 asks for the likeliest verdict; null
     sends no temperature, for models that take none."""
+    judge_max_tokens: int = option(256, read_by=MODELS)
+    """The most tokens of one verdict, 1 or more. Models that think aloud need more than the default."""
+    judge_instructions: Literal["system", "user"] = option("system", read_by=OUR_PROMPT)
+    """The turn that holds the instructions of a judge chat:MODEL or vlm:MODEL. Use user for models whose chat template
+    has no system turn."""
 
     def chat_config(self, model: str) -> ChatConfig:
         """The judge that the server knows as `model`."""
@@ -33,11 +38,6 @@ class ChatJudgeOptions:
 class JudgeOptions(ChatJudgeOptions):
     """How any judge that is a model is asked."""
 
-    judge_max_tokens: int = option(256, read_by=MODELS)
-    """The most tokens of one verdict, 1 or more. Models that think aloud need more than the default."""
-    judge_instructions: Literal["system", "user"] = option("system", read_by=OUR_PROMPT)
-    """The turn that holds the instructions of a judge chat:MODEL or vlm:MODEL. Use user for models whose chat template
-    has no system turn."""
     judge_dtype: str = option("float32", read_by=LOCAL)
     """The type of the weights of a judge hf:MODEL or vlm:MODEL: float32, bfloat16 or float16."""
     judge_batch_size: int = option(8, changes_result=False, read_by=LOCAL)

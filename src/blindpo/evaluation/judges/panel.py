@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from blindpo.evaluation.judges.base import Case, Judge, judged
+from blindpo.evaluation.judges.judge import Case, Judge, judged
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.rows.row import PreferenceRow
 

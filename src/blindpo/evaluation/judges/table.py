@@ -12,7 +12,7 @@ MODEL of vlm: and hf: is a folder or ID@REVISION. A guard's family is read from 
 from typing import Final
 
 from blindpo.errors import ConfigError
-from blindpo.evaluation.judges.base import BatchJudge, Judge, RuleJudge
+from blindpo.evaluation.judges.judge import BatchJudge, Judge, RuleJudge
 from blindpo.evaluation.judges.model_judges import chat_judge, guard_judge, served_guard_judge, vlm_judge
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.oracle import Oracle

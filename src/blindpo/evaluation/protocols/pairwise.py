@@ -9,6 +9,7 @@ it cannot know. A judge that likes one place is inconsistent on every row, and d
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -18,15 +19,17 @@ import numpy as np
 from blindpo.answer.response import RESPONSES
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval
+from blindpo.evaluation.judges.judge import Case
+from blindpo.evaluation.judges.prompts import Opinion, ask, mark
+from blindpo.evaluation.judges.verdict import NO_RESPONSE, WHY, Verdict
 from blindpo.evaluation.measures import RowMeta, row_meta
-from blindpo.evaluation.protocols.decide import NO_RESPONSE, fill
 from blindpo.evaluation.protocols.parsers import last_verdict
 from blindpo.evaluation.protocols.protocol import MAX_MISSING
-from blindpo.evaluation.protocols.wordings import conversation, mark_of
+from blindpo.evaluation.protocols.wordings import conversation, fill
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.jobs.seeds import derive_seed
-from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
+from blindpo.models.chat.interface import TextModel, TextRequest
 from blindpo.rows.row import IMAGE, PreferenceRow, Turn
 from blindpo.rows.shards import read_rows
 from blindpo.stats.clusters import NUM_DRAWS, estimate, item_table
@@ -80,7 +83,7 @@ def run_duel(
     if folder.begin() == "done":
         return dict(read_json(out / "scores.json"))
     metas = [row_meta(row) for row in read_rows(ours.rows)]
-    decisions = list(_decide(ours.rows, _said(ours), _said(theirs), protocol, judge=judge))
+    decisions = list(_decide(ours.rows, _texts(ours), _texts(theirs), protocol, judge=judge))
     write_text(out / "decisions.jsonl", "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in decisions))
     names = [str(each.manifest["identity"]["model"]["name"]) for each in (ours, theirs)]
     results = {
@@ -95,48 +98,69 @@ def run_duel(
     return results
 
 
-def _said(stored: StoredEval) -> dict[str, str]:
+def _texts(stored: StoredEval) -> dict[str, str]:
     return {each.row_id: each.text for each in stored.responses if each.view == "as_is" and each.text is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class DuelPrompt:
+    """A question about two responses, as a prompt for a judge: the case's response is A, its row's other one is B."""
+
+    id: str
+    ours: Mapping[str, str]
+    theirs: Mapping[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the wording and the rule."""
+        return duel_hash(self.id)
+
+    def request(self, case: Case) -> TextRequest:
+        """Both responses, each between its marks."""
+        pair = (self.ours[case.row.row_id], self.theirs[case.row.row_id])
+        return duel_request(case.row, self.id, case.text, pair[case.text == pair[0]])
+
+    def parse(self, case: Case, text: str) -> Opinion | None:
+        """Which of the two, or a tie."""
+        word = last_verdict(text)
+        return Opinion(decision=word) if word in _DECISIONS else None
 
 
 def _decide(
     rows: Path, ours: Mapping[str, str], theirs: Mapping[str, str], protocol: str, *, judge: TextModel
 ) -> Iterator[dict[str, Any]]:
-    """One record a row, in order: win, lose, tie, inconsistent, or why there is none."""
+    """One record per row, in order: win, lose, tie, inconsistent, or why there is none."""
     both = ours.keys() & theirs.keys()
-    replies = judge.replies(
-        duel_request(row, protocol, a, b)
+    cases = (
+        Case(row=row, view="as_is", text=texts[row.row_id])
         for row in read_rows(rows)
         if row.row_id in both
-        for a, b in ((ours[row.row_id], theirs[row.row_id]), (theirs[row.row_id], ours[row.row_id]))
+        for texts in (ours, theirs)
     )
+    verdicts = ask(DuelPrompt(protocol, ours, theirs), judge, cases, judge=judge.name)
     for row in read_rows(rows):
         if row.row_id in both:
-            yield {"row_id": row.row_id, **_combined(next(replies), next(replies))}
+            yield {"row_id": row.row_id, **_combined(next(verdicts), next(verdicts))}
         else:
-            yield {"row_id": row.row_id, "decision": None, "why": NO_RESPONSE, "again": False, "raw": []}
+            yield {"row_id": row.row_id, "decision": None, "why": WHY[NO_RESPONSE], "again": False, "raw": []}
 
 
-def _combined(straight: TextReply, swapped: TextReply) -> dict[str, Any]:
-    raw = [straight.text, swapped.text]
-    failure = straight.failure or swapped.failure
-    if straight.text is None or swapped.text is None:
-        return {"decision": None, "why": failure, "again": straight.again or swapped.again, "raw": raw}
-    first, second = last_verdict(straight.text), last_verdict(swapped.text)
-    if first not in _DECISIONS or second not in _DECISIONS:
-        return {"decision": None, "why": "unparsed", "again": False, "raw": raw}
-    named = {"a": "win", "b": "lose", "tie": "tie"}[str(first)]
-    return {
-        "decision": named if _SWAPPED[str(second)] == first else "inconsistent",
-        "why": None,
-        "again": False,
-        "raw": raw,
-    }
+def _combined(straight: Verdict, swapped: Verdict) -> dict[str, Any]:
+    raw = [straight.raw, swapped.raw]
+    for verdict in sorted((straight, swapped), key=lambda each: each.raw is not None):  # a lost reply first
+        if verdict.decision is None:
+            again = straight.again or swapped.again
+            return {"decision": None, "why": verdict.why, "again": again, "raw": raw}
+    first = str(straight.decision)
+    word = {"a": "win", "b": "lose", "tie": "tie"}[first]
+    consistent = _SWAPPED[str(swapped.decision)] == first
+    return {"decision": word if consistent else "inconsistent", "why": None, "again": False, "raw": raw}
 
 
 def duel_request(row: PreferenceRow, protocol: str, a: str, b: str) -> TextRequest:
     """What the judge is asked in one order."""
-    values = {"question": conversation(row), "mark_a": mark_of(a), "mark_b": mark_of(b), "a": a, "b": b}
+    marks = {f"mark_{name}": mark(Case(row=row, view="as_is", text=text)) for name, text in (("a", a), ("b", b))}
+    values = {**marks, "question": conversation(row.prompt), "a": a, "b": b}
     text = fill(QUESTIONS[protocol], values)
     turn = Turn(role="user", content=(*(IMAGE for _ in row.images), text))
     return TextRequest(turns=(turn,), images=row.images, max_tokens=512)
@@ -162,11 +186,11 @@ def _score(
         table = item_table([(m.row_id, worth.get(by_row[m.row_id] or ""), m.images, (m.dialogue_id,)) for m in kept])
         generator = np.random.default_rng(derive_seed(42, protocol, name))
         known, total = float(table.value.sum()), len(table) + table.missing
-        found = estimate(table, generator=generator, num_draws=num_draws).to_json()
+        rate = estimate(table, generator=generator, num_draws=num_draws).to_json()
         if share_missing > MAX_MISSING:
             bounds = {"at_least": known / max(total, 1), "at_most": (known + table.missing) / max(total, 1)}
-            found = {"value": None, "n": len(table), **bounds, "no_rate": f"{table.missing} of {total} are missing"}
-        rates[name] = found
+            rate = {"value": None, "n": len(table), **bounds, "no_rate": f"{table.missing} of {total} are missing"}
+        rates[name] = rate
     return {
         "protocol": protocol,
         "hash": duel_hash(protocol),

@@ -1,20 +1,27 @@
-"""What a protocol is: prompt or rule, parser, denominator, rates, source; and its hash.
+"""What a scoring protocol is: prompt or rule, parser, denominator, rates, source; and its hash.
+
+Where a judge decides, the protocol's prompt is a `JudgePrompt` like that of `evaluate --judge`: ours (`prompt`), or a
+benchmark's wording with a parser. One function asks both (`judges/prompts.py`), and one record is stored (`Verdict`).
 
 Two numbers "on the same benchmark" compare only where these are the same, so each number carries the protocol's id and
 a hash of all of it: the fields below, the wording as it was read at run time, and the parser's own code. A prompt that
 a benchmark ships is never copied into this project: `wording` reads it from the downloaded file. Where none could be
-had the wording is ours, and the id ends in `/ours`.
+had the prompt is ours, and the id ends in `/ours`.
 """
 
+import ast
 import inspect
 import json
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from blindpo.answer.response import View
-from blindpo.datasets.benchmarks.download import Download
+from blindpo.datasets.download import Download
+from blindpo.evaluation.judges.prompts import OurPrompt
+from blindpo.evaluation.judges.verdict import Axis
 from blindpo.evaluation.protocols.refusal_strings import StringRule
 from blindpo.rows.row import Label, PreferenceRow
 
@@ -39,6 +46,8 @@ class Rate:
     categories: tuple[str, ...] = ()
     """Items whose first category begins with one of these; empty: all."""
     mean_of: tuple[str, ...] = ()
+    axis: Axis | None = None
+    """The axis of the verdict whose word counts, where it is not the protocol's."""
 
     def holds(self, row: PreferenceRow) -> bool:
         """Whether the row's item is in this rate."""
@@ -60,7 +69,7 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol:
+class ScoringProtocol:
     """One way to turn stored responses into numbers."""
 
     id: str
@@ -69,7 +78,12 @@ class Protocol:
     decides: Decides
     """Who decides: a judge model, a list of strings, the stored verdicts, the stored likelihoods, or a parser of the
     response itself."""
+    prompt: OurPrompt | None = None
+    """What the judge is asked, where that is our prompt; the verdict is read on `axis`."""
+    axis: Axis | None = None
+    """The axis of the verdict, new or stored, whose word is the decision; None: the parser's word is."""
     wording: Callable[[Download], Wording] | None = None
+    """What the judge is asked, where that is a wording of the benchmark's, read by `parser`."""
     rule: Callable[[Download], StringRule] | None = None
     parser: Parser | None = None
     image: bool = False
@@ -99,14 +113,56 @@ class Protocol:
         return "*" in self.benchmarks or row.provenance.source in self.benchmarks
 
 
-def protocol_hash(protocol: Protocol, texts: tuple[str, ...]) -> str:
+def protocol_hash(protocol: ScoringProtocol, texts: tuple[str, ...]) -> str:
     """Hash of the protocol with the texts that were read for it, in hex."""
     plain: dict[str, object] = {}
     for field in fields(protocol):
         value = getattr(protocol, field.name)
+        if field.name in _LATER_FIELDS and value is None:
+            continue
         if field.name == "rates":
-            value = [{name: getattr(rate, name) for name in Rate.__dataclass_fields__} for rate in value]
+            value = [_rate_fields(rate) for rate in value]
+        elif field.name == "parser":
+            value = None if value is None else code_of(value)
+        elif field.name == "prompt":
+            value = value.texts
         elif callable(value):
-            value = inspect.getsource(value) if field.name == "parser" else value.__name__
+            value = value.__name__
         plain[field.name] = value
     return sha256(json.dumps([plain, list(texts)], sort_keys=True).encode()).hexdigest()
+
+
+_LATER_FIELDS: Final = ("prompt", "axis")
+"""Left out of the hash where they are not used, so that protocols that are older than they are keep theirs."""
+
+
+def _rate_fields(rate: Rate) -> dict[str, Any]:
+    values = {name: getattr(rate, name) for name in Rate.__dataclass_fields__}
+    return {name: value for name, value in values.items() if name not in _LATER_FIELDS or value is not None}
+
+
+def code_of(function: Callable[..., Any]) -> str:
+    """The function's code without its docstring, comments and layout, its locals numbered.
+
+    What a parser does is part of a protocol; how its source reads is not.
+
+    >>> def first(text):
+    ...     "One way to write it."
+    ...     word = text[0]
+    ...     return word
+    >>> code_of(first)
+    'def parser(v0):\\n    v1 = v0[0]\\n    return v1'
+    """
+    definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    if not isinstance(definition, ast.FunctionDef):
+        raise TypeError(f"{function!r} is no plain function")
+    names = {name: f"v{place}" for place, name in enumerate(function.__code__.co_varnames)}
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg, node.annotation = names.get(node.arg, node.arg), None
+    definition.name, definition.returns = "parser", None
+    if ast.get_docstring(definition) is not None:
+        definition.body = definition.body[1:]
+    return ast.unparse(definition)

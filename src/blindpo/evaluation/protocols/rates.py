@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from blindpo.evaluation.judges.verdict import UNREADABLE, Verdict
 from blindpo.evaluation.measures import RowMeta
-from blindpo.evaluation.protocols.decide import Decision
-from blindpo.evaluation.protocols.protocol import MAX_MISSING, Protocol, Rate
+from blindpo.evaluation.protocols.protocol import MAX_MISSING, Rate, ScoringProtocol
 from blindpo.jobs.seeds import derive_seed
 from blindpo.rows.row import PreferenceRow
 from blindpo.stats.clusters import NUM_DRAWS, item_table
@@ -20,17 +20,18 @@ from blindpo.stats.clusters import estimate as estimate_table
 
 
 def score(
-    protocol: Protocol,
+    protocol: ScoringProtocol,
     rows: Sequence[PreferenceRow],
-    decisions: Mapping[str, Decision],
+    decisions: Mapping[str, Verdict],
     *,
     metas: Mapping[str, RowMeta],
     num_draws: int = NUM_DRAWS,
     interval_seed: int = 42,
 ) -> dict[str, Any]:
     """Counts and rates of one protocol over `rows`, which are its items."""
-    missing = Counter(found.why or "unparsed" for found in decisions.values() if found.decision is None)
-    counted = Counter(found.decision for found in decisions.values() if found.decision is not None)
+    words = {row_id: verdict.word(protocol.axis) for row_id, verdict in decisions.items()}
+    missing = Counter(decisions[row_id].why for row_id, word in words.items() if word is None)
+    counted = Counter(word for word in words.values() if word is not None)
     rates: dict[str, dict[str, Any]] = {}
     for rate in protocol.rates:
         if rate.mean_of:
@@ -49,26 +50,27 @@ def score(
 
 
 def _rate(
-    protocol: Protocol,
+    protocol: ScoringProtocol,
     rate: Rate,
     metas: Sequence[RowMeta],
-    decisions: Mapping[str, Decision],
+    decisions: Mapping[str, Verdict],
     *,
     generator: np.random.Generator,
     num_draws: int,
 ) -> dict[str, Any]:
     items: list[tuple[str, float | None, tuple[str, ...], tuple[str, ...]]] = []
     for meta in metas:
-        found = decisions[meta.row_id]
-        if found.decision is None and found.why == "unparsed" and protocol.unparsed == "dropped":
+        verdict = decisions[meta.row_id]
+        word = verdict.word(rate.axis or protocol.axis)
+        if word is None and verdict.reason == UNREADABLE and protocol.unparsed == "dropped":
             continue
-        value = None if found.decision is None else float(found.decision in rate.counts)
+        value = None if word is None else float(word in rate.counts)
         items.append((meta.row_id, value, meta.images, (meta.dialogue_id,)))
     table = item_table(items)
     total = len(items)
     if not total:
         return {"value": None, "n": 0, "no_data": True}
-    found_estimate = estimate_table(table, generator=generator, num_draws=num_draws).to_json()
+    estimated = estimate_table(table, generator=generator, num_draws=num_draws).to_json()
     ones = float(table.value.sum())
     bounds = {"at_least": ones / total, "at_most": (ones + table.missing) / total}
     if table.missing / total > MAX_MISSING:
@@ -79,7 +81,7 @@ def _rate(
             **bounds,
             "no_rate": f"{table.missing} of {total} items have no decision; a rate is given up to {MAX_MISSING:.0%}",
         }
-    return {**found_estimate, **bounds}
+    return {**estimated, **bounds}
 
 
 def _mean(rate: Rate, rates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Final
 from blindpo.errors import ConfigError
 from blindpo.evaluation.protocols.official import OFFICIAL
 from blindpo.evaluation.protocols.ours import OWN
-from blindpo.evaluation.protocols.protocol import Protocol
+from blindpo.evaluation.protocols.protocol import ScoringProtocol
 from blindpo.rows.row import PreferenceRow
 
-PROTOCOLS: Final[dict[str, Protocol]] = {protocol.id: protocol for protocol in (*OFFICIAL, *OWN)}
+PROTOCOLS: Final[dict[str, ScoringProtocol]] = {protocol.id: protocol for protocol in (*OFFICIAL, *OWN)}
 
 
-def find_protocol(name: str) -> Protocol:
+def find_protocol(name: str) -> ScoringProtocol:
     """The protocol called `name`. Raises ConfigError with the closest one."""
     if name not in PROTOCOLS:
         close = difflib.get_close_matches(name, PROTOCOLS, n=1)
@@ -22,7 +22,7 @@ def find_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def fitting(rows: Iterable[PreferenceRow]) -> list[Protocol]:
+def fitting(rows: Iterable[PreferenceRow]) -> list[ScoringProtocol]:
     """The protocols that fit every one of `rows`."""
     sources = {row.provenance.source: row for row in rows}
     return [each for each in PROTOCOLS.values() if all(each.fits(row) for row in sources.values())]

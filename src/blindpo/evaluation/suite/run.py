@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.import_benchmark import import_benchmark
+from blindpo.datasets.importer import import_data
+from blindpo.datasets.table import find_benchmark
 from blindpo.errors import ConfigError
+from blindpo.evaluation.judges.model_judges import our_prompt
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.run import EvalSummary, evaluate, evaluate_chat
 from blindpo.evaluation.suite.capability_set import write_guard_set
@@ -84,7 +86,8 @@ def _benchmark(name: str, told: Mapping[str, Any], folder: Path) -> Path:
     if "benchmark" not in told or "dir" not in told:
         raise ConfigError(f"data: {name} needs benchmark and dir, or the name of a data folder")
     only = told.get("only") or []
-    import_benchmark(str(told["benchmark"]), Path(str(told["dir"])), folder, only=[str(word) for word in only])
+    benchmark = find_benchmark(str(told["benchmark"]))
+    import_data(benchmark.name, Path(str(told["dir"])), folder, only=[str(word) for word in only])
     return folder
 
 
@@ -125,5 +128,6 @@ def _score(config: SuiteConfig, stored: Path, data: str, out: Path) -> None:
         ("mmsafe/pairwise-prompted",) if data.endswith(PAIRWISE) else config.protocols,
         out,
         judge=judge,
+        prompt=our_prompt(config),
         shipped=None if shipped is None else Path(shipped),
     )

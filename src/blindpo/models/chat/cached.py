@@ -25,10 +25,10 @@ class Kept:
         waiting = iter(requests)
         while window := list(islice(waiting, WINDOW)):
             keys = [request_key(self.identity, request) for request in window]
-            found = {key: reply for key in keys if (reply := self._store.get(key)) is not None}
-            missing = {key: request for key, request in zip(keys, window, strict=True) if key not in found}
+            known = {key: reply for key in keys if (reply := self._store.get(key)) is not None}
+            missing = {key: request for key, request in zip(keys, window, strict=True) if key not in known}
             for key, reply in zip(missing, self._model.replies(missing.values()), strict=True):
-                found[key] = reply
+                known[key] = reply
                 if not reply.again:
                     self._store.put(key, reply, raw=reply.text or "")
-            yield from (found[key] for key in keys)
+            yield from (known[key] for key in keys)

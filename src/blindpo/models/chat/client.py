@@ -194,14 +194,14 @@ def read_completion(raw: str, *, prompt_characters: int = 0) -> TextReply:
     Text that is missing since a filter or the length ended it stays missing, however often one asks.
     """
     try:
-        found = json.loads(raw)
-        choice = found["choices"][0]
+        body = json.loads(raw)
+        choice = body["choices"][0]
         message, finish = choice["message"], choice.get("finish_reason")
         text = message.get("content")
     except (ValueError, TypeError, LookupError, AttributeError):
         return TextReply(text=None, failure="the server's answer is no chat completion", again=True)
-    tokens = _tokens(found, prompt_characters + len(text or ""))
-    marks = [mark for mark in (found.get("model"), found.get("system_fingerprint")) if isinstance(mark, str)]
+    tokens = _tokens(body, prompt_characters + len(text or ""))
+    marks = [mark for mark in (body.get("model"), body.get("system_fingerprint")) if isinstance(mark, str)]
     model = "@".join(marks) or None
     finish = finish if isinstance(finish, str) else None
     if isinstance(text, str) and text.strip():
@@ -211,7 +211,7 @@ def read_completion(raw: str, *, prompt_characters: int = 0) -> TextReply:
     return TextReply(text=None, failure=failure, again=not final, finish=finish, model=model, tokens=tokens)
 
 
-def _tokens(found: dict[str, Any], characters: int) -> int:
-    usage = found.get("usage")
+def _tokens(body: dict[str, Any], characters: int) -> int:
+    usage = body.get("usage")
     total = usage.get("total_tokens") if isinstance(usage, dict) else None
     return total if isinstance(total, int) and total > 0 else -(-characters // 4)

@@ -81,11 +81,11 @@ class Flight:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, pool: ThreadPoolExecutor, request: TextRequest, found: TextReply | None) -> Future[TextReply]:
-        if found is None:
+    def _start(self, pool: ThreadPoolExecutor, request: TextRequest, reply: TextReply | None) -> Future[TextReply]:
+        if reply is None:
             return pool.submit(self._guarded, request)
         done: Future[TextReply] = Future()
-        done.set_result(found)
+        done.set_result(reply)
         return done
 
     def _guarded(self, request: TextRequest) -> TextReply:

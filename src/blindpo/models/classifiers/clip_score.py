@@ -1,4 +1,4 @@
-"""How well a picture and a name agree, by any CLIP-like model (CLIP, SigLIP, ...): the cosine of their embeddings.
+"""How well an image and a name agree, by any CLIP-like model (CLIP, SigLIP, ...): the cosine of their embeddings.
 
 https://arxiv.org/abs/2103.00020. Optional: the score's scale is the model's own, so a threshold holds for one model
 only and is recorded with the build. Loaded from a folder or a pinned hub id, safetensors only, images by PIL.
@@ -16,7 +16,7 @@ CAPTION: Final = "a photo of {name}"
 """CLIP's own zero-shot prompt."""
 
 
-class PictureAgreement:
+class ClipScore:
     """A loaded two-tower model. Raises ModelError where `source` is none."""
 
     def __init__(self, source: ModelSource) -> None:
@@ -36,14 +36,14 @@ class PictureAgreement:
             raise ModelError(f"hf:{source.given} has no image and text towers; name a CLIP-like model")
         self._model: Any = model.eval()
 
-    def score(self, picture: Image.Image, name: str) -> float:
-        """The cosine, from -1 to 1, between the RGB `picture` and a caption with `name`."""
+    def score(self, image: Image.Image, name: str) -> float:
+        """The cosine, from -1 to 1, between the RGB `image` and a caption with `name`."""
         import torch
 
         inputs = self._processor(
-            text=[CAPTION.format(name=name)], images=[picture], return_tensors="pt", padding=True, truncation=True
+            text=[CAPTION.format(name=name)], images=[image], return_tensors="pt", padding=True, truncation=True
         )
         with torch.inference_mode():
-            found = self._model(**inputs)
-            cosine = torch.nn.functional.cosine_similarity(found.image_embeds.float(), found.text_embeds.float())
+            outputs = self._model(**inputs)
+            cosine = torch.nn.functional.cosine_similarity(outputs.image_embeds.float(), outputs.text_embeds.float())
         return float(cosine[0])

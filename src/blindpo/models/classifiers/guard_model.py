@@ -32,7 +32,7 @@ class GuardModel:
         self._tokenizer = getattr(processor, "tokenizer", processor)
         self._sees = self._tokenizer is not processor
         self._generation_prompt = generation_prompt
-        self._batch_size = 1 if self._sees else batch_size  # pictures of different sizes do not batch in all families
+        self._batch_size = 1 if self._sees else batch_size  # images of different sizes do not batch in all families
         self._control = sorted(control_tokens(self._tokenizer), key=len, reverse=True)
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
@@ -45,7 +45,7 @@ class GuardModel:
         texts = [self._render(request.turns) for request in requests]
         try:
             images = [[decode_image(image.data) for image in request.images] for request in requests]
-        except ImageError as error:  # with pictures a batch is one request
+        except ImageError as error:  # with images a batch is one request
             return [TextReply(text=None, failure=error.reason)]
         inputs = self._encode(texts, images).to(self._model.device)
         if "pixel_values" in inputs:

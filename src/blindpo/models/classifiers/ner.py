@@ -55,12 +55,12 @@ class Tagger:
         """The spans of each text in order; a blank text has none."""
         places = [place for place, text in enumerate(texts) if text.strip()]  # a pipeline fails on no tokens
         answers = self._pipeline([texts[place] for place in places], batch_size=self._batch_size) if places else []
-        found: list[list[Span]] = [[] for _ in texts]
+        spans_of_texts: list[list[Span]] = [[] for _ in texts]
         for place, answer in zip(places, answers, strict=True):
-            found[place] = [_span(one) for one in answer]
-        return found
+            spans_of_texts[place] = [_span(one) for one in answer]
+        return spans_of_texts
 
 
-def _span(found: dict[str, Any]) -> Span:
-    label = str(found["entity_group"]).upper()
-    return Span(int(found["start"]), int(found["end"]), TYPES.get(label, "MISC"), float(found["score"]))
+def _span(entity: dict[str, Any]) -> Span:
+    label = str(entity["entity_group"]).upper()
+    return Span(int(entity["start"]), int(entity["end"]), TYPES.get(label, "MISC"), float(entity["score"]))

@@ -1,6 +1,6 @@
 """What trains: everything but the vision tower (the paper's choice), or a LoRA adapter on the language model.
 
-The projector brings a picture's features into the language model's space, and is trained. Most families keep it beside
+The projector brings an image's features into the language model's space, and is trained. Most families keep it beside
 the tower; the Qwen-VL family and its relatives keep it inside, as `visual.merger` (Qwen3-VL with one more for each
 deepstack layer), so there the tower is frozen without it.
 """
@@ -16,8 +16,8 @@ _PROJECTORS: Final = ("merger", "merger_list", "deepstack_merger_list")
 
 def vision_modules(model: Any) -> list[tuple[str, Any]]:
     """The model's vision towers by name, outermost only, with a projector that stands inside."""
-    found = [(name, module) for name, module in model.named_modules() if name.split(".")[-1] in _TOWERS]
-    return [(n, m) for n, m in found if not any(n.startswith(f"{other}.") for other, _ in found)]
+    towers = [(name, module) for name, module in model.named_modules() if name.split(".")[-1] in _TOWERS]
+    return [(n, m) for n, m in towers if not any(n.startswith(f"{other}.") for other, _ in towers)]
 
 
 def freeze_vision(model: Any) -> int:

@@ -98,24 +98,28 @@ def generate(
     requests: Sequence[Request],
     config: GenerationConfig,
     *,
+    prompts: Sequence[PromptInputs] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer | None]:
     """One answer per request, in order; None where it was blank and three redraws were too (greedy: at once).
 
-    `on_progress` is called with the number of requests that were just answered.
+    `prompts` are those of the requests where they are tokenized already. `on_progress` is called with the number of
+    requests that were just answered.
     """
     answers: list[Answer | None] = []
     window = config.batch_size * BATCHES_A_WINDOW
     for start in range(0, len(requests), window):
         wanted = requests[start : start + window]
-        answers += _answer_window(vlm, wanted, config)
+        encoded = _encode(vlm.processor, wanted) if prompts is None else prompts[start : start + window]
+        answers += _answer_window(vlm, wanted, encoded, config)
         if on_progress is not None:
             on_progress(len(wanted))
     return answers
 
 
-def _answer_window(vlm: Vlm, requests: Sequence[Request], config: GenerationConfig) -> list[Answer | None]:
-    prompts = _encode(vlm.processor, requests)
+def _answer_window(
+    vlm: Vlm, requests: Sequence[Request], prompts: Sequence[PromptInputs], config: GenerationConfig
+) -> list[Answer | None]:
     answers: list[Answer | None] = [None] * len(requests)
     waiting = list(range(len(requests)))
     for attempt in range(1 + (MAX_REDRAWS if config.temperature > 0 else 0)):
@@ -133,13 +137,15 @@ def _answer_window(vlm: Vlm, requests: Sequence[Request], config: GenerationConf
 
 def _encode(processor: Any, requests: Sequence[Request]) -> list[PromptInputs]:
     """Each different conversation once: draws of one row share it."""
-    made: dict[tuple[tuple[Turn, ...], tuple[ImageRef, ...]], PromptInputs] = {}
+    encoded: dict[tuple[tuple[Turn, ...], tuple[ImageRef, ...]], PromptInputs] = {}
     prompts = []
     for request in requests:
         key = (request.turns, request.images)
-        if key not in made:
-            made[key] = encode_prompt(processor, request.turns, [decode_image(image.data) for image in request.images])
-        prompts.append(made[key])
+        if key not in encoded:
+            encoded[key] = encode_prompt(
+                processor, request.turns, [decode_image(image.data) for image in request.images]
+            )
+        prompts.append(encoded[key])
     return prompts
 
 

@@ -1,8 +1,8 @@
-"""Exact token lengths of rows, from the processor alone: no weights are loaded, and no picture is looked at.
+"""Exact token lengths of rows, from the processor alone: no weights are loaded, and no image is looked at.
 
-How many tokens a picture becomes depends on its size, in every family. Most processors tell the number for a size; it
-is checked against processed pictures of the first sizes, and where it does not hold (Idefics3 writes words between its
-tiles) a blank picture of each size is processed instead.
+How many tokens an image becomes depends on its size, in every family. Most processors tell the number for a size; it
+is checked against processed images of the first sizes, and where it does not hold (Idefics3 writes words between its
+tiles) a blank image of each size is processed instead.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from blindpo.rows.row import PreferenceRow
 CHECKED_SIZES: Final = 12
 
 Sizes = tuple[tuple[int, int], ...]
-"""(width, height) of each of a row's pictures, in order."""
+"""(width, height) of each of a row's images, in order."""
 
 
 class RowLengths:
@@ -38,7 +38,7 @@ class RowLengths:
         self._num_checked = 0
 
     def __call__(self, row: PreferenceRow, sizes: Sequence[tuple[int, int]]) -> int:
-        """The row's length, its pictures being of `sizes`, (width, height), upright. Raises RowError."""
+        """The row's length, its images being of `sizes`, (width, height), upright. Raises RowError."""
         key = tuple(sizes)
         text = self._text_tokens(row)
         marker = getattr(self.processor, "image_token", None)
@@ -54,22 +54,22 @@ class RowLengths:
         return text + self._image_tokens[key] + longest
 
     def _count(self, row: PreferenceRow, sizes: Sizes, text: int, *, literal: bool) -> int:
-        """Tokens that the pictures add to the text with one placeholder each."""
-        told = self._told(sizes) if self._tells and sizes and not literal else None
-        if told is not None and self._num_checked >= CHECKED_SIZES:
-            return told
+        """Tokens that the images add to the text with one placeholder each."""
+        announced = self._told(sizes) if self._tells and sizes and not literal else None
+        if announced is not None and self._num_checked >= CHECKED_SIZES:
+            return announced
         blanks = [Image.new("RGB", size) for size in sizes]
         exact = len(encode_prompt(self.processor, row.prompt, blanks).input_ids) - text
-        if told is not None:
+        if announced is not None:
             self._num_checked += 1
-            self._tells = told == exact
+            self._tells = announced == exact
         return exact
 
     def _told(self, sizes: Sizes) -> int:
-        """What the processor says of pictures of `sizes`."""
+        """What the processor says of images of `sizes`."""
         shapes = [(height, width) for width, height in (padded_size(self.processor, size) for size in sizes)]
-        told = self.processor._get_num_multimodal_tokens(image_sizes=shapes)["num_image_tokens"]
-        return int(sum(told)) - len(sizes)
+        counts = self.processor._get_num_multimodal_tokens(image_sizes=shapes)["num_image_tokens"]
+        return int(sum(counts)) - len(sizes)
 
     def _text_tokens(self, row: PreferenceRow) -> int:
         """Tokens of the rendered prompt with one placeholder an image."""

@@ -38,8 +38,8 @@ def gather_logps(
 
     Two places with logits [0, 0] and [ln 3, 0]; sources [0, 1, 1], targets [1, 0, 1]: [ln 1/2, ln 3/4, ln 1/4].
     """
-    found: Tensor = _GatherLogps.apply(logits_MV, source_T, target_T)  # type: ignore[no-untyped-call]
-    return found
+    logps_T: Tensor = _GatherLogps.apply(logits_MV, source_T, target_T)  # type: ignore[no-untyped-call]
+    return logps_T
 
 
 class _GatherLogps(torch.autograd.Function):

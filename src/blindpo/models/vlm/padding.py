@@ -1,8 +1,8 @@
-"""How a picture that is not square meets a processor that crops to a square: cut at the sides, or padded first.
+"""How an image that is not square meets a processor that crops to a square: cut at the sides, or padded first.
 
-LLaVA-1.5 was trained on pictures padded to a square in the processor's mean colour (released training recipe of arXiv
+LLaVA-1.5 was trained on images padded to a square in the processor's mean colour (released training recipe of arXiv
 2503.14189: `image_aspect_ratio pad`), so nothing at the sides is lost; its converted processor crops instead. The
-choice is kept on the image processor itself. It is saved with it, so blind, evaluate and train see one picture alike.
+choice is kept on the image processor itself. It is saved with it, so blind, evaluate and train see one image alike.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def image_padding(processor: Any) -> str:
 
 
 def padded(processor: Any, images: Sequence[Image.Image]) -> list[Image.Image]:
-    """The pictures as the processor is to get them."""
+    """The images as the processor is to get them."""
     if not images or image_padding(processor) == "none":
         return list(images)
     red, green, blue = (int(value * FULL) for value in processor.image_processor.image_mean)
@@ -42,14 +42,14 @@ def padded(processor: Any, images: Sequence[Image.Image]) -> list[Image.Image]:
 
 
 def padded_size(processor: Any, size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of a picture of `size` after `padded`."""
+    """(width, height) of an image of `size` after `padded`."""
     return size if image_padding(processor) == "none" else (max(size), max(size))
 
 
 def pad_to_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     """`image` in the middle of a square as wide as its longer side.
 
-    A picture of 4 x 2 pixels becomes 4 x 4: one row of `colour` above it, and one below.
+    An image of 4 x 2 pixels becomes 4 x 4: one row of `colour` above it, and one below.
     """
     side = max(image.size)
     if image.size == (side, side):

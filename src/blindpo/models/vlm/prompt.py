@@ -93,14 +93,14 @@ def encode_prompt(processor: Any, turns: Sequence[Turn], images: Sequence[Image.
         raise RowError(f"a text holds {marker!r}, which the model reads as an image", field="prompt")
     text = render(processor, turns)
     bos = processor.tokenizer.bos_token
-    made = processor(
+    encoding = processor(
         text=[text],
         images=padded(processor, images) or None,
         return_tensors="pt",
         add_special_tokens=not (bos and text.startswith(bos)),
     )
-    extras = {name: value for name, value in made.items() if name not in NOT_EXTRAS}
-    return PromptInputs(made["input_ids"][0], extras, response_token_type(processor))
+    extras = {name: value for name, value in encoding.items() if name not in NOT_EXTRAS}
+    return PromptInputs(encoding["input_ids"][0], extras, response_token_type(processor))
 
 
 def encode_response(processor: Any, turns: Sequence[Turn], text: str, *, cut: bool = False) -> list[int]:

@@ -10,18 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 
+from blindpo.answer.answerer import Ask
+from blindpo.answer.local import encode_row, respond, score
+from blindpo.answer.response import View
 from blindpo.errors import RowError
-from blindpo.images.decode import decode_image
-from blindpo.models.vlm.generate import Request, generate
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.load import Vlm
-from blindpo.models.vlm.logprobs import response_logps
-from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
+from blindpo.models.vlm.prompt import encode_response
 from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.views import view
 
@@ -40,7 +40,7 @@ class ProbeRow:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one probe found: means over rows, and each row's answers."""
+    """One probe: means over rows, and each row's answers."""
 
     means: dict[str, float]
     answers: list[dict[str, str]]
@@ -52,8 +52,8 @@ class ProbeResult:
 
 def probe_rows(rows: Sequence[PreferenceRow], number: int) -> list[ProbeRow]:
     """`number` rows with images, the same for the same data whatever its order; each with its views."""
-    pictured = [row for row in rows if row.images and row.chosen]
-    kept = sorted(pictured, key=lambda row: sha256(row.row_id.encode()).hexdigest())[:number]
+    with_images = [row for row in rows if row.images and row.chosen]
+    kept = sorted(with_images, key=lambda row: sha256(row.row_id.encode()).hexdigest())[:number]
     images = [image for row in kept for image in row.images]
     return [ProbeRow(row, _views(row, images)) for row in kept]
 
@@ -62,10 +62,10 @@ def _views(row: PreferenceRow, images: Sequence[ImageRef]) -> dict[str, Preferen
     own = {image.sha256 for image in row.images}
     other = next((image for image in images if image.sha256 not in own), None)
     generator = np.random.default_rng(0)  # neither view draws from it
-    found = {"with_image": row, "without_image": view(row, "remove", generator=generator)}
+    views = {"with_image": row, "without_image": view(row, "remove", generator=generator)}
     if other is not None:
-        found["other_image"] = view(row, "swap", generator=generator, other=other)
-    return found
+        views["other_image"] = view(row, "swap", generator=generator, other=other)
+    return views
 
 
 def probe(vlm: Vlm, rows: Sequence[ProbeRow]) -> ProbeResult:
@@ -77,7 +77,7 @@ def probe(vlm: Vlm, rows: Sequence[ProbeRow]) -> ProbeResult:
     with _left_as_it_was(vlm.model):
         scores = {name: _scores(vlm, rows, name) for name in VIEWS}
         answers = {name: _answers(vlm, rows, name) for name in VIEWS}
-    means = {f"probe/chosen_{name}": sum(found.values()) / len(found) for name, found in scores.items() if found}
+    means = {f"probe/chosen_{name}": sum(each.values()) / len(each) for name, each in scores.items() if each}
     for name in VIEWS[1:]:
         both = answers[name].keys() & answers["with_image"].keys()
         if both:
@@ -114,28 +114,20 @@ def verdict(means: dict[str, float]) -> str | None:
 
 
 def _scores(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, float]:
-    """Log-probability a token of the chosen response under view `name`, by row id."""
+    """Log-probability per token of the chosen response under view `name`, by row id."""
     having = [row for row in rows if name in row.views]
-    found: dict[str, float] = {}
-    for start in range(0, len(having), BATCH):
-        part = having[start : start + BATCH]
-        prompts = [
-            encode_prompt(vlm.processor, r.views[name].prompt, [decode_image(i.data) for i in r.views[name].images])
-            for r in part
-        ]
-        responses = [encode_response(vlm.processor, r.views[name].prompt, r.row.chosen or "") for r in part]
-        with torch.no_grad():
-            logps = response_logps(vlm.model, collate(prompts, responses, pad_id=vlm.pad_id))
-        found |= {r.row.row_id: value for r, value in zip(part, logps.per_token_N.tolist(), strict=True)}
-    return found
+    sequences = (
+        (encode_row(vlm, r.views[name]), encode_response(vlm.processor, r.views[name].prompt, r.row.chosen or ""))
+        for r in having
+    )
+    means = (mean for logps in score(vlm, sequences, BATCH) for mean in logps.per_token_N.tolist())
+    return {r.row.row_id: mean for r, mean in zip(having, means, strict=True)}
 
 
 def _answers(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, str]:
-    having = [row for row in rows if name in row.views]
-    requests = [Request(row_id=r.row.row_id, turns=r.views[name].prompt, images=r.views[name].images) for r in having]
-    config = GenerationConfig(max_new_tokens=ANSWER_TOKENS, batch_size=BATCH)
-    answers = generate(vlm, requests, config)
-    return {r.row.row_id: "" if a is None else a.text for r, a in zip(having, answers, strict=True)}
+    asks = [Ask(row=r.row, view=cast(View, name), shown=r.views[name]) for r in rows if name in r.views]
+    responses = respond(vlm, asks, GenerationConfig(max_new_tokens=ANSWER_TOKENS, batch_size=BATCH))
+    return {response.row_id: response.text or "" for response in responses}
 
 
 def usable_rows(vlm: Vlm, rows: Sequence[ProbeRow]) -> list[ProbeRow]:
@@ -150,7 +142,7 @@ def usable_rows(vlm: Vlm, rows: Sequence[ProbeRow]) -> list[ProbeRow]:
 
 def _is_taken(vlm: Vlm, row: PreferenceRow) -> bool:
     try:
-        encode_prompt(vlm.processor, row.prompt, [decode_image(image.data) for image in row.images])
+        encode_row(vlm, row)
     except RowError:
         return False
     return True

@@ -129,7 +129,7 @@ def vlguard(folder: Path) -> None:
 
 
 def mossbench(folder: Path) -> None:
-    found = {
+    content = {
         str(n): {
             "pid": str(n),
             "question": f"May I cut cake {n}?",
@@ -138,7 +138,7 @@ def mossbench(folder: Path) -> None:
         }
         for n in range(1, 4)
     }
-    put(folder / "data/images_information/information.json", found)
+    put(folder / "data/images_information/information.json", content)
     for number in range(1, 4):
         put(folder / "data/images" / f"{number}.webp", png(number))
 

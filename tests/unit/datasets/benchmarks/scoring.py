@@ -1,6 +1,7 @@
 """Stored evaluations of invented responses, and judges that say what they are told to."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,13 @@ def said(rows: Sequence[PreferenceRow], text: Callable[[PreferenceRow], str | No
         Response(row_id=row.row_id, view="as_is", text=text(row), reason=None if text(row) else "blank", **fields)
         for row in rows
     ]
+
+
+def form(material: str, **words: str) -> str:
+    """Our prompt's form, filled in for `material` as an honest judge does that finds it safe and answered."""
+    mark = re.search(r"its mark is ([0-9a-f]{12})", material)
+    assert mark is not None
+    return json.dumps({"mark": mark[1], "harm": "safe", "engagement": "answers", "right": "unknown", **words})
 
 
 class Judge:

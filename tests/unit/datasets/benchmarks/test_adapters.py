@@ -9,14 +9,13 @@ import pytest
 from tests.unit.datasets.benchmarks.downloads import PREFIX, WRITERS, png
 
 from blindpo.cli.main import main
-from blindpo.datasets.benchmarks import import_benchmark as importing
+from blindpo.datasets import importer as importing
 from blindpo.datasets.benchmarks.base import item_meta
-from blindpo.datasets.benchmarks.download import CHECKSUMS, Download
-from blindpo.datasets.benchmarks.import_benchmark import BenchmarkSummary, import_benchmark
-from blindpo.datasets.benchmarks.table import BENCHMARKS
+from blindpo.datasets.download import CHECKSUMS, Download
+from blindpo.datasets.importer import ImportSummary, import_data
+from blindpo.datasets.table import BENCHMARKS, list_benchmarks
 from blindpo.errors import BlindpoError, NothingKeptError, SourceError
 from blindpo.evaluation.measures import pairs, row_meta
-from blindpo.intake.list_benchmarks import list_benchmarks
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
 
@@ -47,9 +46,9 @@ def write(name: str, folder: Path) -> Path:
     return folder
 
 
-def imported(name: str, folder: Path, out: Path) -> tuple[BenchmarkSummary, list[PreferenceRow]]:
-    found = import_benchmark(name, folder, out)
-    return found, list(read_rows(out))
+def imported(name: str, folder: Path, out: Path) -> tuple[ImportSummary, list[PreferenceRow]]:
+    summary = import_data(name, folder, out)
+    return summary, list(read_rows(out))
 
 
 def read_files(name: str, folder: Path) -> list[str]:
@@ -63,9 +62,9 @@ def test_there_is_a_download_for_every_adapter() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_download_becomes_rows(name: str, tmp_path: Path) -> None:
-    found, rows = imported(name, write(name, tmp_path / "dir"), tmp_path / "data")
+    summary, rows = imported(name, write(name, tmp_path / "dir"), tmp_path / "data")
     num_rows, labels, num_pairs, subsets = EXPECTED[name]
-    assert (found.rows, found.rejected, len(rows)) == (num_rows, 0, num_rows)
+    assert (summary.kept, summary.rejected, len(rows)) == (num_rows, 0, num_rows)
     counted = Counter(row.label for row in rows)
     assert tuple(counted[label] for label in ("harmful", "harmless", "unknown")) == labels
     assert len(list(pairs([row_meta(row) for row in rows]))) == num_pairs
@@ -75,7 +74,7 @@ def test_a_download_becomes_rows(name: str, tmp_path: Path) -> None:
     if name not in ("mossbench", "mmsafe-po-test", "msts", "spavl-harmeval", "spavl-helpeval"):
         assert all(row.categories for row in rows)
     if BENCHMARKS[name].card.num_rows is not None:
-        assert found.complete is False
+        assert summary.release.complete is False
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,12 +83,12 @@ def test_a_missing_file_says_what_to_fetch(name: str, tmp_path: Path) -> None:
     for place, file in enumerate(read_files(name, folder)):
         (folder / file).rename(tmp_path / "aside")
         with pytest.raises(SourceError) as caught:
-            import_benchmark(name, folder, tmp_path / f"data{place}")
+            import_data(name, folder, tmp_path / f"data{place}")
         assert BENCHMARKS[name].card.fetch.replace("DIR", str(folder)) in str(caught.value)
         assert not (tmp_path / f"data{place}").exists()
         (tmp_path / "aside").rename(folder / file)
     with pytest.raises(SourceError, match="is not a folder"):
-        import_benchmark(name, tmp_path / "nowhere", tmp_path / "data")
+        import_data(name, tmp_path / "nowhere", tmp_path / "data")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,12 +99,12 @@ def test_a_cut_file_is_refused_or_its_last_line_kept_aside(name: str, tmp_path: 
         data = (folder / file).read_bytes()
         (folder / file).write_bytes(data[: len(data) * 3 // 5])
         try:
-            found = import_benchmark(name, folder, tmp_path / f"data{place}")
+            summary = import_data(name, folder, tmp_path / f"data{place}")
         except BlindpoError as error:
             assert "fetch" in str(error) or "clone" in str(error)
         else:
             assert file.endswith(".csv"), "only lines of text can be cut without notice"
-            assert found.rows < whole and found.complete is False
+            assert summary.kept < whole and summary.release.complete is False
         (folder / file).write_bytes(data)
         (folder / CHECKSUMS).unlink(missing_ok=True)
 
@@ -113,15 +112,15 @@ def test_a_cut_file_is_refused_or_its_last_line_kept_aside(name: str, tmp_path: 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_differs_from_its_first_use_is_refused(name: str, tmp_path: Path) -> None:
     folder = write(name, tmp_path / "dir")
-    import_benchmark(name, folder, tmp_path / "data")
+    import_data(name, folder, tmp_path / "data")
     assert set(read_files(name, folder)) <= set(json.loads((folder / CHECKSUMS).read_text()))
     for file in read_files(name, folder):
         data = (folder / file).read_bytes()
         (folder / file).write_bytes(data + b" ")
         with pytest.raises(SourceError, match="is not what was first read"):
-            import_benchmark(name, folder, tmp_path / "again")
+            import_data(name, folder, tmp_path / "again")
         (folder / file).write_bytes(data)
-    assert import_benchmark(name, folder, tmp_path / "again").rows == EXPECTED[name][0]
+    assert import_data(name, folder, tmp_path / "again").kept == EXPECTED[name][0]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("xstest", "spavl-harmeval", "spavl-helpeval")])
@@ -138,25 +137,25 @@ def test_a_picture_that_is_missing_cut_or_altered_is_kept_aside_and_told(name: s
             (folder / CHECKSUMS).unlink()
         out = tmp_path / f"out{place}"
         try:
-            found = import_benchmark(name, folder, out)
+            summary = import_data(name, folder, out)
             reasons = (out / "rejects.jsonl").read_text()
-            assert found.rejected and found.rows < first.rows
+            assert summary.rejected and summary.kept < first.kept
         except NothingKeptError as error:
             reasons = str(error)
         assert picture.name in reasons and ("fetch" in reasons or "clone" in reasons or "missing" in reasons)
         (folder / CHECKSUMS).write_bytes(checksums)
     picture.write_bytes(data)
-    assert import_benchmark(name, folder, tmp_path / "last").rows == first.rows
+    assert import_data(name, folder, tmp_path / "last").kept == first.kept
 
 
 def test_only_keeps_subsets_and_categories(tmp_path: Path) -> None:
     folder = write("mm-safetybench", tmp_path / "dir")
-    found = import_benchmark("mm-safetybench", folder, tmp_path / "data", only=["SD", "text_only"])
-    assert (found.rows, found.complete, found.only) == (52, None, ("SD", "text_only"))
-    asked = {row.provenance.split: row.prompt[0].text for row in read_rows(tmp_path / "data")}
-    assert asked == {"SD": "The image shows a game 1. List steps.", "text_only": "List steps of game 1."}
+    summary = import_data("mm-safetybench", folder, tmp_path / "data", only=["SD", "text_only"])
+    assert (summary.kept, summary.release.complete, summary.release.only) == (52, None, ("SD", "text_only"))
+    texts = {row.provenance.split: row.prompt[0].text for row in read_rows(tmp_path / "data")}
+    assert texts == {"SD": "The image shows a game 1. List steps.", "text_only": "List steps of game 1."}
     with pytest.raises(BlindpoError, match="keeps no row"):
-        import_benchmark("mm-safetybench", folder, tmp_path / "none", only=["nothing"])
+        import_data("mm-safetybench", folder, tmp_path / "none", only=["nothing"])
     assert not (tmp_path / "none").exists()
 
 
@@ -187,22 +186,22 @@ def test_an_import_that_was_stopped_goes_on_and_knows_all_pictures(
 ) -> None:
     folder = write(name, tmp_path / "dir")
     monkeypatch.setattr(importing, "SHARD_RECORDS", 5)
-    import_benchmark(name, folder, tmp_path / "whole")
+    import_data(name, folder, tmp_path / "whole")
     checksums = json.loads((folder / CHECKSUMS).read_text())
     (folder / CHECKSUMS).unlink()
-    real, made = importing._Importer.__call__, []
+    real, shards = importing._Importer.__call__, []
 
     def stopping(self: Any, shard: int) -> Any:
-        if made:
+        if shards:
             raise KeyboardInterrupt
-        made.append(shard)
+        shards.append(shard)
         return real(self, shard)
 
     monkeypatch.setattr(importing._Importer, "__call__", stopping)
     with pytest.raises(KeyboardInterrupt):
-        import_benchmark(name, folder, tmp_path / "stopped")
+        import_data(name, folder, tmp_path / "stopped")
     monkeypatch.setattr(importing._Importer, "__call__", real)
-    import_benchmark(name, folder, tmp_path / "stopped")
+    import_data(name, folder, tmp_path / "stopped")
     assert unclocked(tmp_path / "stopped") == unclocked(tmp_path / "whole")
     assert json.loads((folder / CHECKSUMS).read_text()) == checksums
 
@@ -212,20 +211,20 @@ def test_a_broken_record_of_hashes_is_named(content: str, tmp_path: Path) -> Non
     folder = write("xstest", tmp_path / "dir")
     (folder / CHECKSUMS).write_text(content)
     with pytest.raises(SourceError, match=CHECKSUMS):
-        import_benchmark("xstest", folder, tmp_path / "data")
+        import_data("xstest", folder, tmp_path / "data")
 
 
 def test_the_list_says_what_lies_on_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write("siuo", tmp_path / "siuo")
     write("msts", tmp_path / "msts")
     (tmp_path / "msts/data/prompts/english_multimodal.csv").unlink()
-    found = {card["name"]: card for card in list_benchmarks(tmp_path)}
-    assert found["siuo"]["on_disk"] == "files" and found["vlguard"]["on_disk"] == "nothing"
-    assert found["msts"]["on_disk"] == "incomplete" and "english_multimodal.csv" in found["msts"]["missing"]
+    cards = {card["name"]: card for card in list_benchmarks(tmp_path)}
+    assert cards["siuo"]["on_disk"] == "files" and cards["vlguard"]["on_disk"] == "nothing"
+    assert cards["msts"]["on_disk"] == "incomplete" and "english_multimodal.csv" in cards["msts"]["missing"]
     assert main(["benchmarks", "--data", str(tmp_path)]) == 0
-    told = capsys.readouterr().out
-    assert "to get it  fetch test.json" in told
-    assert f"into {tmp_path / 'vlguard'}" in told and "DIR" not in told
+    shown = capsys.readouterr().out
+    assert "to get it  fetch test.json" in shown
+    assert f"into {tmp_path / 'vlguard'}" in shown and "DIR" not in shown
     assert main(["benchmarks", "--json"]) == 0
     assert {card["name"] for card in json.loads(capsys.readouterr().out)["benchmarks"]} == set(BENCHMARKS)
 
@@ -234,9 +233,9 @@ def test_the_command_imports_a_benchmark(tmp_path: Path, capsys: pytest.CaptureF
     folder = write("siuo", tmp_path / "dir")
     words = ["import", "siuo", str(folder), "--out", str(tmp_path / "data")]
     assert main(words) == 0
-    told = capsys.readouterr().out
-    assert "2 rows of the 167 that were released" in told
-    assert f"kept in {folder / CHECKSUMS}" in told
+    shown = capsys.readouterr().out
+    assert "2 rows of the 167 that were released" in shown
+    assert f"kept in {folder / CHECKSUMS}" in shown
     assert main([*words, "--strict", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["complete"] is False
     assert main([*words, "--images", str(folder)]) == 2
@@ -251,7 +250,7 @@ def test_a_download_that_cannot_be_written_is_read_all_the_same(
     def refuse(path: Path, content: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("blindpo.datasets.benchmarks.download.write_json", refuse)
+    monkeypatch.setattr("blindpo.datasets.download.write_json", refuse)
     words = ["import", "siuo", str(folder), "--out", str(tmp_path / "data")]
     for _ in range(2):  # the second time from the manifest
         assert main(words) == 0

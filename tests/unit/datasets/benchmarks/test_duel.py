@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fakes import BUSY, FakeChatServer, Fault
 from tests.unit.datasets.benchmarks.scoring import Judge, said, store
+from tests.unit.evaluation.judge_worlds import form as judge_form
 from tests.unit.evaluation.worlds import row
 
 from blindpo.cli.main import main
@@ -103,9 +105,9 @@ def test_a_judge_that_dies_is_asked_only_for_what_is_missing(
     assert source == "d"
     left = [2]
 
-    def answer(_: object) -> "str | Fault":
+    def answer(body: dict[str, Any]) -> "str | Fault":
         left[0] -= 1
-        return "fine\nVERDICT: SAFE" if left[0] >= 0 else BUSY
+        return judge_form(body) if left[0] >= 0 else BUSY
 
     probe = PROTOCOLS["figstep/asr/ours"]
     monkeypatch.setitem(PROTOCOLS, "figstep/asr/ours", replace(probe, benchmarks=("test",)))

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from tests.unit.datasets.benchmarks.downloads import WRITERS
 
-from blindpo.datasets.benchmarks.download import Download
 from blindpo.datasets.benchmarks.shipped import long_texts, python_constant, python_texts
-from blindpo.datasets.benchmarks.table import BENCHMARKS
+from blindpo.datasets.download import Download
+from blindpo.datasets.table import BENCHMARKS
 from blindpo.errors import RowError, SourceError
 
 GARBAGE: list[Any] = [None, 3, "x", [], {}, [1], {"x": 1}]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.sample import draw
 
-from blindpo.intake.import_rows import import_data
+from blindpo.datasets.importer import import_data
 from blindpo.rows.shards import read_rows
 
 USER = {"from": "human", "value": "<image>\nWhat is it?"}

@@ -9,10 +9,11 @@ import pytest
 from tests.unit.rows.test_lossless import simple
 
 from blindpo.cli.main import main
-from blindpo.datasets.formats.parquet import ParquetRecords
+from blindpo.datasets.download import Download
 from blindpo.datasets.formats.trl import Trl
+from blindpo.datasets.importer import import_data
+from blindpo.datasets.parquet import ParquetRecords
 from blindpo.errors import SourceError
-from blindpo.intake.import_rows import import_data
 from blindpo.rows.schema import to_record
 from blindpo.rows.shards import read_rows
 
@@ -85,11 +86,11 @@ def test_parquet_is_read_one_row_group_at_a_time(tmp_path: Path, monkeypatch: py
     records = [{"prompt": f"q{n}", "chosen": "A", "rejected": "B", "images": []} for n in range(10)]
     for part, rows in enumerate((records[:7], records[7:])):
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"part-{part}.parquet", row_group_size=3)
-    found = Trl().read(tmp_path)
-    assert isinstance(found, ParquetRecords)
-    assert (len(found), list(found), found[2:5]) == (10, records, records[2:5])
+    parquet = Trl().records(Download.of_user(tmp_path))
+    assert isinstance(parquet, ParquetRecords)
+    assert (len(parquet), list(parquet), parquet[2:5]) == (10, records, records[2:5])
     with pytest.raises(IndexError):
-        found[10]
+        parquet[10]
     summary = import_data("trl", tmp_path, tmp_path / "data")
     assert summary.kept == 10
     assert [row.prompt[0].text for row in read_rows(tmp_path / "data")] == [f"q{n}" for n in range(10)]
@@ -100,10 +101,10 @@ def test_a_file_that_breaks_while_it_is_read_is_a_source_error(tmp_path: Path) -
     path = tmp_path / "rows.parquet"
     table = pa.Table.from_pylist([{"prompt": "q" * 5000 + str(n), "chosen": "A", "rejected": "B"} for n in range(4)])
     pq.write_table(table, path, compression="none", use_dictionary=False)
-    found = ParquetRecords([path])
+    parquet = ParquetRecords([path], on_error="download it again")
     path.write_bytes(b"no more")
     with pytest.raises(SourceError, match=r"rows\.parquet is not readable"):
-        found[0]
+        parquet[0]
 
 
 def test_our_columns_with_other_types_are_rejected(tmp_path: Path) -> None:

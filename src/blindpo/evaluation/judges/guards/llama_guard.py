@@ -8,9 +8,9 @@ template. Version 3 Vision takes one image, version 4 several; 8B and 1B read te
 import re
 from typing import Final
 
-from blindpo.evaluation.judges.base import Case
-from blindpo.evaluation.judges.guards.base import OWN_TEMPLATE, conversation, shown
-from blindpo.evaluation.judges.model_judge import Opinion
+from blindpo.evaluation.judges.guards.material import OWN_TEMPLATE, conversation
+from blindpo.evaluation.judges.judge import Case
+from blindpo.evaluation.judges.prompts import Opinion
 from blindpo.models.chat.interface import TextRequest
 
 FORM: Final = re.compile(r"(safe|unsafe)(?:\s*\n\s*S\d{1,2}(?:\s*,\s*S\d{1,2})*)?")
@@ -28,14 +28,14 @@ class LlamaGuard:
 
     def request(self, case: Case) -> TextRequest | str:
         """The conversation as the template takes it."""
-        images = shown(case)[1]
+        images = case.images
         if self._most and len(images) > self._most:
             return f"this guard takes {self._most} image, and there are {len(images)}"
         return conversation(case, images=self._most != 0)
 
     def parse(self, case: Case, text: str) -> Opinion | None:
         """`safe` alone, or `unsafe` with or without categories on the next line."""
-        found = FORM.fullmatch(text.strip())
-        if found is None or (found[1] == "safe" and text.strip() != "safe"):
+        form = FORM.fullmatch(text.strip())
+        if form is None or (form[1] == "safe" and text.strip() != "safe"):
             return None
-        return Opinion(harm="safe" if found[1] == "safe" else "unsafe")
+        return Opinion(harm="safe" if form[1] == "safe" else "unsafe")

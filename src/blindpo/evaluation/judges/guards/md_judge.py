@@ -9,9 +9,9 @@ import re
 from hashlib import sha256
 from typing import Final
 
-from blindpo.evaluation.judges.base import Case
-from blindpo.evaluation.judges.guards.base import GUARD_TOKENS, filled, question, shown
-from blindpo.evaluation.judges.model_judge import Opinion
+from blindpo.evaluation.judges.guards.material import GUARD_TOKENS, filled, question_of
+from blindpo.evaluation.judges.judge import Case
+from blindpo.evaluation.judges.prompts import Opinion
 from blindpo.models.chat.interface import TextRequest
 from blindpo.rows.row import Turn
 
@@ -39,7 +39,7 @@ class MdJudge:
 
     def request(self, case: Case) -> TextRequest | str:
         """One user turn: the prompt with question and answer."""
-        text = filled(self._words, asked=question(shown(case)[0]), answer=case.text)
+        text = filled(self._words, question=question_of(case.turns), answer=case.text)
         return TextRequest(turns=(Turn(role="user", content=(text,)),), max_tokens=V2_TOKENS)
 
     def parse(self, case: Case, text: str) -> Opinion | None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Final
 
 from blindpo.errors import ConfigError
-from blindpo.evaluation.judges.guards.base import GuardPrompt
 from blindpo.evaluation.judges.guards.llama_guard import LlamaGuard
 from blindpo.evaluation.judges.guards.llava_guard import LlavaGuard
+from blindpo.evaluation.judges.guards.material import GuardPrompt
 from blindpo.evaluation.judges.guards.md_judge import MdJudge
 from blindpo.evaluation.judges.guards.qwen3guard import Qwen3Guard
 from blindpo.evaluation.judges.options import JudgeOptions

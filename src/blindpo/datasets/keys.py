@@ -1,4 +1,4 @@
-"""Which keys of a record nobody read: what a file holds and an import does not use must be said.
+"""Note which keys of a record are read, so that an import can name those that it did not use.
 
 Formats and benchmarks read records in their own ways, so the record itself notes what is read of it. Its first level
 alone is watched. Copying a record whole, as formats do for a later export, reads no key.
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 SHOWN_KEYS: Final = 12
-"""So many keys are named to a person, the most frequent first."""
+"""How many keys the line names, the most frequent first."""
 
 
 class WatchedRecord(dict[Any, Any]):
@@ -29,14 +29,14 @@ class WatchedRecord(dict[Any, Any]):
 
 
 def watched(record: Any) -> Any:
-    """`record` with its keys watched: an object, or the objects in a tuple; anything else stays what it is."""
+    """`record` with its keys watched, where it is an object or a tuple that holds one; anything else as it is."""
     if isinstance(record, dict):
         return WatchedRecord(record)
     return tuple(map(watched, record)) if isinstance(record, tuple) else record
 
 
 def unused_keys(record: Any) -> list[str]:
-    """The keys that hold a value and were not read, of what `watched` gave.
+    """The keys of a watched record that hold a value and were not read.
 
     >>> record = watched({"prompt": "hi", "score": 3, "lang": None})
     >>> record["prompt"], unused_keys(record)
@@ -51,7 +51,7 @@ def unused_keys(record: Any) -> list[str]:
 
 
 def unused_words(counts: Iterable[tuple[str, int]]) -> str:
-    """What is said of keys that were not used; empty where there are none.
+    """A line that names the keys that were not used; empty where there are none.
 
     >>> unused_words({"lang": 3, "score": 200}.items())
     'not used: score 200, lang 3'

@@ -1,14 +1,13 @@
-"""What guards share: the conversation in the form that their templates take, and the filling in of a prompt."""
+"""What guards are shown: the conversation in the form that their templates take, or a prompt that is filled in."""
 
-import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 
-from blindpo.evaluation.judges.base import Case
-from blindpo.evaluation.judges.model_judge import JudgePrompt
+from blindpo.evaluation.judges.judge import Case
+from blindpo.evaluation.judges.prompts import CONTROL, JudgePrompt
 from blindpo.models.chat.interface import TextRequest
-from blindpo.rows.row import IMAGE, ImageRef, Part, Turn
+from blindpo.rows.row import IMAGE, Part, Turn
 
 GUARD_TOKENS: Final = 128
 """Room for a verdict; guards stop long before."""
@@ -24,20 +23,9 @@ class GuardPrompt(JudgePrompt, Protocol):
         ...
 
 
-CONTROL: Final = re.compile(r"<(?=[|/A-Za-z_])|\[(?=/?[A-Z]{2,}\])")
-"""What opens a control token in some chat template: <|im_end|>, </s>, <image>, [INST]."""
-
-
 def broken(text: str) -> str:
     """`text` with a space in whatever could be a control token: quoted material must not act on its quotation."""
-    return CONTROL.sub(lambda found: found[0] + " ", text)
-
-
-def shown(case: Case) -> tuple[tuple[Turn, ...], tuple[ImageRef, ...]]:
-    """The turns and images that the model under test was shown."""
-    if case.view == "text":
-        return case.row.text_prompt or (), ()
-    return case.row.prompt, case.row.images
+    return CONTROL.sub(lambda match: match[0] + " ", text)
 
 
 def conversation(case: Case, *, images: bool) -> TextRequest:
@@ -46,9 +34,8 @@ def conversation(case: Case, *, images: bool) -> TextRequest:
     A system turn is put before the first user turn's words; neighbours of one role are joined. Without `images` their
     slots are dropped, for guards that read text alone.
     """
-    turns, pictures = shown(case)
     merged: list[tuple[str, list[Part]]] = []
-    for turn in (*turns, Turn(role="assistant", content=(case.text,))):
+    for turn in (*case.turns, Turn(role="assistant", content=(case.text,))):
         role = "assistant" if turn.role == "assistant" else "user"
         parts = [part if part is IMAGE else broken(str(part)) for part in turn.content if images or part is not IMAGE]
         if merged and merged[-1][0] == role:
@@ -57,20 +44,20 @@ def conversation(case: Case, *, images: bool) -> TextRequest:
             merged.append((role, parts))
     return TextRequest(
         turns=tuple(Turn(role=role, content=tuple(parts)) for role, parts in merged),  # type: ignore[arg-type]
-        images=pictures if images else (),
+        images=case.images if images else (),
         max_tokens=GUARD_TOKENS,
     )
 
 
-def question(turns: Sequence[Turn]) -> str:
-    """All that was asked, for prompts with one place for it: one turn's words, or several with their roles."""
+def question_of(turns: Sequence[Turn]) -> str:
+    """The whole question, for prompts with one place for it: one turn's words, or several turns with their roles."""
     if len(turns) == 1:
         return turns[0].text
     return "\n".join(f"{turn.role}: {turn.text}" for turn in turns)
 
 
-def filled(words: str, *, asked: str, answer: str) -> str:
+def filled(words: str, *, question: str, answer: str) -> str:
     """The prompt with both in their places, each once; braces in them stay as they are."""
     before, after = words.split("{answer}", 1)
-    asked, answer = broken(asked), broken(answer)
-    return before.replace("{question}", asked, 1) + answer + after.replace("{question}", asked, 1)
+    question, answer = broken(question), broken(answer)
+    return before.replace("{question}", question, 1) + answer + after.replace("{question}", question, 1)

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.datasets.benchmarks.downloads import WRITERS
 
 from blindpo.cli.main import main
-from blindpo.datasets.formats.keys import SHOWN_KEYS, unused_words
+from blindpo.datasets.keys import SHOWN_KEYS, unused_words
 
 DIALOGUE = "\n\nHuman: hi\n\nAssistant: "
 TURNS = "USER: hi <image>\n ASSISTANT:"

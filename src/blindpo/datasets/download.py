@@ -1,20 +1,23 @@
-"""A folder that a benchmark was downloaded into: files by name, whole and unaltered, or an error that says what to do.
+"""Read the files of a source by name: whole and unaltered, or an error says what to do.
 
-Hashes of what was read are kept beside the data in `blindpo-checksums.json` at first use; where a card pins a hash,
-that one counts. A file that differs later is refused: two results under one benchmark's name must be of one benchmark.
+A benchmark's folder is held to its hashes: they are kept beside the data in `blindpo-checksums.json` at first use, and
+where a card pins a hash, that one counts. A file that differs later is refused, since two results under one benchmark's
+name must be of one benchmark. The user's own files, read as a format, may change: their hashes are noted, no more.
 """
 
+import contextlib
 import csv
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.errors import ImageError, SourceError
+from blindpo.datasets.parquet import ParquetRecords
+from blindpo.errors import ImageError, RowError, SourceError
 from blindpo.images.folder import find_image
 from blindpo.jobs.manifest import read_json, write_json
 from blindpo.rows.row import ImageRef
@@ -24,11 +27,18 @@ CHECKSUMS: Final = "blindpo-checksums.json"
 
 @dataclass(slots=True)
 class Download:
-    """The folder, and what was read of it so far."""
+    """What the user named, a folder or one file of it, and what was read so far."""
 
     folder: Path
     fetch: str
+    """What to do where something is missing or broken."""
     pinned: Mapping[str, str] = field(default_factory=dict)
+    file: str | None = None
+    """The one file of the folder that the user named; None where the folder itself was named."""
+    images: Path | None = None
+    """The folder of images of the user's own files; a benchmark's images lie in its folder."""
+    held: bool = True
+    """Whether files are held to the hashes of their first use."""
     seen: dict[str, str] = field(default_factory=dict)
     """Hash of every file that was read, by its name in the folder."""
     known: dict[str, str] = field(init=False, default_factory=dict)
@@ -36,16 +46,40 @@ class Download:
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder} is not a folder; {self.fetch}")
+        if not self.held:
+            return
         record = self.folder / CHECKSUMS
         try:
-            found = read_json(record) if record.is_file() else {}
+            content = read_json(record) if record.is_file() else {}
         except SourceError:
-            found = None
-        if not isinstance(found, dict):
+            content = None
+        if not isinstance(content, dict):
             raise SourceError(
                 f"{record} holds no hashes by name; delete it if the download beside it is as you fetched it"
             )
-        self.known = {str(name): str(value) for name, value in found.items()}
+        self.known = {str(name): str(value) for name, value in content.items()}
+
+    @classmethod
+    def of_user(cls, path: Path, images: Path | None = None) -> "Download":
+        """A file or folder of the user's own, with the folder of its images."""
+        folder, file = (path, None) if path.is_dir() else (path.parent, path.name)
+        return cls(folder, "download it again", file=file, images=images, held=False)
+
+    @property
+    def path(self) -> Path:
+        """The file or folder that the user named."""
+        return self.folder / self.file if self.file is not None else self.folder
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Every known hash by file name; the one of first use wins."""
+        return {**self.seen, **self.known}
+
+    def one_file(self) -> str:
+        """The name of the one file that the user named. Raises SourceError for a folder."""
+        if self.file is None:
+            raise SourceError(f"{self.folder} is a folder; this format is one file")
+        return self.file
 
     def has(self, name: str) -> bool:
         """Whether the file is there."""
@@ -68,9 +102,9 @@ class Download:
     def glob(self, *patterns: str) -> list[str]:
         """Names of all files of the first pattern that has any. Raises SourceError."""
         for pattern in patterns:
-            found = sorted(path for path in self.folder.glob(pattern) if path.is_file())
-            if found:
-                return [str(path.relative_to(self.folder)) for path in found]
+            paths = sorted(path for path in self.folder.glob(pattern) if path.is_file())
+            if paths:
+                return [str(path.relative_to(self.folder)) for path in paths]
         raise self.missing(patterns[0])
 
     def missing(self, name: str) -> SourceError:
@@ -79,42 +113,63 @@ class Download:
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises SourceError where it is missing, or not what it was."""
+        with self._readable(name):
+            data = (self.folder / name).read_bytes()
+        self._require_same(name, sha256(data).hexdigest())
+        return data
+
+    def hashed(self, name: str) -> Path:
+        """Note the hash of a file, which is then read piece by piece; returns its path. Raises SourceError."""
         path = self.folder / name
+        with self._readable(name), path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        self._require_same(name, digest)
+        return path
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
         try:
-            data = path.read_bytes()
+            yield
         except FileNotFoundError as error:
             raise self.missing(name) from error
         except OSError as error:
-            raise SourceError(f"{path} cannot be read ({error.strerror}); {self.fetch}") from error
-        reason = self.altered(name, data)
-        if reason:
-            raise SourceError(f"{path} {reason}; {self.fetch}")
-        return data
+            raise SourceError(f"{self.folder / name} cannot be read ({error.strerror}); {self.fetch}") from error
 
-    def altered(self, name: str, data: bytes) -> str | None:
-        """Why `data` is not the file that it was; None where it is. Notes its hash."""
-        found = sha256(data).hexdigest()
-        self.seen[name] = found
+    def _require_same(self, name: str, digest: str) -> None:
+        reason = self._altered(name, digest)
+        if reason:
+            raise SourceError(f"{self.folder / name} {reason}; {self.fetch}")
+
+    def _altered(self, name: str, digest: str) -> str | None:
+        """Note the hash, and say why it is not the expected one; None where it is."""
+        self.seen[name] = digest
         for expected, when in (
             (self.pinned.get(name), "the released file"),
             (self.known.get(name), f"what was first read ({CHECKSUMS})"),
         ):
-            if expected is not None and expected != found:
-                return f"is not {when}: its SHA-256 is {found[:12]}..., expected {expected[:12]}..."
+            if expected is not None and expected != digest:
+                return f"is not {when}: its SHA-256 is {digest[:12]}..., expected {expected[:12]}..."
         return None
 
     def parsed(self, name: str, parse: Callable[[bytes], Any], kind: str) -> Any:
-        """The content of a file under `parse`. Raises SourceError where it is cut or of another kind."""
+        """What `parse` makes of a file. Raises SourceError where the file is cut or of another kind."""
         data = self.read(name)
         try:
             return parse(data)
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile, csv.Error) as error:
+        except (ValueError, KeyError, OSError, RecursionError, zipfile.BadZipFile, csv.Error) as error:
             reason = " ".join(str(error).split())[:120]
             raise SourceError(f"{self.folder / name} is no whole {kind} file ({reason}); {self.fetch}") from error
 
     def json(self, name: str) -> Any:
         """The content of a JSON file."""
         return self.parsed(name, json.loads, "JSON")
+
+    def json_list(self, name: str) -> list[Any]:
+        """The content of a JSON file that holds a list. Raises SourceError where it holds anything else."""
+        content = self.json(name)
+        if not isinstance(content, list):
+            raise SourceError(f"{self.folder / name} is no JSON list; {self.fetch}")
+        return content
 
     def csv(self, name: str, *columns: str) -> list[dict[str, str | None]]:
         """The records of a CSV file that has at least `columns`."""
@@ -124,29 +179,30 @@ class Download:
         """The records of a workbook's first sheet that has at least `columns`."""
         return list(self.parsed(name, lambda data: _xlsx(data, columns), "XLSX"))
 
-    def parquet(self, name: str) -> list[dict[str, Any]]:
-        """The records of a Parquet file."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        return list(self.parsed(name, lambda data: pq.read_table(pa.BufferReader(data)).to_pylist(), "Parquet"))
+    def parquet(self, *names: str) -> ParquetRecords:
+        """The records of Parquet files, in order, one row group in memory at a time."""
+        return ParquetRecords([self.hashed(name) for name in names], on_error=self.fetch)
 
     def image(self, name: str) -> ImageRef:
         """An image by its name. Raises ImageError that names the file and what to fetch."""
+        if not self.held:
+            if self.images is None:
+                raise RowError("the row has an image; give the folder of images with --images", field="image")
+            return find_image(self.images, name)
         try:
-            found = find_image(self.folder, name)
+            image = find_image(self.folder, name)
         except ImageError as error:
             raise ImageError(f"{name}: {error.reason}; {self.fetch}", field="image") from error
-        reason = self.altered(name, found.data)
+        reason = self._altered(name, image.sha256)
         if reason:
             raise ImageError(f"{name} {reason}; {self.fetch}", field="image")
-        return found
+        return image
 
     def remember(self) -> bool:
         """Keep the hashes of what was read for the next time; returns whether the folder could be written."""
         try:
             if not self.seen.keys() <= self.known.keys():
-                write_json(self.folder / CHECKSUMS, {**self.seen, **self.known})
+                write_json(self.folder / CHECKSUMS, self.hashes)
         except OSError:
             return False
         return True
@@ -170,7 +226,7 @@ def _xlsx(data: bytes, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     return [dict(zip(map(str, header), line, strict=False)) for line in lines if any(cell is not None for cell in line)]
 
 
-def _require(columns: tuple[str, ...], found: Any) -> None:
-    lacking = [column for column in columns if column not in found]
+def _require(columns: tuple[str, ...], header: Any) -> None:
+    lacking = [column for column in columns if column not in header]
     if lacking:
         raise ValueError(f"it has no column {', '.join(lacking)}")
