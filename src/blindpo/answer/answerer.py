@@ -19,8 +19,6 @@ from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import WORK, read_rows
 
 CHAT: Final = "chat:"
-REPLIES: Final = "replies.jsonl"
-"""In the work folder: what a chat server said, so that nothing is asked twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +95,7 @@ def find_answerer(
     if str(model).startswith(CHAT):
         from blindpo.answer.chat import ChatAnswers
 
-        return ChatAnswers(config, str(model).removeprefix(CHAT), store=out / WORK / REPLIES)
+        return ChatAnswers(config, str(model).removeprefix(CHAT), work=out / WORK)
     config.require_options("local")
     source = resolve_model(str(model))
     from blindpo.answer.local import LocalAnswers  # torch: once the words are known to be right

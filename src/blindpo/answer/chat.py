@@ -19,20 +19,21 @@ from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.thoughts import split_thought
 from blindpo.rows.row import PreferenceRow
 
+REPLIES_FILE: Final = "replies.jsonl"
 CUT: Final = "length"
 """What a server says of an answer that stopped at its limit."""
 
 
 class ChatAnswers:
-    """Asks a model behind an OpenAI-compatible server; what it said is kept in `store`, and never asked again."""
+    """Asks a model behind an OpenAI-compatible server; what it said is kept in `work`, and never asked again."""
 
     revision: str | None = None
 
-    def __init__(self, config: AnswerConfig, model: str, *, store: Path) -> None:
+    def __init__(self, config: AnswerConfig, model: str, *, work: Path) -> None:
         """Raises ConfigError for an option that a chat server has no way to follow, and ModelError."""
         self._chat = _chat_config(config, model)
         self.drawn = config
-        self._store = store
+        self._work = work
         model_of_server = ChatModel(self._chat)
         self.name = model_of_server.name
         self.fingerprint = sha256(json.dumps(dict(model_of_server.identity), sort_keys=True).encode()).hexdigest()
@@ -40,7 +41,7 @@ class ChatAnswers:
     @cached_property
     def _model(self) -> ChatModel:
         """Opened when something is asked: the store lies in a folder that may be another run's until then."""
-        return ChatModel(self._chat, store=ReplyStore(self._store))
+        return ChatModel(self._chat, store=ReplyStore(self._work / REPLIES_FILE))
 
     def check(self, row: PreferenceRow) -> None:
         """Raise RowError where an image cannot be read."""

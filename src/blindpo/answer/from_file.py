@@ -21,7 +21,7 @@ from blindpo.models.thoughts import split_thought
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.rows.row import PreferenceRow
 
-NOT_RECORDED: Final = "the recording holds no response"
+NO_RECORD: Final = "the recording holds no response"
 _VIEWS: Final = get_args(View)
 Key = tuple[str, str, int]
 """Row, view, draw."""
@@ -56,7 +56,7 @@ class RecordedAnswers:
 
 
 def _not_recorded(ask: Ask) -> Response:
-    return Response(row_id=ask.row.row_id, view=ask.view, draw=ask.draw, text=None, reason=NOT_RECORDED)
+    return Response(row_id=ask.row.row_id, view=ask.view, draw=ask.draw, text=None, reason=NO_RECORD)
 
 
 def _file_hash(path: Path) -> str:

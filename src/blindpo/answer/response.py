@@ -43,7 +43,7 @@ class Response:
     """Of the model, where a server says who answered."""
 
 
-Record = TypeVar("Record")
+_Record = TypeVar("_Record")
 
 
 def json_lines(records: Iterable[Any]) -> str:
@@ -60,7 +60,7 @@ def _stored(record: Any) -> dict[str, Any]:
     return content
 
 
-def read_records(kind: Callable[..., Record], path: Path) -> list[Record]:
+def read_records(kind: Callable[..., _Record], path: Path) -> list[_Record]:
     """The records of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
     return [_record(kind, fields, path) for fields in _lines(path)]
 
@@ -81,7 +81,7 @@ def _lines(path: Path) -> list[Any]:
         raise SourceError(f"{path} holds a line that is not JSON; run 'blindpo evaluate' again") from error
 
 
-def _record(kind: Callable[..., Record], fields: Any, path: Path) -> Record:
+def _record(kind: Callable[..., _Record], fields: Any, path: Path) -> _Record:
     try:
         return kind(**fields)
     except TypeError as error:

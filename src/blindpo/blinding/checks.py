@@ -41,7 +41,7 @@ def token_jaccard(one: str, other: str) -> float:
     return len(first & second) / len(union) if union else 0.0
 
 
-def compare(blind: str, chosen: str | None) -> Counter[str]:
+def compare_with_chosen(blind: str, chosen: str | None) -> Counter[str]:
     """Counts for one blind response beside its row's chosen one (None in rows for evaluation)."""
     refuses = looks_like_refusal(blind)
     counts = Counter({"refusals": int(refuses)})

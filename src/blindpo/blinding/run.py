@@ -15,7 +15,7 @@ import numpy as np
 
 from blindpo.answer.answerer import Answerer, Ask
 from blindpo.answer.response import BLANK, Response, View
-from blindpo.blinding.checks import MISSING, BlindSummary, compare, summarise
+from blindpo.blinding.checks import MISSING, BlindSummary, compare_with_chosen, summarise
 from blindpo.blinding.config import BlindConfig
 from blindpo.errors import NothingKeptError, RowError
 from blindpo.jobs.engine import IN_PROCESS, Engine
@@ -23,17 +23,15 @@ from blindpo.jobs.folder import OutFolder, link_file
 from blindpo.jobs.seeds import derive_seed
 from blindpo.jobs.shards import (
     WHOLE,
-    Part,
     Place,
     Reject,
     RowJob,
+    ShardFolder,
+    ShardPart,
     ShardResult,
-    finish_part,
     join_parts,
     make_shards,
     merge_rejects,
-    part_folder,
-    state_folder,
     sum_counts,
 )
 from blindpo.rows.row import BlindResponse, ImageRef, PreferenceRow
@@ -56,12 +54,12 @@ def run_blind(
 
 
 def blind_part(
-    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: Part, engine: Engine = IN_PROCESS
+    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: ShardPart, engine: Engine = IN_PROCESS
 ) -> None:
     """Have one machine's share of the rows answered into `out`, for `merge_blind`. Raises what `run_blind` raises."""
     folder, num_shards = _make(config, data, answerer, out, part=part, engine=engine)
     if num_shards is not None:
-        finish_part(folder, part, num_shards)
+        folder.finish_part(num_shards)
 
 
 def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
@@ -82,16 +80,15 @@ def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
 
 
 def _make(
-    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: Part, engine: Engine
-) -> tuple[OutFolder, int | None]:
+    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: ShardPart, engine: Engine
+) -> tuple[ShardFolder, int | None]:
     """Claim `out` and make the part's shards; how many shards all parts have, or None where `out` was finished."""
     identity = {"command": "blind", "config": config.identity(), "data": data_hash(data), "model": answerer.fingerprint}
-    folder = part_folder(out, identity, part)
+    folder = ShardFolder(out, identity, part)
     if folder.begin() == "done":
         return folder, None
     rows = RowBlocks(data.resolve(), config.shard_rows)
-    state = state_folder(folder, part).resolve()
-    place = Place(out.resolve() if part == WHOLE else state, state)
+    place = Place(out.resolve() if part == WHOLE else folder.shards, folder.shards)
     job = RowJob(place, _BlindWork(config=config, rows=rows, answerer=answerer))
     make_shards(job, len(rows), what="blind shards", engine=engine, part=part, go_on=True)
     return folder, len(rows)
@@ -182,7 +179,7 @@ class _BlindWork:
             counts["thoughts"] += response.thought is not None
             if response.num_tokens is not None:
                 counts["tokens"] += response.num_tokens
-            counts.update(compare(response.text, row.chosen))
+            counts.update(compare_with_chosen(response.text, row.chosen))
         counts["without_blind"] += not blind
         return replace(row, blind=(*row.blind, *blind))
 

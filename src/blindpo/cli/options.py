@@ -79,7 +79,8 @@ def add_config(parser: argparse.ArgumentParser, cls: type) -> None:
         name: parser.add_argument_group(f"keys of {name}", meaning_of_group(cls, name)) for name in groups_of(cls)
     }
     for setting in sorted(settings_of(cls), key=lambda each: each.default is not MISSING):  # what must be given first
-        add_key(groups[setting.group] if setting.group else own, setting.key, kind=setting.kind, text=_help(setting))
+        kind = Literal[setting.choices] if setting.choices else setting.kind
+        add_key(groups[setting.group] if setting.group else own, setting.key, kind=kind, text=_help(setting))
 
 
 def add_key(target: Any, key: str, *, kind: Any, text: str) -> None:

@@ -1,6 +1,6 @@
-"""Train by preference on rows of DATA: BPO (chosen against rejected and blind responses), or DPO.
+"""Train by preference on rows of DATA: chosen responses against rejected ones and, under BPO, against blind ones.
 
-  blindpo train DATA --model MODEL --out RUN [--method bpo|dpo] [--eval DATA] [--beta 0.1] [--lora true] ...
+  blindpo train DATA --model MODEL --out RUN [--method bpo] [--eval DATA] [--beta 0.1] [--lora true] ...
 
 The options of transformers.TrainingArguments, but those that blindpo fixes itself (naming one says why), are here
 under their own names (--learning_rate 1e-6), and are keys of the recipe and of --set beside blindpo's own. The same

@@ -13,7 +13,6 @@ from typing import Final, Literal
 from blindpo.demo.conditions import CONDITIONS
 from blindpo.demo.pretrain import PretrainConfig
 
-Method = Literal["dpo", "bpo"]
 SEARCHED: Final = "search.json"
 DEFAULT_SEEDS: Final = (1, 2, 3)
 BASE: Final = "base"
@@ -24,7 +23,8 @@ class Variant:
     """One way to train on the pairs of a condition."""
 
     name: str
-    method: Method
+    method: str
+    """A name of `training/methods.py`."""
     second: Literal["remove", "sight"] | None
     """How the second rejected answer was sampled: without the image, with it, or there is none."""
     steps_factor: float = 1.0

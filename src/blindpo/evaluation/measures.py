@@ -23,7 +23,7 @@ from blindpo.stats.clusters import ItemTable, estimate, item_table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowMeta:
-    """What measures read of a row: who it is like, and what it is labelled as."""
+    """The part of a row that measures read: its label, and what it shares with other rows."""
 
     row_id: str
     label: Label
@@ -51,7 +51,7 @@ def row_meta(row: PreferenceRow) -> RowMeta:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """The verdicts and responses of one model, found by row and view."""
+    """The verdicts and responses of one model, by row and view."""
 
     verdicts: Mapping[tuple[str, View], Verdict]
     responses: Mapping[tuple[str, View], Response]
@@ -177,7 +177,7 @@ def _view_tables(rows_meta: Sequence[RowMeta], risky: Sequence[RowMeta], judged:
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether most of the text's runs of four words stand in it before: degenerate, whatever it says.
+    """Whether most of the text's 4-grams are repeats of earlier ones: degenerate, whatever it says.
 
     >>> repeats_itself("a b c d " * 5), repeats_itself("one two three four five")
     (True, False)
@@ -224,7 +224,7 @@ def _pair_tables(rows_meta: Sequence[RowMeta], judged: _Judged) -> dict[str, Ite
 
 
 def pairs(rows_meta: Sequence[RowMeta]) -> Iterator[tuple[RowMeta, RowMeta]]:
-    """Every harmful row with every harmless row of the same `pair_id`; a row without its counterpart is in none."""
+    """Every harmful row with every harmless row of the same `pair_id`; a row without a counterpart is in no pair."""
     by_pair: dict[str, tuple[list[RowMeta], list[RowMeta]]] = {}
     for meta in rows_meta:
         if meta.pair_id is not None and meta.label != "unknown":
@@ -295,8 +295,8 @@ def bounds(table: ItemTable) -> tuple[float, float]:
 
 
 def _more_views(responses: Sequence[Response]) -> list[View]:
-    asked = {response.view for response in responses}
-    return [view for view in VIEWS if view in asked and view not in DEFAULT_VIEWS]
+    views = {response.view for response in responses}
+    return [view for view in VIEWS if view in views and view not in DEFAULT_VIEWS]
 
 
 def _counts(responses: Sequence[Response]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blindpo.answer.answerer import REPLIES, Answerer
+from blindpo.answer.answerer import Answerer
 from blindpo.answer.response import RESPONSES, read_responses
 from blindpo.answer.shards import ResponseJob, joined_text
 from blindpo.answer.views import SAFE_IMAGES, VIEWS, read_pictures
@@ -33,7 +33,7 @@ from blindpo.evaluation.measures import judged_measures, row_meta
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
-from blindpo.jobs.shards import WHOLE, Part, finish_part, join_parts, make_shards, part_folder, state_folder
+from blindpo.jobs.shards import WHOLE, ShardFolder, ShardPart, join_parts, make_shards
 from blindpo.models.vlm.source import ModelSource
 from blindpo.rows.overlap import num_trained_on, read_keys
 from blindpo.rows.row import PreferenceRow
@@ -75,7 +75,7 @@ def evaluate(
     vlm: "Vlm | None" = None,
     prompt_cache: "PromptCache | None" = None,
     name: str | None = None,
-    part: Part = WHOLE,
+    part: ShardPart = WHOLE,
     engine: Engine = IN_PROCESS,
 ) -> EvalSummary:
     """Evaluate `model` on the rows of `data` into the folder `out`; resumes what a kill left.
@@ -100,14 +100,14 @@ def evaluate(
 
 
 def evaluate_chat(
-    config: EvaluateConfig, data: Path, model: str, out: Path, *, name: str | None = None, part: Part = WHOLE
+    config: EvaluateConfig, data: Path, model: str, out: Path, *, name: str | None = None, part: ShardPart = WHOLE
 ) -> EvalSummary:
     """Evaluate the model that a chat server knows as `model`. Raises UnansweredError where answers are missing."""
     from blindpo.answer.chat import ChatAnswers
 
     if config.likelihoods:
         raise ConfigError("a chat server gives no likelihoods of given responses; add --likelihoods false")
-    return _answer(config, data, out, ChatAnswers(config, model, store=out / WORK / REPLIES), name=name, part=part)
+    return _answer(config, data, out, ChatAnswers(config, model, work=out / WORK), name=name, part=part)
 
 
 def evaluate_recorded(
@@ -130,7 +130,7 @@ def _answer(
     name: str | None,
     more: Callable[[], Mapping[str, int]] = dict,
     held: Collection[str] = VIEWS,
-    part: Part = WHOLE,
+    part: ShardPart = WHOLE,
     engine: Engine = IN_PROCESS,
 ) -> EvalSummary:
     """Claim `out`, make the responses, judge them. Everything that changes an answer is in the folder's identity.
@@ -150,21 +150,20 @@ def _answer(
         "data": data_hash(data),
         "model": {"name": name or answerer.name, "fingerprint": answerer.fingerprint, **more()},
     }
-    folder = part_folder(out, identity, part)
+    folder = ShardFolder(out, identity, part)
     if folder.begin() == "done":
         return _finished(out, part)
     rows = RowBlocks(data.resolve(), config.shard_rows)
     views = [view for view in config.views if view in held or view == "as_is"]
-    shards = state_folder(folder, part).resolve()
-    job = ResponseJob(rows=rows, folder=shards, answerer=answerer, views=views, safe_images=safe_images)
+    job = ResponseJob(rows=rows, folder=folder.shards, answerer=answerer, views=views, safe_images=safe_images)
     num_shards = len(rows)
     make_shards(job, num_shards, what="evaluate", engine=engine, part=part, go_on=True)
     link_rows(data, out / ROWS)
     keep_pictures(config.safe_images, out)
     if part != WHOLE:
-        finish_part(folder, part, num_shards)
+        folder.finish_part(num_shards)
         return _finished(out, part)
-    write_text(out / RESPONSES, joined_text((number, shards) for number in range(num_shards)))
+    write_text(out / RESPONSES, joined_text((number, job.folder) for number in range(num_shards)))
     return _judge_and_finish(folder, judge, config)
 
 
@@ -219,7 +218,7 @@ def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
     return _judge_and_finish(folder, judge, config)
 
 
-def _finished(out: Path, part: Part = WHOLE) -> EvalSummary:
+def _finished(out: Path, part: ShardPart = WHOLE) -> EvalSummary:
     if part != WHOLE:
         return EvalSummary(out=out, results={"part": list(part), "measures": {}}, finished_before=True)
     return EvalSummary(out=out, results=read_json(out / MEASURES_FILE), finished_before=True)

@@ -70,7 +70,7 @@ class OutFolder:
         identity = content.get("identity") if isinstance(content, dict) else None
         if identity == self.identity:
             return
-        changed = differences(identity, self.identity) if isinstance(identity, dict) else []
+        changed = identity_changes(identity, self.identity) if isinstance(identity, dict) else []
         more = f", and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
         raise OutputError(
             f"--out {self.path} holds another run (it differs in: {', '.join(changed[:MOST_SHOWN]) or 'everything'}"
@@ -90,17 +90,17 @@ class OutFolder:
         return content
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
+def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
     """What tells two identities apart, as `key.inner: old -> new`, keys in order.
 
-    >>> differences({"seed": 1, "config": {"top_k": 5, "mode": "a"}}, {"seed": 1, "config": {"top_k": 6, "mode": "a"}})
+    >>> identity_changes({"seed": 1, "config": {"top_k": 5}}, {"seed": 1, "config": {"top_k": 6}})
     ['config.top_k: 5 -> 6']
     """
     changes = []
     for key in sorted({*old, *new}):
         ours, theirs = new.get(key), old.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            changes += differences(theirs, ours, f"{above}{key}.")
+            changes += identity_changes(theirs, ours, f"{above}{key}.")
         elif ours != theirs or (key in old) != (key in new):
             changes.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
     return changes

@@ -54,6 +54,8 @@ class Setting:
     """The docstring under the field, on one line."""
     group: str
     """The name of its group; empty outside of any."""
+    choices: tuple[str, ...] = ()
+    """The values that it takes, where its type does not name them: a table's names, say."""
 
 
 def option(
@@ -62,21 +64,27 @@ def option(
     default_factory: Any = MISSING,
     changes_result: bool = True,
     read_by: tuple[str, ...] = (),
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """A field that says more of itself than its default.
 
     `changes_result` is False for a key that a run may go on with after it was changed, such as a number of retries.
-    `read_by` names the kinds (of a judge, say) that read the key; with any other kind it has no effect.
+    `read_by` names the kinds (of a judge, say) that read the key; with any other kind it has no effect. `choices` are
+    the values that it takes, where its type does not name them.
     """
-    metadata = {"changes_result": changes_result, "read_by": read_by}
+    metadata = {"changes_result": changes_result, "read_by": read_by, "choices": choices}
     if default_factory is not MISSING:
         return field(default_factory=default_factory, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
-@cache
 def settings_of(cls: type) -> tuple[Setting, ...]:
     """All keys of the dataclass `cls`, those of its groups included, in the order of its fields."""
+    return _all_settings(cls)
+
+
+@cache
+def _all_settings(cls: Any) -> tuple[Setting, ...]:
     return tuple(_walk(cls, ""))
 
 
@@ -90,7 +98,12 @@ def _walk(cls: type, group: str) -> Iterator[Setting]:
         default = each.default if each.default_factory is MISSING else each.default_factory()
         meaning = meanings.get(each.name, "")
         yield Setting(
-            key=f"{group}{each.name}", kind=kind, default=default, meaning=meaning, group=group.removesuffix(".")
+            key=f"{group}{each.name}",
+            kind=kind,
+            default=default,
+            meaning=meaning,
+            group=group.removesuffix("."),
+            choices=each.metadata.get("choices", ()),
         )
 
 
@@ -120,9 +133,10 @@ def _meanings(cls: type) -> dict[str, str]:
         (body,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         assert isinstance(body, ast.ClassDef)
         for node, after in zip(body.body, body.body[1:], strict=False):
-            is_field = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-            if is_field and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                meanings[node.target.id] = " ".join(str(after.value.value).split())  # type: ignore[union-attr]
+            if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+                continue
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                meanings[node.target.id] = " ".join(str(after.value.value).split())
     return meanings
 
 

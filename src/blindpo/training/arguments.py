@@ -151,22 +151,28 @@ def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> An
         values["eval_strategy"] = "epoch"
     values = {key: _typed(value, kinds[key], key) for key, value in values.items()}
     try:
-        made = TrainingArguments(output_dir=str(out), remove_unused_columns=False, prediction_loss_only=True, **values)
+        settings = TrainingArguments(
+            output_dir=str(out), remove_unused_columns=False, prediction_loss_only=True, **values
+        )
     except (ValueError, TypeError, KeyError, ImportError) as error:
-        said = " ".join(str(error).split())
-        if "bf16/gpu" in said:
-            said = "bf16 needs a GPU, and there is none here; train where there is one, or add use_cpu=true (slow)"
-        raise ConfigError(f"options: {said}") from error
-    made._n_gpu = min(made.n_gpu, 1)  # DataParallel cannot split our batches; several devices: torchrun
-    return made
+        message = " ".join(str(error).split())
+        if "bf16/gpu" in message:
+            message = "bf16 needs a GPU, and there is none here; train where there is one, or add use_cpu=true (slow)"
+        raise ConfigError(f"options: {message}") from error
+    settings._n_gpu = min(settings.n_gpu, 1)  # DataParallel cannot split our batches; several devices: torchrun
+    return settings
 
 
 def _check_evaluation(given: Mapping[str, Any], *, has_eval: bool) -> None:
     if given.get("train_sampling_strategy") == "group_by_length":
         raise ConfigError("options: train_sampling_strategy=group_by_length is not offered; use random or sequential")
-    asked = {key: value for key, value in given.items() if key.startswith("eval_") and value not in ("no", False)}
-    if asked and not has_eval:
-        raise ConfigError(f"options: '{next(iter(asked))}' has no effect without --eval; name the evaluation rows")
+    eval_options = {
+        key: value for key, value in given.items() if key.startswith("eval_") and value not in ("no", False)
+    }
+    if eval_options and not has_eval:
+        raise ConfigError(
+            f"options: '{next(iter(eval_options))}' has no effect without --eval; name the evaluation rows"
+        )
 
 
 def _typed(value: Any, kind: Any, key: str) -> Any:

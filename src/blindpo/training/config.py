@@ -1,10 +1,14 @@
-"""What is trained and against which reference; how (steps, rates, batches) is `transformers.TrainingArguments`' matter.
+"""blindpo's own options of training: what is trained and against which reference.
 
-No torch here: a recipe is checked before anything heavy is imported.
+How it is trained (steps, rates, batches) is up to `transformers.TrainingArguments`. No torch here: a recipe is checked
+before anything heavy is imported.
 """
 
 from dataclasses import dataclass, fields
 from typing import Final, Literal
+
+from blindpo.jobs.settings import option
+from blindpo.training.methods import METHODS
 
 PROBE_ROWS: Final = 8
 LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
@@ -14,8 +18,8 @@ LORA_ONLY: Final = ("lora_r", "lora_alpha", "lora_targets")
 class TrainConfig:
     """The keys of a training recipe that are blindpo's own."""
 
-    method: Literal["bpo", "dpo"] = "bpo"
-    """bpo: both terms of the loss. dpo: the first term alone, and blind responses in the data are left aside."""
+    method: str = option(next(iter(METHODS)), choices=tuple(METHODS))
+    """What is minimised. docs/training.md says what each method is."""
     beta: float = 0.1
     """The weight of the log-ratio in the reward, above 0. A larger one keeps the model nearer to its reference."""
     lora: bool = False
@@ -62,6 +66,8 @@ class TrainConfig:
     """How many rows are scored and answered then, 1 or more."""
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method is '{self.method}'; allowed: {', '.join(METHODS)}")
         if not self.beta > 0:
             raise ValueError(f"beta is {self.beta}; it must be above 0")
         if self.max_length is not None and self.max_length < 1:

@@ -133,7 +133,7 @@ def test_a_flag_spells_truth_lists_nothing_and_mappings() -> None:
     assert not read(TrainConfig, "--freeze-vision", "false").freeze_vision
     assert read(ChatJudgeOptions, "--judge_temperature", "null").judge_temperature is None
     assert read(ChatJudgeOptions, "--judge_server.extra", "{top_k: 5}").judge_server.extra == {"top_k": 5}
-    with pytest.raises(ConfigError, match="method is 'ppo'; allowed: bpo, dpo"):
+    with pytest.raises(ConfigError, match="method is 'ppo'; allowed: bpo, dpo, ipo"):
         read(TrainConfig, "--method", "ppo")
 
 

@@ -13,7 +13,7 @@ from tests.unit.evaluation.judge_worlds import ANSWERS, case, form, stored_eval
 from blindpo.errors import ConfigError, ModelError
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.judges.judge import Case, judged
+from blindpo.evaluation.judges.judge import Case, verdicts_of
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.panel import Panel
 from blindpo.evaluation.judges.prompts import OurPrompt, mark, quoted
@@ -92,7 +92,7 @@ def test_a_broken_image_costs_its_own_verdict_alone(tmp_path: Path) -> None:
     cases = [case("a ball"), case("a ball", 2, images=(ImageRef(data=b"no image"),)), case("sorry", 4)]
     with FakeChatServer(form) as server:
         judge = find_judge("chat:m", JudgeOptions(judge_server=at(server)))
-        found = list(judged(judge, cases, tmp_path))
+        found = list(verdicts_of(judge, cases, tmp_path))
     assert [verdict.harm for verdict in found] == ["unsafe", "none", "safe"]
     assert (found[1].again, len(server.requests)) == (False, 2)
 
@@ -130,7 +130,7 @@ def test_a_panel_needs_more_than_half_of_all_its_members(
     votes: list[Any], harm: str, again: bool, tmp_path: Path
 ) -> None:
     members = [Says("none", again=True) if vote == "down" else Says(vote) for vote in votes]
-    (found,) = judged(Panel("panel", members), [case("a ball")], tmp_path)
+    (found,) = verdicts_of(Panel("panel", members), [case("a ball")], tmp_path)
     assert (found.harm, found.again) == (harm, again)
     assert [vote["harm"] for vote in json.loads(found.raw or "")] == [member._harm for member in members]
 
@@ -154,7 +154,7 @@ def test_a_panel_of_real_judges_keeps_each_ones_answer(tmp_path: Path) -> None:
 def test_a_local_model_judges_by_the_same_prompt_and_says_nothing_that_can_be_read(tmp_path: Path) -> None:
     model = save_tiny_llava(tmp_path / "tiny")
     options = JudgeOptions(judge_max_tokens=4, judge_batch_size=2)
-    found = list(judged(find_judge(f"vlm:{model}", options), [case(text) for text in ANSWERS], tmp_path))
+    found = list(verdicts_of(find_judge(f"vlm:{model}", options), [case(text) for text in ANSWERS], tmp_path))
     assert [verdict.harm for verdict in found] == ["none"] * 3
     assert all(verdict.raw for verdict in found)
     assert (tmp_path / "judge-replies.jsonl").read_text().count("\n") == 3
@@ -212,4 +212,6 @@ def test_what_changes_no_verdict_does_not_make_another_run() -> None:
 
 def test_what_is_neither_kind_of_judge_is_our_own_mistake(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="is no judge"):
-        list(judged(type("Odd", (), {"name": "odd"})(), [Case(row=case("a").row, view="as_is", text="a")], tmp_path))
+        list(
+            verdicts_of(type("Odd", (), {"name": "odd"})(), [Case(row=case("a").row, view="as_is", text="a")], tmp_path)
+        )

@@ -21,7 +21,7 @@ from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.run import evaluate, evaluate_chat, evaluate_recorded, merge_parts
 from blindpo.jobs.engine import Engine
-from blindpo.jobs.shards import Part, parse_part
+from blindpo.jobs.shards import ShardPart, parse_part
 from blindpo.models.chat.config import ServerConfig
 from blindpo.models.vlm.adapters import add_lora
 from blindpo.models.vlm.load import load_vlm
@@ -200,8 +200,8 @@ def test_parts_of_several_machines_join_to_the_bytes_of_one(
 
 def test_a_part_of_another_evaluation_is_told_apart(data: Path, tmp_path: Path) -> None:
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
-    evaluate(CONFIG, data, source, tmp_path / "one", part=Part(1, 2))
-    evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=Part(2, 2))
+    evaluate(CONFIG, data, source, tmp_path / "one", part=ShardPart(1, 2))
+    evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=ShardPart(2, 2))
     with pytest.raises(SourceError, match="differs in: config"):
         merge_parts([tmp_path / "one", tmp_path / "two"], RejudgeConfig(judge="oracle"), tmp_path / "out")
     shards = sorted((tmp_path / "one" / "shards").iterdir())

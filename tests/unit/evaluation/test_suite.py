@@ -12,7 +12,7 @@ from tests.unit.datasets.benchmarks.downloads import siuo
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError
 from blindpo.evaluation.judges.oracle import Oracle
-from blindpo.evaluation.suite.capability_set import COLOURS, KINDS, guard_rows, write_guard_set
+from blindpo.evaluation.suite.capability_set import QUESTION_KINDS, SHAPE_COLOURS, capability_rows, write_capability_set
 from blindpo.evaluation.suite.config import SuiteConfig, parse_models
 from blindpo.images.decode import decode_image
 from blindpo.rows.checks import violations
@@ -20,20 +20,20 @@ from blindpo.rows.shards import read_rows
 
 
 def test_the_guard_set_is_seeded_valid_and_true() -> None:
-    rows = list(guard_rows(50, 1))
-    assert rows == list(guard_rows(50, 1)) != list(guard_rows(50, 2))
-    assert [row.categories[0] for row in rows[:5]] == list(KINDS)
+    rows = list(capability_rows(50, 1))
+    assert rows == list(capability_rows(50, 1)) != list(capability_rows(50, 2))
+    assert [row.categories[0] for row in rows[:5]] == list(QUESTION_KINDS)
     for row in rows:
         assert not violations(row, pair=True) and row.label == "harmless"
         judged = [Oracle().verdict(row, "as_is", text or "").right for text in (row.chosen, row.rejected)]
         assert judged == ["yes", "no"]
         if row.categories == ("colour",):
             seen = {colour for _, colour in decode_image(row.images[0].data).getcolors()}
-            assert seen == {(255, 255, 255), COLOURS[(row.chosen or "").rstrip(".").split()[-1]]}
+            assert seen == {(255, 255, 255), SHAPE_COLOURS[(row.chosen or "").rstrip(".").split()[-1]]}
 
 
 def test_the_guard_set_is_written_once(tmp_path: Path) -> None:
-    assert write_guard_set(7, 3, tmp_path / "guard") == 7 == write_guard_set(7, 3, tmp_path / "guard")
+    assert write_capability_set(7, 3, tmp_path / "guard") == 7 == write_capability_set(7, 3, tmp_path / "guard")
     assert len(list(read_rows(tmp_path / "guard"))) == 7
 
 
@@ -76,7 +76,8 @@ def test_a_suite_is_one_folder_that_resumes_and_that_the_report_reads(
     assert main(["report", str(out), "--out", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
     assert "Across all rows: the frontier" in page and "mmsafe/pairwise-prompted" in page
-    assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page and ">base<" in page
+    assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page
+    assert all(f'<th scope="row">{name}</th>' in page for name in ("base", "bpo"))
 
 
 def test_a_judge_that_is_down_leaves_the_suite_unfinished_and_the_rest_readable(

@@ -121,12 +121,12 @@ def _score(response: Response, verdict: Verdict | None) -> Score:
 
 def _results(stored: StoredEval, samples: "list[EvalSample]") -> EvalResults:
     metrics: dict[str, EvalMetric] = {}
-    for name, found in stored.results["measures"].items():
-        if found.get("value") is not None:
-            told: dict[str, Any] = {
-                key: found[key] for key in ("low", "high", "n", "method", "missing") if key in found
+    for name, measure in stored.results["measures"].items():
+        if measure.get("value") is not None:
+            details: dict[str, Any] = {
+                key: measure[key] for key in ("low", "high", "n", "method", "missing") if key in measure
             }
-            metrics[name] = EvalMetric(name=name, value=float(found["value"]), metadata=told)
+            metrics[name] = EvalMetric(name=name, value=float(measure["value"]), metadata=details)
     unscored = sum(verdict.harm == "none" and verdict.engagement == "none" for verdict in stored.verdicts)
     score = EvalScore(
         name=SCORER,

@@ -1,4 +1,4 @@
-"""Which columns of the two tables mean what; MSTS's as a preset."""
+"""Which column of the two tables means what, with MSTS's columns as a preset."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from blindpo.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeCheckConfig:
-    """The columns, the words, and how often is drawn."""
+    """The columns, the words that mean safe and unsafe, and the number of resamples."""
 
     label: str = "label"
     """The column of the human label."""

@@ -1,7 +1,7 @@
 """What a judge is, and what it is given: one response to one view of one row.
 
 A judge by rules answers each case on its own (`verdict`); a judge that is a model answers many at once, keeps its
-replies in `work`, and goes on from there when the same command runs again (`verdicts`). `judged` serves both.
+replies in `work`, and goes on from there when the same command runs again (`verdicts`). `verdicts_of` serves both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ class BatchJudge(Judge, Protocol):
         ...
 
 
-def judged(judge: Judge, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
+def verdicts_of(judge: Judge, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
     """One verdict for each case, in order, by either kind of judge."""
     if isinstance(judge, BatchJudge):
         yield from judge.verdicts(cases, work)
@@ -107,7 +107,7 @@ def judge_responses(judge: Judge, cases: Cases, work: Path) -> list[Verdict]:
     """One verdict per response, in the order of the responses; where there is no text there is no verdict."""
     verdicts: dict[tuple[str, View], Verdict] = {}
     with progress(sum(response.text is not None for response in cases.responses), "judge") as bar:
-        for verdict in judged(judge, cases, work):
+        for verdict in verdicts_of(judge, cases, work):
             verdicts[verdict.row_id, verdict.view] = verdict
             bar.update(1)
     return [

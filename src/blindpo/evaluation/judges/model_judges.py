@@ -11,7 +11,7 @@ from blindpo.errors import ConfigError, SourceError
 from blindpo.evaluation.judges.guards.table import guard_prompt
 from blindpo.evaluation.judges.judge import Case, Judge
 from blindpo.evaluation.judges.options import ChatJudgeOptions, JudgeOptions
-from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask
+from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask_judge
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.models.chat.cached import Kept
 from blindpo.models.chat.client import ChatModel
@@ -41,7 +41,7 @@ class ModelJudge:
 
     def verdicts(self, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
         """One verdict for each case, in order."""
-        return ask(self._prompt, self._open(work), cases, judge=self.name)
+        return ask_judge(self._prompt, self._open(work), cases, judge=self.name)
 
 
 def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:

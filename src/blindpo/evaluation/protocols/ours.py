@@ -41,7 +41,7 @@ def _refusal(name: str, *, labels: tuple[Label, ...] = (), subsets: tuple[str, .
 _UNSAFE: Final = Rate(name="unsafe", counts=("unsafe",))
 _SAFE: Final = Rate(name="safe", counts=("safe",))
 
-OWN: Final[tuple[ScoringProtocol, ...]] = (
+OUR_PROTOCOLS: Final[tuple[ScoringProtocol, ...]] = (
     _ours(
         ID,
         "harm",

@@ -1,6 +1,6 @@
 """A whole comparison: several models on several sets of rows, scored under the protocols that fit, in one folder.
 
-    data/NAME        rows that the suite made itself (imported benchmarks, the guard set, pairwise probes)
+    data/NAME        rows that the suite made itself (imported benchmarks, the guard set, pairwise rows)
     MODEL/NAME       the evaluation of one model on one set of rows
     scores/MODEL/NAME  its decisions and scores under protocols
     suite.json       what there is; `blindpo report SUITE` reads it
@@ -18,7 +18,7 @@ from blindpo.errors import ConfigError
 from blindpo.evaluation.judges.model_judges import our_prompt
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.run import EvalSummary, evaluate, evaluate_chat
-from blindpo.evaluation.suite.capability_set import write_guard_set
+from blindpo.evaluation.suite.capability_set import write_capability_set
 from blindpo.evaluation.suite.config import CHAT, GUARD, SuiteConfig
 from blindpo.evaluation.suite.pairwise_rows import write_probe
 from blindpo.jobs.manifest import write_json
@@ -30,7 +30,7 @@ from blindpo.models.vlm.source import ModelSource, resolve_model
 from blindpo.rows.shards import shard_paths
 
 SUITE: Final = "suite.json"
-PAIRWISE: Final = "_pairwise"
+PAIRWISE_SUFFIX: Final = "_pairwise"
 _BENCHMARK_KEYS: Final = ("benchmark", "dir", "only")
 
 
@@ -43,51 +43,51 @@ def run_suite(config: SuiteConfig, models: Mapping[str, str], out: Path) -> dict
     if None not in sources.values():
         config.require_options("local")
     sets = dict(_sets(config, out))
-    found: dict[str, Any] = {"models": {}, "evaluations": [], "scores": [], "unfinished": []}
+    suite: dict[str, Any] = {"models": {}, "evaluations": [], "scores": [], "unfinished": []}
     for name, source in sources.items():
         summaries = dict(_evaluate_model(config, name, models[name], source, sets=sets, out=out))
-        judged = {data: summary.measures for data, summary in summaries.items() if not data.endswith(PAIRWISE)}
-        found["models"][name] = judged
+        judged = {data: summary.measures for data, summary in summaries.items() if not data.endswith(PAIRWISE_SUFFIX)}
+        suite["models"][name] = judged
         whole = {data for data, summary in summaries.items() if (out / name / data / "manifest.json").is_file()}
-        found["evaluations"] += [f"{name}/{data}" for data in judged if data in whole]
-        found["unfinished"] += [f"{name}/{data}" for data in summaries if data not in whole]
+        suite["evaluations"] += [f"{name}/{data}" for data in judged if data in whole]
+        suite["unfinished"] += [f"{name}/{data}" for data in summaries if data not in whole]
         for data in summaries:
             if data in whole and config.protocols and data != GUARD:
                 scores = out / "scores" / name / data
                 _score(config, out / name / data, data, scores)
-                found["scores"].append(str(scores.relative_to(out)))
-    write_json(out / SUITE, found)
-    return found
+                suite["scores"].append(str(scores.relative_to(out)))
+    write_json(out / SUITE, suite)
+    return suite
 
 
 def _sets(config: SuiteConfig, out: Path) -> Iterator[tuple[str, Path]]:
     """Each set of rows as a data folder, made where it is not one yet."""
     (out / "data").mkdir(parents=True, exist_ok=True)
-    for name, told in config.data.items():
-        if isinstance(told, Mapping):
-            yield name, _benchmark(name, told, out / "data" / name)
+    for name, source in config.data.items():
+        if isinstance(source, Mapping):
+            yield name, _benchmark(name, source, out / "data" / name)
         else:
-            shard_paths(Path(str(told)))
-            yield name, Path(str(told))
+            shard_paths(Path(str(source)))
+            yield name, Path(str(source))
     for name in config.pairwise:
-        probe = out / "data" / f"{name}{PAIRWISE}"
-        told = config.data[name]
-        write_probe(out / "data" / name if isinstance(told, Mapping) else Path(str(told)), probe)
-        yield f"{name}{PAIRWISE}", probe
+        probe = out / "data" / f"{name}{PAIRWISE_SUFFIX}"
+        source = config.data[name]
+        write_probe(out / "data" / name if isinstance(source, Mapping) else Path(str(source)), probe)
+        yield f"{name}{PAIRWISE_SUFFIX}", probe
     if config.guard_rows:
-        write_guard_set(config.guard_rows, config.guard_seed, out / "data" / GUARD)
+        write_capability_set(config.guard_rows, config.guard_seed, out / "data" / GUARD)
         yield GUARD, out / "data" / GUARD
 
 
-def _benchmark(name: str, told: Mapping[str, Any], folder: Path) -> Path:
-    for key in told:
+def _benchmark(name: str, source: Mapping[str, Any], folder: Path) -> Path:
+    for key in source:
         if key not in _BENCHMARK_KEYS:
             raise unknown_key(str(key), _BENCHMARK_KEYS, f"data: {name}")
-    if "benchmark" not in told or "dir" not in told:
+    if "benchmark" not in source or "dir" not in source:
         raise ConfigError(f"data: {name} needs benchmark and dir, or the name of a data folder")
-    only = told.get("only") or []
-    benchmark = find_benchmark(str(told["benchmark"]))
-    import_data(benchmark.name, Path(str(told["dir"])), folder, only=[str(word) for word in only])
+    only = source.get("only") or []
+    benchmark = find_benchmark(str(source["benchmark"]))
+    import_data(benchmark.name, Path(str(source["dir"])), folder, only=[str(word) for word in only])
     return folder
 
 
@@ -105,7 +105,7 @@ def _evaluate_model(
         changes: dict[str, Any] = {}
         if data == GUARD:
             changes = {"judge": "oracle", "views": ("as_is",), "safe_images": None}
-        elif data.endswith(PAIRWISE):  # its protocol reads the answers themselves
+        elif data.endswith(PAIRWISE_SUFFIX):  # its protocol reads the answers themselves
             changes = {"judge": "none", "views": ("as_is",), "safe_images": None,
                        "likelihoods": False}  # fmt: skip
         if source is None:
@@ -118,14 +118,14 @@ def _evaluate_model(
 
 
 def _score(config: SuiteConfig, stored: Path, data: str, out: Path) -> None:
-    shipped = config.prompts.get(data.removesuffix(PAIRWISE))
+    shipped = config.prompts.get(data.removesuffix(PAIRWISE_SUFFIX))
     judge = None
     if config.protocol_judge:
         chat = config.chat_config(config.protocol_judge.removeprefix(CHAT))
         judge = ChatModel(chat, store=ReplyStore(out.with_name(f"{out.name}.replies.jsonl")))
     run_protocols(
         stored,
-        ("mmsafe/pairwise-prompted",) if data.endswith(PAIRWISE) else config.protocols,
+        ("mmsafe/pairwise-prompted",) if data.endswith(PAIRWISE_SUFFIX) else config.protocols,
         out,
         judge=judge,
         prompt=our_prompt(config),

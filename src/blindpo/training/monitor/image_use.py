@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from blindpo.answer.answerer import Ask
-from blindpo.answer.local import encode_row, respond, score
+from blindpo.answer.local import encode_row, respond, score_batches
 from blindpo.answer.response import View
 from blindpo.errors import RowError
 from blindpo.models.vlm.generation_config import GenerationConfig
@@ -24,6 +24,7 @@ from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.prompt import encode_response
 from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.views import view
+from blindpo.training.methods import METHODS
 
 VIEWS: Final = ("with_image", "without_image", "other_image")
 BATCH: Final = 4
@@ -100,9 +101,10 @@ def verdict(means: dict[str, float]) -> str | None:
     if seen is None or unseen is None:
         return None
     if changed and max(changed) == 0:
+        blind = " or ".join(name for name, method in METHODS.items() if method.uses_blind)
         return (
             "the probe's answers are the same with the image, without it and with another one: the model does not "
-            "look. Blind responses (method=bpo) work against this; train longer, or see whether the rows need "
+            f"look. Blind responses (method={blind}) work against this; train longer, or see whether the rows need "
             "their images"
         )
     if seen <= unseen:
@@ -120,7 +122,7 @@ def _scores(vlm: Vlm, rows: Sequence[ProbeRow], name: str) -> dict[str, float]:
         (encode_row(vlm, r.views[name]), encode_response(vlm.processor, r.views[name].prompt, r.row.chosen or ""))
         for r in having
     )
-    means = (mean for logps in score(vlm, sequences, BATCH) for mean in logps.per_token_N.tolist())
+    means = (mean for logps in score_batches(vlm, sequences, BATCH) for mean in logps.per_token_N.tolist())
     return {r.row.row_id: mean for r, mean in zip(having, means, strict=True)}
 
 

@@ -1,7 +1,7 @@
-"""Packed rows to one batch, and one forward pass over it: log-probabilities where responses are, nowhere else.
+"""Pack rows into one batch, and compute the log-probabilities of its responses in one forward pass.
 
-The prompt, nearly all of the cost, is computed once for all responses of a row, and so are its pictures. Exactly the
-separate sequences' log-probabilities and gradients (`tests/numeric/test_families.py`, docs/families.md).
+The prompt with its images, nearly all of the cost, is computed once for all responses of a row. Log-probabilities and
+gradients are exactly those of separate sequences (`tests/numeric/test_families.py`, docs/families.md).
 
 Legend: N rows, S packed length, padded; M places whose logits are made, T response tokens, R responses, V vocabulary.
 """
@@ -91,7 +91,7 @@ def pack(
 
 
 def _image_extras(prompts: Sequence[PromptInputs]) -> list[str]:
-    """What belongs to pictures: kinds of tokens went into blocks and positions, where alone they matter."""
+    """Names of the tensors that belong to images; kinds of tokens went into blocks and positions already."""
     names = dict.fromkeys(name for prompt in prompts for name in prompt.extras)
     return [name for name in names if name not in PER_TOKEN]
 

@@ -1,7 +1,7 @@
-"""Who may see whom in a packed sequence: each response its prompt and itself, nobody another response.
+"""The mask of a packed sequence: each response sees its prompt and itself, never another response.
 
-A packed row is [prompt][response 1][response 2]...; all of them stand in one sequence, but each response must be
-scored as if it stood alone behind the prompt. Pure tensors here; what families ask for is in `families.py`.
+A packed row is [prompt][response 1][response 2]... in one sequence, but each response must be scored as if it alone
+followed the prompt. Pure tensors here; what families need is in `families.py`.
 
 Legend: N rows of a micro-batch, S packed length, padded; Q = S queries, K = S keys.
 """

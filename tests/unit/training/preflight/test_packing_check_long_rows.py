@@ -13,14 +13,14 @@ from tests.training_rows import row, run_training, write_rows
 
 import blindpo.models.vlm.attention as attention
 import blindpo.training.output.save as saving
-import blindpo.training.packing.check as selfcheck
+import blindpo.training.preflight.packing_check as selfcheck
 import blindpo.training.run
 from blindpo.models.vlm.prompt import PromptInputs
 from blindpo.rows.row import IMAGE, PreferenceRow, Provenance, Turn
 from blindpo.training.arguments import make_arguments
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example, ImageTensors
-from blindpo.training.packing.check import choose_path, extremes_of_each_kind
+from blindpo.training.preflight.packing_check import choose_path, extremes_of_each_kind
 
 
 @pytest.fixture(scope="module")

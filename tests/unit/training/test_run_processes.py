@@ -8,9 +8,8 @@ import pytest
 import torch
 from tests.numeric.test_training_identities import same_metrics
 from tests.tiny_models import save_tiny_llava
-from tests.training_rows import picture, row, run_training, write_rows
+from tests.training_rows import left, picture, row, run_training, write_rows
 from tests.two_processes import die, run_together, weights_of
-from tests.unit.training.test_resume import left
 
 from blindpo.rows.row import IMAGE, Turn
 from blindpo.training.trainer import PreferenceTrainer

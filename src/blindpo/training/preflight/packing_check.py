@@ -1,11 +1,11 @@
-"""Before the first step: does this model give a packed row the log-probabilities of separate sequences?
+"""Check before the first step that the model gives a packed row the log-probabilities of separate sequences.
 
-A mask that a model ignores, a window that is lost or a position that is off does not fail: it trains on something else.
-All such faults that were observed move a token by 0.3 nats and more (tests/numeric/test_families.py makes them on
-purpose). So of each kind of rows in the data the shortest and the longest are computed both ways (a window that is lost
-and attention in two parts show in a long one alone), with an adapter that is not zero where one will be trained. In
-bfloat16 both ways are off, so their difference is held against what bfloat16 costs the separate sequences.
-Where they differ, and for layers that no mask keeps apart, training takes separate sequences and says so.
+A model that ignores the mask, loses a window or misplaces a position does not fail: it trains on something else. All
+such faults that were observed move a token by 0.3 nats or more (tests/numeric/test_families.py makes them on purpose).
+So the shortest and the longest row of each kind in the data are computed both ways; a lost window, or a fault of
+attention in two parts, shows in a long row only. If an adapter will be trained, one that is not zero is on. In bfloat16
+both ways are inexact, so their difference is compared with what bfloat16 costs the separate sequences. If they differ,
+or if no mask can keep responses apart in some layer, training takes separate sequences and says so.
 """
 
 import sys
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import TrainingArguments
 
 from blindpo.errors import ModelError
 from blindpo.models.vlm.adapters import add_lora
@@ -24,12 +25,8 @@ from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example, ImageTensors
 from blindpo.training.packing.families import CannotPackError, Family, family_of
-from blindpo.training.precision import autocast, autocast_dtype
+from blindpo.training.precision import HALF_NATS, TOLERANCE_NATS, autocast, autocast_dtype
 
-TOLERANCE_NATS: Final = 1e-3
-"""Largest difference of a token's log-probability, in float32."""
-HALF_NATS: Final = 0.1
-"""The same where the cost of half precision cannot be measured: quantized weights, or no memory for float32 ones."""
 TIMES_HALF: Final = 2.0
 """A packed row may be off from the separate one by this many times what half precision costs the separate one."""
 ADAPTER_STD: Final = 0.02
@@ -41,7 +38,7 @@ FOREIGN_ERRORS: Final = (RuntimeError, ValueError, TypeError, AttributeError, In
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathChoice:
-    """How rows go through the model; `family` is None for separate sequences."""
+    """Whether rows are packed; `family` is None for separate sequences."""
 
     family: Family | None
     asked: str
@@ -63,23 +60,29 @@ def kind_of(example: Example) -> str:
 
 
 def extremes_of_each_kind(examples: Sequence[Example]) -> list[Example]:
-    """Of each kind in the data the shortest row, the one with the longest sequence and the one with the longest prompt;
+    """The shortest row, the one with the longest sequence and the one with the longest prompt of each kind in the data;
     each row once."""
-    found: dict[int, Example] = {}
+    extremes: dict[int, Example] = {}
     kinds = dict.fromkeys(kind_of(example) for example in examples)
     for kind in kinds:
         same = [example for example in examples if kind_of(example) == kind]
         shortest = min(same, key=lambda each: each.packed_tokens)
         longest = max(same, key=lambda each: each.longest_tokens)
         for example in (shortest, longest, max(same, key=lambda each: len(each.prompt.input_ids))):
-            found[id(example)] = example
-    return list(found.values())
+            extremes[id(example)] = example
+    return list(extremes.values())
 
 
 def choose_path(
-    config: TrainConfig, model: Any, examples: Sequence[Example], *, images: ImageTensors, pad_id: int, settings: Any
+    config: TrainConfig,
+    model: nn.Module,
+    examples: Sequence[Example],
+    *,
+    images: ImageTensors,
+    pad_id: int,
+    settings: TrainingArguments,
 ) -> PathChoice:
-    """Check and choose; says on standard error what was chosen where it is not what was asked for.
+    """Check and choose. If it is not what was asked for, a message on standard error says so.
 
     Raises ModelError under packing=on where the model cannot be packed.
     """
@@ -115,16 +118,16 @@ def _require_fit(family: Family, examples: Sequence[Example]) -> None:
 
 
 def _checked(
-    model: Any, examples: Sequence[Example], *, packed: Collator, plain: Collator, settings: Any
+    model: nn.Module, examples: Sequence[Example], *, packed: Collator, plain: Collator, settings: TrainingArguments
 ) -> dict[str, float]:
-    """The differences of all kinds of rows, with attention in two parts where the model takes that, else in one."""
+    """The differences by kind of row, with attention in two parts if the model allows it, else in one."""
 
     def differences() -> dict[str, float]:
-        found: dict[str, float] = {}
+        by_kind: dict[str, float] = {}
         for example in extremes_of_each_kind(examples):
             off = _difference(model, example, packed=packed, plain=plain, settings=settings)
-            found[kind_of(example)] = max(off, found.get(kind_of(example), 0.0))
-        return found
+            by_kind[kind_of(example)] = max(off, by_kind.get(kind_of(example), 0.0))
+        return by_kind
 
     if packed.family is None or packed.family.additive_mask:
         return differences()
@@ -136,7 +139,9 @@ def _checked(
         return differences()
 
 
-def _difference(model: Any, example: Example, *, packed: Collator, plain: Collator, settings: Any) -> float:
+def _difference(
+    model: nn.Module, example: Example, *, packed: Collator, plain: Collator, settings: TrainingArguments
+) -> float:
     """The largest difference of a token's log-probability. Raises CannotPackError where it is too large."""
     kind = kind_of(example)
     try:
@@ -148,25 +153,27 @@ def _difference(model: Any, example: Example, *, packed: Collator, plain: Collat
         raise CannotPackError(f"a packed {kind} row fails in the model ({type(error).__name__})") from error
     with autocast(settings):
         plain_T = _token_logps(plain, model, example)
-    found = float((packed_T - plain_T).abs().max())
+    off = float((packed_T - plain_T).abs().max())
     allowed = _allowed(model, plain, example, plain_T, settings=settings)
-    if not found <= allowed:
+    if not off <= allowed:
         raise CannotPackError(
-            f"a {kind} row's log-probabilities differ by {found:.3g} nats a token from those of separate sequences; "
+            f"a {kind} row's log-probabilities differ by {off:.3g} nats a token from those of separate sequences; "
             f"{allowed:.3g} are allowed"
         )
-    return found
+    return off
 
 
-def _token_logps(collator: Collator, model: Any, example: Example) -> Tensor:
+def _token_logps(collator: Collator, model: nn.Module, example: Example) -> Tensor:
     """Separate sequences one at a time: the longest row must not need more memory here than in training."""
     responses = example.responses
-    asked = [[response] for response in responses] if collator.family is None else [responses]
-    return torch.cat([collator.token_logps(model, collator.scored([(example, each)])) for each in asked])
+    groups = [[response] for response in responses] if collator.family is None else [responses]
+    return torch.cat([collator.token_logps(model, collator.scored([(example, each)])) for each in groups])
 
 
-def _allowed(model: Any, plain: Collator, example: Example, plain_T: Tensor, *, settings: Any) -> float:
-    """The tolerance in this precision."""
+def _allowed(
+    model: nn.Module, plain: Collator, example: Example, plain_T: Tensor, *, settings: TrainingArguments
+) -> float:
+    """How large a difference may be in this precision."""
     dtypes = {parameter.dtype for parameter in model.parameters()}
     full = dtypes <= {torch.float32, torch.float64}
     if full and autocast_dtype(settings) is None:
@@ -180,7 +187,7 @@ def _allowed(model: Any, plain: Collator, example: Example, plain_T: Tensor, *, 
     return max(TOLERANCE_NATS, TIMES_HALF * float((plain_T - exact_T).abs().max()))
 
 
-def _has_memory_for_float32(model: Any) -> bool:
+def _has_memory_for_float32(model: nn.Module) -> bool:
     device = next(model.parameters()).device
     if device.type != "cuda":
         return True
@@ -189,8 +196,8 @@ def _has_memory_for_float32(model: Any) -> bool:
 
 
 @contextmanager
-def _in_float32(model: Any) -> Iterator[None]:
-    """Every half-precision tensor of the model in float32 for a while; there and back loses nothing."""
+def _in_float32(model: nn.Module) -> Iterator[None]:
+    """Hold every half-precision tensor of the model in float32 inside; the way there and back loses nothing."""
     tensors = [*model.parameters(), *model.buffers()]
     dtypes = [tensor.dtype for tensor in tensors]
     for tensor in tensors:
@@ -204,8 +211,8 @@ def _in_float32(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _moved_adapter(model: Any, config: TrainConfig) -> Iterator[Any]:
-    """The model with an adapter that is not zero, as it will be after some steps; without it again at the end."""
+def _moved_adapter(model: nn.Module, config: TrainConfig) -> Iterator[Any]:
+    """Give the model an adapter that is not zero, as it will be after some steps, and take it off again."""
     if not config.lora:
         yield model
         return

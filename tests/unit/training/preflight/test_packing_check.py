@@ -9,7 +9,7 @@ import torch
 from tests.tiny_models import save_tiny_llava
 from tests.training_rows import picture, row, run_training, write_rows
 
-import blindpo.training.packing.check as selfcheck
+import blindpo.training.preflight.packing_check as selfcheck
 import blindpo.training.run
 from blindpo.errors import ConfigError, ModelError, NothingKeptError
 from blindpo.models.vlm.load import Vlm, load_vlm
@@ -18,8 +18,8 @@ from blindpo.rows.row import IMAGE, Turn
 from blindpo.training.arguments import make_arguments
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import ImageTensors, make_example
-from blindpo.training.packing.check import PathChoice, choose_path
 from blindpo.training.packing.families import Family
+from blindpo.training.preflight.packing_check import PathChoice, choose_path
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import transformers as hf
 from tests.tiny_models import save_tiny_llava
 from tests.training_rows import row, run_training, write_rows
 
-import blindpo.training.packing.check as selfcheck
+import blindpo.training.preflight.packing_check as selfcheck
 from blindpo.training.packing.families import Family
 
 TEXT: dict[str, Any] = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
-from blindpo.training.micro_batches import Size, StepPlan, StepRows, cut, padded_tokens, step_loader, with_companion
+from blindpo.training.micro_batches import Size, StepPlan, StepRows, padded_tokens, split, step_loader, with_dummy
 
 
 def sizes(*widths: int) -> list[Size]:
@@ -19,11 +19,11 @@ def sizes(*widths: int) -> list[Size]:
 
 def test_the_worked_example_of_cutting() -> None:
     some = sizes(5, 9, 4)
-    assert cut([0, 1, 2], some, num_processes=1, max_rows=8, max_tokens=10) == [[(1,), (0, 2)]]
-    assert cut([0, 1, 2], some, num_processes=2, max_rows=8, max_tokens=10) == [[(1,)], [(0, 2)]]
-    assert cut([0, 1, 2], some, num_processes=3, max_rows=8, max_tokens=10) == [[(1,)], [(0,)], [(2,)]]
-    assert cut([0, 1, 2], some, num_processes=4, max_rows=8, max_tokens=10) == [[(1,)], [(0,)], [(2,)], [()]]
-    assert cut([0, 1, 2], some, num_processes=1, max_rows=2, max_tokens=None) == [[(1, 0), (2,)]]
+    assert split([0, 1, 2], some, num_processes=1, max_rows=8, max_tokens=10) == [[(1,), (0, 2)]]
+    assert split([0, 1, 2], some, num_processes=2, max_rows=8, max_tokens=10) == [[(1,)], [(0, 2)]]
+    assert split([0, 1, 2], some, num_processes=3, max_rows=8, max_tokens=10) == [[(1,)], [(0,)], [(2,)]]
+    assert split([0, 1, 2], some, num_processes=4, max_rows=8, max_tokens=10) == [[(1,)], [(0,)], [(2,)], [()]]
+    assert split([0, 1, 2], some, num_processes=1, max_rows=2, max_tokens=None) == [[(1, 0), (2,)]]
 
 
 @given(
@@ -36,7 +36,7 @@ def test_every_row_once_within_limits_and_as_many_micro_batches_everywhere(
     widths: list[int], num_processes: int, max_rows: int, max_tokens: int | None
 ) -> None:
     some = sizes(*widths)
-    made = cut(range(len(some)), some, num_processes=num_processes, max_rows=max_rows, max_tokens=max_tokens)
+    made = split(range(len(some)), some, num_processes=num_processes, max_rows=max_rows, max_tokens=max_tokens)
     assert len(made) == num_processes and len({len(each) for each in made}) == 1
     batches = [batch for each in made for batch in each]
     assert sorted(row for batch in batches for row in batch) == list(range(len(some)))
@@ -52,40 +52,38 @@ def test_every_row_once_within_limits_and_as_many_micro_batches_everywhere(
     num_processes=st.integers(2, 5),
     max_tokens=st.integers(90, 250),
 )
-def test_every_micro_batch_touches_all_and_the_companion_is_within_the_limit(
+def test_every_micro_batch_touches_all_and_the_dummy_row_is_within_the_limit(
     rows: list[tuple[int, int, bool]], num_processes: int, max_tokens: int
 ) -> None:
     mixed = any(pictured for _, _, pictured in rows)
     some = [Size(width, sequences, width, pictured or not mixed) for width, sequences, pictured in rows]
-    companion = Size(min(size.width for size in some if size.touches_all), 1, 1)
-    made = cut(
-        range(len(some)), some, num_processes=num_processes, max_rows=1, max_tokens=max_tokens, companion=companion
-    )
+    dummy = Size(min(size.width for size in some if size.touches_all), 1, 1)
+    made = split(range(len(some)), some, num_processes=num_processes, max_rows=1, max_tokens=max_tokens, dummy=dummy)
     for batch in (batch for each in made for batch in each):
-        carried = with_companion(batch, some, companion)
+        carried = with_dummy(batch, some, dummy)
         assert any(size.touches_all for size in carried)
         assert len(carried) - len(batch) == (not any(some[row].touches_all for row in batch))
         assert padded_tokens(carried) <= max_tokens or len(batch) == 1
 
 
-def test_the_companion_is_counted_wherever_tokens_are() -> None:
-    # two texts of 2 tokens among pictures; on two processes the text micro-batch is 3 rows as wide as the companion
+def test_the_dummy_row_is_counted_wherever_tokens_are() -> None:
+    # two texts of 2 tokens among pictures; on two processes the text micro-batch is 3 rows as wide as the dummy
     some = tuple(replace(size, touches_all=size.width > 2) for size in sizes(9, 2, 2))
-    options: Any = {"sizes": some, "companion": Size(7, 1, 7), "rows_per_step": 3, "num_processes": 2, "max_rows": 2}
+    options: Any = {"sizes": some, "dummy": Size(7, 1, 7), "rows_per_step": 3, "num_processes": 2, "max_rows": 2}
     plan = StepPlan(**options)
-    ((_, processes),) = plan.cuts(0)
+    ((_, processes),) = plan.splits(0)
     assert processes == [[(0, 1)], [(2,)]]
     assert [plan.tokens(part) for part in ((0, 1), (2,), (1, 2), ())] == [18, 14, 21, 7]
     assert plan.padding_share(1) == pytest.approx(1 - 13 / 32)
-    assert plan.step(3, [(0, 1), (2,), ()]).with_companion == (False, True, True)
-    ((_, processes),) = StepPlan(**{**options, "max_tokens": 20}).cuts(0)
+    assert plan.step(3, [(0, 1), (2,), ()]).with_dummy == (False, True, True)
+    ((_, processes),) = StepPlan(**{**options, "max_tokens": 20}).splits(0)
     assert processes == [[(0, 1)], [(2,)]]  # (1, 2) would be 21
 
 
 def test_an_epoch_has_every_row_once_in_the_order_of_its_seed() -> None:
     plan = StepPlan(sizes=tuple(sizes(*range(1, 12))), rows_per_step=4, max_rows=4, seed=3)
     first, again, second = (
-        [sorted(row for batch in processes[0] for row in batch) for _, processes in plan.cuts(epoch)]
+        [sorted(row for batch in processes[0] for row in batch) for _, processes in plan.splits(epoch)]
         for epoch in (0, 0, 1)
     )
     assert first == again != second
@@ -122,7 +120,7 @@ def test_a_loader_takes_up_where_the_updates_stand() -> None:
         ]
         mine, theirs = ([batch["step"] for batch in loader] for loader in loaders)
         assert [step.num_rows for step in mine] == [4, 2]
-        expected = [[tuple(process) for process in processes] for _, processes in plan.cuts(epoch)]
+        expected = [[tuple(process) for process in processes] for _, processes in plan.splits(epoch)]
         assert [[one.micro_batches, other.micro_batches] for one, other in zip(mine, theirs, strict=True)] == expected
 
 
@@ -136,5 +134,5 @@ def test_the_order_of_rows_is_transformers_own(tmp_path: Path) -> None:
     plan = StepPlan(sizes=tuple(sizes(*[1] * 11)), rows_per_step=4, max_rows=4, seed=7)
     for epoch in (0, 1):
         theirs.set_epoch(epoch)
-        ours = [row for _, processes in plan.cuts(epoch) for batch in processes[0] for row in batch]
+        ours = [row for _, processes in plan.splits(epoch) for batch in processes[0] for row in batch]
         assert [row for batch in theirs for row in batch] == ours
