@@ -13,7 +13,9 @@ MODULES = sorted((ROOT / "src").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MANY_LINES, MOST_LINES = 500, 800
 BANNED = re.compile(r"(^|/)(utils?|common|helpers?|misc|tools?)(\.py|/)")
-PRIVATE = re.compile(r"(?<![\w.])/(?:work|farm|root|home)/|\b(?:10|192\.168)\.\d+\.\d+\.\d+\b|CUDA_VISIBLE_DEVICES")
+PRIVATE = re.compile(
+    r"(?<![\w.])/(?:work|farm|root|home)/|\b(?:10|192\.168)\.\d+\.\d+\.\d+\b|CUDA_VISIBLE_DEVICES\W+\d"
+)
 SECRET = re.compile(r"\b(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9]{20,}|AIza[0-9A-Za-z_-]{35}|AKIA[0-9A-Z]{16})\b")
 
 

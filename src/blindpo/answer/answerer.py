@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import Response, View
+from blindpo.answer.response import Response
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import WORK, read_rows
+from blindpo.rows.view_names import View
 
 CHAT: Final = "chat:"
 
@@ -81,7 +82,7 @@ def find_answerer(
     *,
     model: str | None = None,
     responses: Path | None = None,
-    view: str = "as_is",
+    view: View = "as_is",
 ) -> Answerer:
     """Whom the words of a command line name: one of `model` and `responses`. Raises UsageError.
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from blindpo.answer.answerer import Ask
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import BLANK, Response
+from blindpo.answer.response import EMPTY, Response
 from blindpo.errors import ConfigError, UnansweredError
 from blindpo.images.decode import decode_image
 from blindpo.models.chat.client import ChatModel
@@ -89,7 +89,7 @@ def _response(ask: Ask, reply: TextReply | None) -> Response:
     elif reply.text is None:
         reason = reply.failure or "there was no reply"
     elif not text.strip():
-        reason = BLANK
+        reason = EMPTY
     return Response(
         row_id=ask.row.row_id,
         view=ask.view,

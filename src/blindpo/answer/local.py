@@ -15,7 +15,7 @@ import torch
 
 from blindpo.answer.answerer import Ask
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import BLANK, Response
+from blindpo.answer.response import EMPTY, Response
 from blindpo.errors import RowError
 from blindpo.images.decode import decode_image
 from blindpo.models.vlm.generate import Request, generate
@@ -173,7 +173,7 @@ def respond(
                 draw=ask.draw,
                 text=None if answer is None else answer.text,
                 cut=answer is not None and answer.cut,
-                reason=prompt if isinstance(prompt, str) else BLANK if answer is None else None,
+                reason=prompt if isinstance(prompt, str) else EMPTY if answer is None else None,
                 chosen_logp_per_token=chosen,
                 rejected_logp_per_token=rejected,
                 thought=None if answer is None else answer.thought or None,

@@ -5,16 +5,16 @@ from typing import Any
 
 from blindpo.answer.config import AnswerConfig
 from blindpo.errors import ConfigError
-from blindpo.rows.row import BlindMode
+from blindpo.rows.view_names import BlindView
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlindConfig(AnswerConfig):
     """How blind responses are made: sampled by default, under one view."""
 
-    mode: BlindMode = "remove"
-    """What the model is shown. remove: no image, as in the paper; blank: a blank one; noise: noise; swap: another row's
-    image; sight: the row's own image, as a control."""
+    view: BlindView = "removed"
+    """What the model is shown. removed: no image, as in the paper; blank: each image in its mean colour; noise: noise;
+    swapped: images of other rows; as_is: the row as it is, as a control."""
     draws: int = 1
     """How many responses are drawn per row, 1 or more. More than one needs a temperature."""
     temperature: float = 1.0

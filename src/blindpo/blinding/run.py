@@ -9,18 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Final, cast
-
-import numpy as np
+from typing import Final
 
 from blindpo.answer.answerer import Answerer, Ask
-from blindpo.answer.response import BLANK, Response, View
+from blindpo.answer.response import EMPTY, Response
+from blindpo.answer.views import images_for, shown_row
 from blindpo.blinding.checks import MISSING, BlindSummary, compare_with_chosen, summarise
 from blindpo.blinding.config import BlindConfig
 from blindpo.errors import NothingKeptError, RowError
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder, link_file
-from blindpo.jobs.seeds import derive_seed
 from blindpo.jobs.shards import (
     WHOLE,
     Place,
@@ -34,9 +32,9 @@ from blindpo.jobs.shards import (
     merge_rejects,
     sum_counts,
 )
-from blindpo.rows.row import BlindResponse, ImageRef, PreferenceRow
-from blindpo.rows.shards import RowBlocks, data_hash, read_rows
-from blindpo.rows.views import view
+from blindpo.rows.row import BlindResponse, PreferenceRow
+from blindpo.rows.shards import RowBlocks, data_hash
+from blindpo.rows.views import OtherImages
 
 DRAWN: Final = ("temperature", "top_p", "top_k", "max_new_tokens", "seed")
 """What a blind response keeps of how it was drawn; None where nobody knows."""
@@ -117,7 +115,7 @@ class _BlindWork:
     config: BlindConfig
     rows: RowBlocks
     answerer: Answerer
-    _images: dict[str, ImageRef] | None = field(default=None, init=False)
+    _images: OtherImages | None = field(default=None, init=False)
 
     def __call__(self, number: int) -> ShardResult:
         shown: list[tuple[PreferenceRow, PreferenceRow]] = []
@@ -131,10 +129,10 @@ class _BlindWork:
                 rejects.append(Reject(row_id=row.row_id, field=name, reason=error.reason, stage="blind"))
             else:
                 shown.append((row, seen))
-        mode, draws = cast(View, self.config.mode), self.config.draws
+        draws = self.config.draws
         responses = self.answerer.respond(
             [
-                Ask(row=row, view=mode, shown=seen, draw=draw, sample=len(row.blind) + draw)
+                Ask(row=row, view=self.config.view, shown=seen, draw=draw, sample=len(row.blind) + draw)
                 for row, seen in shown
                 for draw in range(draws)
             ]
@@ -153,26 +151,15 @@ class _BlindWork:
 
     def _shown(self, row: PreferenceRow) -> PreferenceRow:
         """The row under the view. Raises RowError where there is no such view of it."""
-        seed = derive_seed(self.config.seed, row.row_id, "view", self.config.mode)
-        generator = np.random.default_rng(seed)
-        other = self._other(row, generator) if self.config.mode == "swap" and row.images else None
-        return view(row, self.config.mode, generator=generator, other=other)
-
-    def _other(self, row: PreferenceRow, generator: np.random.Generator) -> ImageRef:
-        if self._images is None:  # every different image of the data once, by hash in order
-            images = {image.sha256: image for each in read_rows(self.rows.data) for image in each.images}
-            self._images = dict(sorted(images.items()))
-        own = {image.sha256 for image in row.images}
-        others = [name for name in self._images if name not in own]
-        if not others:
-            raise RowError("no other row has a different image to swap with", row_id=row.row_id, field="images")
-        return self._images[others[int(generator.integers(len(others)))]]
+        if self._images is None:
+            self._images = images_for(self.rows.data, (self.config.view,))
+        return shown_row(row, self.config.view, self._images, seed=self.config.seed)
 
     def _with_responses(self, row: PreferenceRow, responses: Sequence[Response], counts: Counter[str]) -> PreferenceRow:
         blind = []
         for response in responses:
             if response.text is None:
-                counts["blank_draws" if response.reason == BLANK else f"{MISSING}{response.reason}"] += 1
+                counts["blank_draws" if response.reason == EMPTY else f"{MISSING}{response.reason}"] += 1
                 continue
             blind.append(self._blind_response(response, response.text, draw=len(row.blind) + response.draw))
             counts.update({"responses": 1, "cut": int(response.cut), "redraws": response.redraws})
@@ -187,7 +174,7 @@ class _BlindWork:
         return BlindResponse(
             text=text,
             cut=response.cut,
-            mode=self.config.mode,
+            view=self.config.view,
             model=self.answerer.fingerprint,
             revision=response.revision or self.answerer.revision,
             draw=draw,

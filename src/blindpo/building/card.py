@@ -136,7 +136,7 @@ def _licences(used: Sequence[Attribution]) -> str:
     table = "\n".join(f"| {name} | {images[name]} | {rows[name]} |" for name in sorted(images))
     unnamed = sum(not one.author for one in used)
     return (
-        "## Licences\n\nTexts: as the source's (Anthropic HH-RLHF is MIT). StoredImages, as their sources state:\n\n"
+        "## Licences\n\nTexts: as the source's (Anthropic HH-RLHF is MIT). Images, as their sources state:\n\n"
         f"| licence | images | rows |\n|---|---|---|\n{table}\n\n"
         "`attributions.csv` names file, title, page, licence and author of every image; whoever passes images on "
         f"passes it on too. For {unnamed} of {len(used)} images the source states no author."
@@ -158,7 +158,7 @@ def _limits(config: BuildConfig, summary: Mapping[str, Any]) -> str:
     if config.categorise == "rules":
         limits.append("Harm categories come from lists of words: a rough instrument.")
     if not config.free_only:
-        limits.append("StoredImages that are not free are among them.")
+        limits.append("Images that are not free are among them.")
     if summary["twins"].get("twin"):
         limits.append(
             f"{summary['twins']['twin']} rows are benign twins, derived from others by the judge {config.twins}: their "

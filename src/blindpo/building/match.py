@@ -2,7 +2,7 @@
 
 Look-ups are one global step between the two passes over the shards: servers limit a person, not a process. Sources are
 asked in the recipe's order, each for what those before it did not find (the paper: Wikipedia, then the Knowledge
-Graph). StoredImages lie in a folder by the hash of their bytes, and `matches.jsonl` says which entity has which: shards
+Graph). Images lie in a folder by the hash of their bytes, and `matches.jsonl` says which entity has which: shards
 read both. Within a source, the first candidate that passes every check of `accept.py` is taken, the others are noted.
 """
 

@@ -119,7 +119,7 @@ class Twins:
             raise UnansweredError(f"{model.name} gave no answer ({reply.failure}); run the same command again")
 
     def _other_images(self, draft: Draft) -> list[Candidate]:
-        """StoredImages of the same type with another title, in an order that the row alone decides."""
+        """Images of the same type with another title, in an order that the row alone decides."""
         assert draft.candidate is not None, "match comes before twins"
         kind, own = (draft.row.entity.type if draft.row.entity else None), draft.candidate.image.title
         lines = [line for line in self._images.of_type(kind) if line["candidate"]["image"]["title"] != own]

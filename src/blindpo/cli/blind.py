@@ -1,6 +1,6 @@
 """Let the reference model answer every row of DATA without its image (BPO's second rejected response).
 
-  blindpo blind DATA --model MODEL --out DATA2 [--mode remove|blank|noise|swap|sight] [--draws N] ...
+  blindpo blind DATA --model MODEL --out DATA2 [--view removed|blank|noise|swapped|as_is] [--draws N] ...
   blindpo blind DATA --responses FILE --out DATA2       (JSON lines with row_id and text that were made elsewhere)
   blindpo blind DATA --model MODEL --part 1/4 --out PART     (a share of the rows, on one machine of 4)
 
@@ -54,7 +54,7 @@ def _summary(args: argparse.Namespace, config: BlindConfig) -> Any:
     part = None if args.part is None else parse_part(args.part)
     engine = Engine(name=args.engine, workers=args.workers)
     shard_paths(args.data)
-    answerer = find_answerer(config, args.data, args.out, model=args.model, responses=args.responses, view=config.mode)
+    answerer = find_answerer(config, args.data, args.out, model=args.model, responses=args.responses, view=config.view)
     if part is None:
         return run_blind(config, args.data, answerer, args.out, engine=engine)
     blind_part(config, args.data, answerer, args.out, part=part, engine=engine)

@@ -7,6 +7,7 @@ from typing import Any
 def measures_table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:
     """The whole table, with warnings and what to do next."""
     from blindpo.rows.overlap import shared_words
+    from blindpo.rows.view_names import current_view
 
     lines = [f"judge {results['judge']}{_weak(results)}, {results['rows']} rows"]
     lines += [
@@ -14,7 +15,7 @@ def measures_table(results: dict[str, Any], out: Path, *, finished_before: bool)
     ]
     lines.append("safety_rate by label")
     lines += [f"  {label:<26}{words_of(measure['safety_rate'])}" for label, measure in results["by_label"].items()]
-    for view, counts in results["responses"].items():
+    for view, counts in ((current_view(key), each) for key, each in results["responses"].items()):
         for reason, number in counts["missing"].items():
             lines.append(f"{number} rows have no response to their view {view}: {reason}")
         if counts["cut"]:

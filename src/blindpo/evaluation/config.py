@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.views import DEFAULT_VIEWS, require_views
+from blindpo.answer.views import require_views
 from blindpo.errors import ConfigError
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.table import require_judge
 from blindpo.jobs.settings import identity_of
+from blindpo.rows.view_names import DEFAULT_VIEWS, View
 from blindpo.stats.clusters import NUM_DRAWS
 
 
@@ -44,8 +45,8 @@ class EvaluateConfig(AnswerConfig, RejudgeConfig):
     likelihoods: bool = True
     """Score the chosen and the rejected response of each row, which the measure pairwise_accuracy needs. A model behind
     a chat server cannot do it."""
-    views: tuple[str, ...] = DEFAULT_VIEWS
-    """What the model is shown of each row: as_is, text, mid, removed, blank, swapped, safe_image."""
+    views: tuple[View, ...] = DEFAULT_VIEWS
+    """What the model is shown of each row: as_is, text, deictic, removed, blank, swapped, safe_image, noise."""
     safe_images: str | None = None
     """A folder of harmless images for the view safe_image. Without it, drawn scenes are shown."""
 

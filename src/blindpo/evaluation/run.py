@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from blindpo.answer.answerer import Answerer
 from blindpo.answer.response import RESPONSES, read_responses
 from blindpo.answer.shards import ResponseJob, joined_text
-from blindpo.answer.views import SAFE_IMAGES, VIEWS, read_pictures
+from blindpo.answer.views import SAFE_IMAGES, read_safe_images
 from blindpo.errors import ConfigError, NothingKeptError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import (
+    IMAGES_VERSION,
     MEASURES_FILE,
     ROWS,
-    keep_pictures,
+    images_version,
+    keep_safe_images,
     link_files,
     link_rows,
     load_eval,
-    stored_pictures,
+    stored_images,
 )
 from blindpo.evaluation.judges.judge import Cases, judge_responses
 from blindpo.evaluation.judges.table import Judge, find_judge
@@ -37,7 +39,9 @@ from blindpo.jobs.shards import WHOLE, ShardFolder, ShardPart, join_parts, make_
 from blindpo.models.vlm.source import ModelSource
 from blindpo.rows.overlap import num_trained_on, read_keys
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.schema import SCHEMA_VERSION
 from blindpo.rows.shards import WORK, RowBlocks, count_rows, data_hash, read_rows
+from blindpo.rows.view_names import VIEWS
 
 if TYPE_CHECKING:
     from blindpo.answer.local import PromptCache
@@ -142,7 +146,7 @@ def _answer(
     safe_images = None if config.safe_images is None else Path(config.safe_images)
     settings = config.identity()
     if safe_images is not None:
-        settings["safe_images"] = [image.sha256 for image in read_pictures(safe_images)]
+        settings["safe_images"] = [image.sha256 for image in read_safe_images(safe_images)]
     identity = {
         "command": "evaluate",
         "config": settings,
@@ -159,7 +163,7 @@ def _answer(
     num_shards = len(rows)
     make_shards(job, num_shards, what="evaluate", engine=engine, part=part, go_on=True)
     link_rows(data, out / ROWS)
-    keep_pictures(config.safe_images, out)
+    keep_safe_images(config.safe_images, out)
     if part != WHOLE:
         folder.finish_part(num_shards)
         return _finished(out, part)
@@ -190,9 +194,9 @@ def merge_parts(parts: Sequence[Path], config: RejudgeConfig, out: Path) -> Eval
     if folder.begin() == "done":
         return _finished(out)
     link_rows(first / ROWS, out / ROWS)
-    keep_pictures(first / SAFE_IMAGES if (first / SAFE_IMAGES).is_dir() else None, out)
+    keep_safe_images(first / SAFE_IMAGES if (first / SAFE_IMAGES).is_dir() else None, out)
     write_text(out / RESPONSES, responses)
-    return _judge_and_finish(folder, judge, config)
+    return _judge_and_finish(folder, judge, config, version=images_version(read_json(first / "manifest.json")))
 
 
 def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
@@ -214,8 +218,8 @@ def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
         return _finished(out)
     link_rows(stored.rows, out / ROWS)
     link_files([eval_folder / RESPONSES], out)
-    keep_pictures(eval_folder / SAFE_IMAGES if (eval_folder / SAFE_IMAGES).is_dir() else None, out)
-    return _judge_and_finish(folder, judge, config)
+    keep_safe_images(eval_folder / SAFE_IMAGES if (eval_folder / SAFE_IMAGES).is_dir() else None, out)
+    return _judge_and_finish(folder, judge, config, version=images_version(stored.manifest))
 
 
 def _finished(out: Path, part: ShardPart = WHOLE) -> EvalSummary:
@@ -246,7 +250,10 @@ def _require_rows(judge: Judge, rows: Iterable[PreferenceRow]) -> None:
         raise SourceError("the data folder holds no row; there is nothing to evaluate")
 
 
-def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) -> EvalSummary:
+def _judge_and_finish(
+    folder: OutFolder, judge: Judge, config: RejudgeConfig, *, version: int = SCHEMA_VERSION
+) -> EvalSummary:
+    """`version` made the responses, and chose the images that were shown in place of the rows' own."""
     out = folder.path
     responses = read_responses(out / RESPONSES)
     if not any(response.text for response in responses):
@@ -254,7 +261,7 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         raise NothingKeptError(
             f"the model gave no response to any of the rows; the reason: {reasons.most_common(1)[0][0]}"
         )
-    cases = Cases(out / ROWS, responses, stored_pictures(out, responses))
+    cases = Cases(out / ROWS, responses, stored_images(out, responses, version=version))
     verdicts = judge_responses(judge, cases, folder.work)
     metas = [row_meta(row) for row in read_rows(out / ROWS)]
     results = judged_measures(
@@ -267,5 +274,6 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         return summary  # not finished: the same command asks only for what is missing
     write_text(out / VERDICTS, verdict_lines(verdicts))
     write_json(out / MEASURES_FILE, results)
-    folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": dict(judge.identity)})
+    older = {IMAGES_VERSION: version} if version != SCHEMA_VERSION else {}
+    folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": dict(judge.identity), **older})
     return summary

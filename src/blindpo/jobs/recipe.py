@@ -17,6 +17,7 @@ import yaml
 
 from blindpo.errors import ConfigError, SourceError
 from blindpo.jobs.settings import RENAMED, groups_of, is_group, settings_of
+from blindpo.rows.view_names import OLD_VIEWS
 
 T = TypeVar("T")
 
@@ -145,6 +146,8 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     if origin is Literal:
         if value in get_args(kind):
             return value
+        if OLD_VIEWS.get(value) in get_args(kind):
+            raise ConfigError(f"{where}: '{value}' is now called '{OLD_VIEWS[value]}'; write that instead")
         raise ConfigError(f"{where} is '{value}'; allowed: {', '.join(map(str, get_args(kind)))}")
     if origin in (Union, types.UnionType):
         options = [option for option in get_args(kind) if option is not type(None)]

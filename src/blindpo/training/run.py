@@ -33,7 +33,7 @@ from blindpo.training.launch import require_options, require_processes
 from blindpo.training.loop import fit, teller
 from blindpo.training.methods import METHODS
 from blindpo.training.monitor.health import warnings
-from blindpo.training.monitor.image_use import verdict
+from blindpo.training.monitor.image_use import probe_figures, verdict
 from blindpo.training.monitor.metrics import MetricsFile
 from blindpo.training.output.save import read_back, save_run, write_card
 from blindpo.training.output.upload import Upload, asked_upload, push
@@ -239,7 +239,7 @@ def _warnings(out: Path, config: TrainConfig) -> list[str]:
 
 def _last_probe(out: Path) -> dict[str, float]:
     records = MetricsFile(out / "probes.jsonl").read()
-    return {name: value for name, value in records[-1].items() if name.startswith("probe/")} if records else {}
+    return probe_figures(records[-1]) if records else {}
 
 
 def _timings(clock: Mapping[str, float], timings: Mapping[str, float]) -> dict[str, float]:

@@ -172,12 +172,12 @@ def test_a_server_that_dies_loses_no_answer_and_the_same_command_asks_the_rest(
         return "a ball" if alive[0] >= 0 else BUSY
 
     with FakeChatServer(answer) as server:
-        config, _ = chat(server, out, mode="sight")
+        config, _ = chat(server, out, view="as_is")
         with pytest.raises(UnansweredError, match="the same command asks only for the rest"):
-            run_blind(config, data, chat(server, out, mode="sight")[1], out)
+            run_blind(config, data, chat(server, out, view="as_is")[1], out)
         assert not (out / "manifest.json").exists()
         before, alive[0] = len(server.requests), 100
-        summary = run_blind(config, data, chat(server, out, mode="sight")[1], out)
+        summary = run_blind(config, data, chat(server, out, view="as_is")[1], out)
         assert len(server.requests) == before + 2  # three of five were answered
     assert summary.responses == 5
 

@@ -47,7 +47,7 @@ def recipe(tmp_path: Path) -> Path:
     path.write_text(
         f"data:\n  mmsafe: {tmp_path / 'rows'}\n  siuo: {{benchmark: siuo, dir: {tmp_path / 'siuo'}}}\n"
         "judge: refusal-rules\nguard_rows: 5\npairwise: [mmsafe]\n"
-        "max_new_tokens: 3\nnum_draws: 100\nviews: [as_is, text, mid, safe_image]\n"
+        "max_new_tokens: 3\nnum_draws: 100\nviews: [as_is, text, deictic, safe_image]\n"
     )
     return path
 

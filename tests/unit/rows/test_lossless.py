@@ -14,7 +14,6 @@ from PIL import Image
 
 from blindpo.errors import SourceError
 from blindpo.rows.row import (
-    BLIND_MODES,
     IMAGE,
     LABELS,
     BlindResponse,
@@ -26,6 +25,7 @@ from blindpo.rows.row import (
 )
 from blindpo.rows.schema import SCHEMA, from_record, to_record
 from blindpo.rows.shards import count_rows, data_hash, read_rows, shard_name, shard_paths, write_shard
+from blindpo.rows.view_names import BLIND_VIEWS
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 maybe = st.none() | text
@@ -43,7 +43,7 @@ blind = st.builds(
     BlindResponse,
     text=text,
     cut=st.booleans(),
-    mode=st.sampled_from(BLIND_MODES),
+    view=st.sampled_from(BLIND_VIEWS),
     model=text,
     revision=maybe,
     temperature=st.floats(0, 2),

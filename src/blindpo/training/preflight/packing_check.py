@@ -216,7 +216,9 @@ def _moved_adapter(model: nn.Module, config: TrainConfig) -> Iterator[Any]:
     if not config.lora:
         yield model
         return
-    wrapped = add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)  # PEFT draws lora_A from the global generator, which no seed has reached yet
+        wrapped = add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for name, parameter in wrapped.named_parameters():

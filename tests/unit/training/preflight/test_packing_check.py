@@ -54,6 +54,16 @@ def test_each_kind_of_row_is_checked(config: Any, base: Path, tmp_path: Path) ->
     assert max(made.checked.values()) < 1e-4
 
 
+def test_the_adapter_that_is_tried_is_the_same_in_every_process(base: Path, tmp_path: Path) -> None:
+    checked = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        before = torch.get_rng_state()
+        checked.append(choose(base, tmp_path, lora=True, lora_r=4, dtype="bfloat16").checked)
+        assert state == 2 or torch.equal(before, torch.get_rng_state())
+    assert checked[0] == checked[1]
+
+
 @pytest.mark.parametrize("half", [{"bf16": True}, {"dtype": "bfloat16", "lora": True}])
 def test_half_precision_is_held_against_its_own_cost(half: Any, base: Path, tmp_path: Path) -> None:
     made = choose(base, tmp_path, **half)
