@@ -117,14 +117,17 @@ EVALUATE: Final = (
          f"{WORDS}"),
     Step("evaluate_part_2", f"evaluate out/rows --model in/tiny --judge oracle --part 2/2 --out out/part_2 {VIEWS} "
          f"{WORDS}"),
-    Step("merge", "evaluate out/part_1 out/part_2 --merge --judge oracle --out out/eval_merged --set num_draws=200"),
+    Step("merge", "evaluate out/part_1 out/part_2 --merge --judge oracle --out out/eval_merged --set num_draws=200",
+         "merge out/part_1 out/part_2 --judge oracle --out out/eval_merged --set num_draws=200"),
     Step("rejudge", "evaluate out/eval_tiny --rejudge --judge refusal-rules --out out/eval_rejudged "
-         "--set num_draws=200"),
-    Step("suite", "evaluate --recipe in/suite.yaml --models tiny=in/tiny bpo=out/bpo --out out/suite"),
+         "--set num_draws=200",
+         "rejudge out/eval_tiny --judge refusal-rules --out out/eval_rejudged --set num_draws=200"),
+    Step("suite", "evaluate --recipe in/suite.yaml --models tiny=in/tiny bpo=out/bpo --out out/suite",
+         "suite --recipe in/suite_flat.yaml --models tiny=in/tiny bpo=out/bpo --out out/suite"),
 )  # fmt: skip
 
 AFTER: Final = (
-    Step("probe", "probe out/rows --out out/pairwise"),
+    Step("probe", "probe out/rows --out out/pairwise", "pairwise-rows out/rows --out out/pairwise"),
     Step("evaluate_pairwise", "evaluate out/pairwise --model in/tiny --judge refusal-rules --set likelihoods=false "
          f"--out out/eval_pairwise {WORDS}"),
     Step("protocols_list", "protocols"),

@@ -73,15 +73,10 @@ def _chat_config(config: AnswerConfig, model: str) -> ChatConfig:
         raise ConfigError("top_k has no effect with a chat server; leave it out")
     return ChatConfig(
         model=model,
-        base_url=config.model_base_url,
-        key_env=config.model_key_env,
+        server=config.model_server,
         temperature=config.temperature,
         top_p=None if config.top_p == 1.0 else config.top_p,
         seed=config.seed if config.temperature > 0 else None,
-        concurrency=config.model_concurrency,
-        retries=config.model_retries,
-        timeout_seconds=config.model_timeout_seconds,
-        budget_tokens=config.model_budget_tokens,
     )
 
 

@@ -1,7 +1,7 @@
 """`blindpo evaluate`: responses made once and stored, judged, measured; and judged again without a model.
 
-Words and rows are checked before a model is loaded. `--rejudge` reads an EVAL folder and writes another one, with the
-same rows and responses and the verdicts of another judge.
+Words and rows are checked before a model is loaded. `blindpo rejudge` reads an EVAL folder and writes another one, with
+the same rows and responses and the verdicts of another judge.
 """
 
 from collections import Counter
@@ -110,7 +110,7 @@ def evaluate_chat(
     from blindpo.answer.chat import ChatAnswers
 
     if config.likelihoods:
-        raise ConfigError("a chat server gives no likelihoods of given responses; add --set likelihoods=false")
+        raise ConfigError("a chat server gives no likelihoods of given responses; add --likelihoods false")
     return _answer(config, data, out, ChatAnswers(config, model, work=out / WORK), name=name, part=part)
 
 

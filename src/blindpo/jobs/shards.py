@@ -285,6 +285,15 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**manifest["identity"], "schema_version": manifest.get("schema_version", 1)}
 
 
+def part_command(path: Path) -> str:
+    """The command that made the part in the folder `path`. Raises SourceError where it holds no finished part."""
+    manifest = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
+    identity = manifest.get("identity", {})
+    if "part" not in identity:
+        raise SourceError(f"{path} is no finished part; give the --out of a command with --part NUMBER/OF")
+    return str(identity["command"])
+
+
 def _part_manifest(path: Path, command: str) -> dict[str, Any]:
     manifest: dict[str, Any] = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
     identity = manifest.get("identity", {})

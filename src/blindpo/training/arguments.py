@@ -10,7 +10,7 @@ from dataclasses import fields
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import convert, unknown_key
@@ -70,20 +70,45 @@ WITHOUT_EFFECT: Final = ("disable_tqdm", "report_to", "log_level", "run_name", "
 """Options that change no result: a finished run is the same run with others."""
 
 
+class Argument(NamedTuple):
+    """What transformers says of one of its options."""
+
+    is_boolean: bool
+    meaning: str
+    default: str
+    """As it is written in transformers' source, or blindpo's own."""
+
+
 @cache
-def argument_names() -> dict[str, bool]:
-    """The names of all options of the installed `TrainingArguments`, with True for those that are booleans."""
+def arguments() -> dict[str, Argument]:
+    """All options of the installed `TrainingArguments`, by name."""
     spec = find_spec("transformers")
     if spec is None or spec.origin is None:
         raise ConfigError("training needs transformers; install it with: pip install blindpo")
     source = (Path(spec.origin).parent / "training_args.py").read_text(encoding="utf-8")
-    is_boolean: dict[str, bool] = {}
+    options: dict[str, Argument] = {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name == "TrainingArguments":
             for field in node.body:
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_option(field):
-                    is_boolean[field.target.id] = "bool" in ast.unparse(field.annotation).split(" | ")
-    return is_boolean
+                    options[field.target.id] = _argument(field.target.id, field)
+    return options
+
+
+def _argument(name: str, field: ast.AnnAssign) -> Argument:
+    given = {word.arg: word.value for word in field.value.keywords} if isinstance(field.value, ast.Call) else {}
+    metadata = given.get("metadata")
+    meaning = ""
+    if isinstance(metadata, ast.Dict):
+        texts = {ast.unparse(key): value for key, value in zip(metadata.keys, metadata.values, strict=True) if key}
+        meaning = str(getattr(texts.get("'help'"), "value", ""))
+    written = given.get("default")
+    default = "" if written is None else str(getattr(written, "value", ""))
+    return Argument(
+        is_boolean="bool" in ast.unparse(field.annotation).split(" | "),
+        meaning=" ".join(meaning.replace("%%", "%").split()),
+        default=str(DEFAULTS.get(name, default)),
+    )
 
 
 def _is_option(field: ast.AnnAssign) -> bool:
@@ -105,9 +130,9 @@ def refuse(key: str, *, where: str) -> None:
     """Raise ConfigError for an unknown option, and for one that is fixed, with the reason."""
     if key in FIXED:
         raise ConfigError(f"{where}: '{key}' is fixed: {FIXED[key]}. Leave it out.")
-    if key not in argument_names():
+    if key not in arguments():
         own = {field.name for field in fields(TrainConfig)}
-        raise unknown_key(key, own | set(argument_names()) - set(FIXED), where)
+        raise unknown_key(key, own | set(arguments()) - set(FIXED), where)
 
 
 def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> Any:

@@ -21,6 +21,7 @@ from blindpo.blinding.run import blind_part, merge_blind, run_blind
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.jobs.shards import ShardPart
+from blindpo.models.chat.config import ServerConfig
 from blindpo.models.vlm.load import Vlm
 from blindpo.rows.shards import read_rows
 
@@ -86,7 +87,7 @@ def test_parts_of_two_machines_joined_are_the_bytes_of_one(
         merge_blind([two], out)
     with pytest.raises(SourceError, match="holds no rows"):
         list(read_rows(one))  # a part is never taken for the whole
-    assert main(["blind", str(two), str(one), "--merge", "--out", str(out)]) == 0
+    assert main(["merge", str(two), str(one), "--out", str(out)]) == 0
     assert "10 blind responses" in capsys.readouterr().out
     assert contents(out) == whole
     run_blind(SAMPLED, data, local(tiny_vlm), out)  # the whole run's own command takes it for its own
@@ -139,8 +140,8 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chat(server: FakeChatServer, out: Path, **changes: Any) -> tuple[BlindConfig, ChatAnswers]:
-    options = {"model_base_url": server.base_url, "model_retries": 0, "model_concurrency": 1, **changes}
-    config = BlindConfig(max_new_tokens=4, shard_rows=2, **options)
+    reached = ServerConfig(base_url=server.base_url, retries=0, concurrency=1)
+    config = BlindConfig(max_new_tokens=4, shard_rows=2, model_server=reached, **changes)
     return config, ChatAnswers(config, "tiny", work=out / ".work")
 
 
@@ -214,9 +215,8 @@ def test_recorded_answers_are_taken_by_row_and_draw(
     [
         (["d"], "give either --model"),
         (["d", "--model", "m", "--responses", "f"], "give either --model"),
-        (["d", "e", "--model", "m"], "2 folders"),
-        (["d", "--merge", "--part", "1/2"], "--part has no effect with --merge"),
-        (["d", "--merge", "--temperature", "0"], "--temperature has no effect with --merge"),
+        (["d", "e", "--model", "m"], "unrecognized arguments: e"),
+        (["d", "--merge", "--part", "1/2"], "--merge is a command of its own now: blindpo merge PART"),
         (["d", "--responses", "f", "--part", "1/2"], "--part has no effect"),
         (["d", "--model", "chat:x", "--workers", "2"], "for a local --model"),
         (["d", "--model", "m", "--part", "9"], "--part 9"),
@@ -231,6 +231,6 @@ def test_words_that_do_not_go_together_are_refused(
 
 
 def test_options_of_a_server_are_for_a_server(data: Path, tiny_folder: Path, tmp_path: Path) -> None:
-    config = BlindConfig(model_base_url="http://127.0.0.1:9/v1")
-    with pytest.raises(ConfigError, match="model_base_url has no effect"):
+    config = BlindConfig(model_server=ServerConfig(base_url="http://127.0.0.1:9/v1"))
+    with pytest.raises(ConfigError, match=r"model_server\.base_url has no effect"):
         find_answerer(config, data, tmp_path / "out", model=str(tiny_folder))

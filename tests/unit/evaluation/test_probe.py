@@ -63,7 +63,7 @@ def test_an_answer_that_names_no_letter_is_missing_and_not_wrong(data: Path, tmp
 
 
 def test_a_probe_needs_pairs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["probe", str(data), "--out", str(tmp_path / "probe")]) == 0
+    assert main(["pairwise-rows", str(data), "--out", str(tmp_path / "probe")]) == 0
     assert "24 rows, two a pair" in capsys.readouterr().out
     with pytest.raises(NothingKeptError, match="pair of responses"):
         write_probe(tmp_path / "probe", tmp_path / "again")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from blindpo.errors import ConfigError, OutputError, SourceError
-from blindpo.models.chat.config import ChatConfig
+from blindpo.models.chat.config import ChatConfig, ServerConfig
 from blindpo.models.chat.interface import TextReply, TextRequest
 from blindpo.models.chat.replies import ReplyStore
 from blindpo.rows.row import IMAGE, Turn
@@ -61,7 +61,10 @@ def test_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
 )
 def test_a_setting_out_of_range_is_named(named: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(named))):
-        ChatConfig(**{"model": "m", **named})
+        if next(iter(named)) in ServerConfig.__dataclass_fields__:
+            ServerConfig(**named)
+        else:
+            ChatConfig(**{"model": "m", **named})
 
 
 def test_a_request_must_fit_its_images() -> None:

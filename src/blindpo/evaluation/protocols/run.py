@@ -125,7 +125,7 @@ def _lacks(protocol: ScoringProtocol, rows: Sequence[PreferenceRow], views: Coll
     if protocol.view not in views:
         return (
             f"these rows were not asked under the view {protocol.view}; evaluate them with "
-            f"--set views=as_is,{protocol.view}"
+            f"--views as_is,{protocol.view}"
         )
     if protocol.needs_prefix and any('"prefix": null' in (row.extra or "") for row in rows):
         return (
