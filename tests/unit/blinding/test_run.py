@@ -1,6 +1,5 @@
 """The blind stage end to end on the tiny model: rows out as in, views, a kill in the middle, bad rows."""
 
-import io
 import json
 import subprocess
 import sys
@@ -8,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from tests.folder_bytes import contents
+from tests.unit.blinding.rows import row
 
 from blindpo.answer.local import LocalAnswers
 from blindpo.blinding import run as module
@@ -20,35 +20,10 @@ from blindpo.errors import ConfigError, NothingKeptError, OutputError
 from blindpo.models.vlm.generate import Answer, Request
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.source import resolve_model
-from blindpo.rows.row import BLIND_MODES, IMAGE, ImageRef, PreferenceRow, Provenance, Turn
+from blindpo.rows.row import BLIND_MODES
 from blindpo.rows.shards import read_rows, write_shard
 
 QUICK = BlindConfig(max_new_tokens=4, shard_rows=2, batch_size=8)
-
-
-def row(number: int, text: str = "what is this ?") -> PreferenceRow:
-    sink = io.BytesIO()
-    Image.new("RGB", (30, 30), (20 * number, 0, 0)).save(sink, format="PNG")
-    return PreferenceRow(
-        row_id=f"r{number}",
-        prompt=(Turn(role="user", content=(IMAGE, f"\n{text}")),),
-        images=(ImageRef(data=sink.getvalue()),),
-        chosen="Sorry, I can not.",
-        rejected="a ball",
-        provenance=Provenance(source="test", source_row_id=str(number), dialogue_id=str(number)),
-    )
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    write_shard(folder / "rows-00000.parquet", [row(number) for number in range(5)])
-    return folder
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "timings.json"}
 
 
 def blind(config: BlindConfig, data: Path, vlm: Vlm, out: Path) -> None:

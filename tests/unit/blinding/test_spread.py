@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.fakes import BUSY, FakeChatServer, Fault, completion
-from tests.unit.blinding.test_run import contents, data, row  # noqa: F401  the rows that all tests of blind share
+from tests.folder_bytes import contents, visible
 
 from blindpo.answer.answerer import find_answerer
 from blindpo.answer.chat import ChatAnswers
@@ -29,7 +29,7 @@ WORDS = ["--max-new-tokens", "4", "--draws", "2", "--batch-size", "4", "--set", 
 
 
 @pytest.fixture
-def whole(data: Path, tiny_vlm: Vlm, tmp_path: Path) -> dict[str, bytes]:  # noqa: F811
+def whole(data: Path, tiny_vlm: Vlm, tmp_path: Path) -> dict[str, bytes]:
     """The files that one process leaves."""
     run_blind(SAMPLED, data, local(tiny_vlm), tmp_path / "whole")
     return contents(tmp_path / "whole")
@@ -53,7 +53,7 @@ def killed(words: list[str], first: Path) -> set[int]:
 
 
 def test_workers_leave_the_bytes_of_one_process_killed_or_not(
-    data: Path,  # noqa: F811
+    data: Path,
     whole: dict[str, bytes],
     tiny_folder: Path,
     tmp_path: Path,
@@ -65,12 +65,12 @@ def test_workers_leave_the_bytes_of_one_process_killed_or_not(
     kept = {path: path.stat().st_mtime_ns for path in (out / ".work").glob("counts-*.json")}
     monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # the state stays, so that it can be looked at
     assert main(words) == 0
-    assert contents(out) == whole
+    assert visible(out) == whole
     assert finished and {path: path.stat().st_mtime_ns for path in kept} == kept, "a finished shard was made again"
 
 
 def test_parts_of_two_machines_joined_are_the_bytes_of_one(
-    data: Path,  # noqa: F811
+    data: Path,
     whole: dict[str, bytes],
     tiny_folder: Path,
     tiny_vlm: Vlm,
@@ -96,7 +96,7 @@ def test_parts_of_two_machines_joined_are_the_bytes_of_one(
 
 
 def test_a_join_that_is_killed_goes_on(
-    data: Path,  # noqa: F811
+    data: Path,
     whole: dict[str, bytes],
     tiny_vlm: Vlm,
     tmp_path: Path,
@@ -122,7 +122,7 @@ def test_a_join_that_is_killed_goes_on(
 
 @pytest.mark.slow
 def test_ray_leaves_the_bytes_of_one_process(
-    data: Path,  # noqa: F811
+    data: Path,
     whole: dict[str, bytes],
     tiny_folder: Path,
     tmp_path: Path,
@@ -145,7 +145,7 @@ def chat(server: FakeChatServer, out: Path, **changes: Any) -> tuple[BlindConfig
 
 
 @pytest.mark.usefixtures("key")
-def test_a_server_answers_without_the_image_and_says_who_it_is(data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_server_answers_without_the_image_and_says_who_it_is(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with FakeChatServer(lambda _: completion("<think>hm</think>a ball", finish="length")) as server:
         config, answerer = chat(server, out)
@@ -161,7 +161,7 @@ def test_a_server_answers_without_the_image_and_says_who_it_is(data: Path, tmp_p
 
 @pytest.mark.usefixtures("key")
 def test_a_server_that_dies_loses_no_answer_and_the_same_command_asks_the_rest(
-    data: Path,  # noqa: F811
+    data: Path,
     tmp_path: Path,
 ) -> None:
     alive, out = [3], tmp_path / "out"
@@ -182,7 +182,7 @@ def test_a_server_that_dies_loses_no_answer_and_the_same_command_asks_the_rest(
 
 
 def test_recorded_answers_are_taken_by_row_and_draw(
-    data: Path,  # noqa: F811
+    data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -230,7 +230,7 @@ def test_words_that_do_not_go_together_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_options_of_a_server_are_for_a_server(data: Path, tiny_folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_options_of_a_server_are_for_a_server(data: Path, tiny_folder: Path, tmp_path: Path) -> None:
     config = BlindConfig(model_base_url="http://127.0.0.1:9/v1")
     with pytest.raises(ConfigError, match="model_base_url has no effect"):
         find_answerer(config, data, tmp_path / "out", model=str(tiny_folder))

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.rows.test_lossless import picture, simple
+from tests.simple_rows import png, simple
 
 from blindpo.errors import ImageError
 from blindpo.rows.row import IMAGE, ImageRef, Turn
@@ -76,7 +76,7 @@ def test_blank_is_the_mean_colour_and_noise_is_seeded() -> None:
 
 
 def test_swap_shows_the_other_image() -> None:
-    other = ImageRef(data=picture("green"))
+    other = ImageRef(data=png("green"))
     assert view(simple("1"), "swap", generator=draw(), other=other).images == (other,)
     with pytest.raises(ValueError, match="another row"):
         view(simple("1"), "swap", generator=draw())
