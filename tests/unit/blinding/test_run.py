@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.blinding.worlds import contents, row
+from tests.folder_bytes import contents
+from tests.unit.blinding.rows import row
 
 from blindpo.answer.local import LocalAnswers
 from blindpo.blinding import run as module

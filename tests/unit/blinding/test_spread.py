@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.fakes import BUSY, FakeChatServer, Fault, completion
-from tests.unit.blinding.worlds import contents
+from tests.folder_bytes import contents, visible
 
 from blindpo.answer.answerer import find_answerer
 from blindpo.answer.chat import ChatAnswers
@@ -66,7 +66,7 @@ def test_workers_leave_the_bytes_of_one_process_killed_or_not(
     kept = {path: path.stat().st_mtime_ns for path in (out / ".work").glob("counts-*.json")}
     monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # the state stays, so that it can be looked at
     assert main(words) == 0
-    assert contents(out) == whole
+    assert visible(out) == whole
     assert finished and {path: path.stat().st_mtime_ns for path in kept} == kept, "a finished shard was made again"
 
 

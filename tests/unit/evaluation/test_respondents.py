@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from tests.fakes import BUSY, FakeChatServer, Fault, completion
+from tests.folder_bytes import contents
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.test_run import contents
 from tests.unit.evaluation.worlds import row, save_rows
 
 from blindpo.answer.local import LocalAnswers

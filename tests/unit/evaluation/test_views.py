@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.sample import write_sample
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.test_measures import verdict
+from tests.unit.evaluation.verdicts import verdict
 from tests.unit.evaluation.worlds import picture, row, save_rows
 
 from blindpo.answer.response import Response

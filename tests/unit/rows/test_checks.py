@@ -1,7 +1,7 @@
 """Every invariant can be broken, and its violation names the field."""
 
 import pytest
-from tests.unit.rows.test_lossless import simple
+from tests.simple_rows import simple
 
 from blindpo.errors import RowError
 from blindpo.rows.checks import require_valid, violations

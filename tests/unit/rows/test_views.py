@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.rows.test_lossless import picture, simple
+from tests.simple_rows import png, simple
 
 from blindpo.errors import ConfigError, ImageError, RowError
 from blindpo.rows.image_index import ImageIndex
@@ -78,7 +78,7 @@ def test_blank_is_the_mean_colour_and_noise_is_seeded() -> None:
 
 
 def coloured(*colours: str) -> tuple[ImageRef, ...]:
-    return tuple(ImageRef(data=picture(colour)) for colour in colours)
+    return tuple(ImageRef(data=png(colour)) for colour in colours)
 
 
 def with_images(*images: ImageRef) -> PreferenceRow:
