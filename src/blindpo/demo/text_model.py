@@ -1,8 +1,8 @@
-"""The tiny model's words and eyes: tokenizer, chat template, image processor, as one ordinary LlavaProcessor.
+"""The tiny model's tokenizer, chat template and image processor, as one ordinary LlavaProcessor.
 
 The tokenizer is byte-level BPE: merges are learned on this project's own English (every sentence of the demo's world
-and the paragraph below), so that a sentence costs about one token a word, and the 256 bytes stand underneath, so that
-any text in any language is accepted. Nothing is downloaded.
+and the paragraph below), so that a sentence costs about one token per word, and the 256 bytes are in the vocabulary, so
+that any text in any language is accepted. Nothing is downloaded.
 """
 
 from typing import Final
@@ -37,7 +37,7 @@ TEMPLATE: Final = (
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Learn the merges; the same tokenizer every time."""
+    """Learn the merges; gives the same tokenizer every time."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -60,7 +60,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_processor() -> LlavaProcessor:
-    """The processor that is saved beside the model's weights."""
+    """Build the processor that is saved beside the model's weights."""
     size = {"height": IMAGE_PX, "width": IMAGE_PX}
     eyes = CLIPImageProcessorPil(
         do_resize=True, size=size, do_center_crop=False, crop_size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3

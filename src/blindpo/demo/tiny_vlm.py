@@ -1,7 +1,7 @@
-"""A tiny vision-language model of a real transformers architecture: CLIP vision, a projector, Llama.
+"""A tiny vision-language model with a real transformers architecture: CLIP vision, a projector, Llama.
 
-LlavaForConditionalGeneration from a config alone: about 0.2 million parameters, less than 2 MB on disk, loaded by
-`AutoModelForImageTextToText` like any other. Nine patches of 12 pixels, so nine image tokens.
+It is a LlavaForConditionalGeneration made from a config: about 0.2 million parameters, less than 2 MB on disk, loaded
+by `AutoModelForImageTextToText` like any other. Nine patches of 12 pixels give nine image tokens.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ LAYERS: Final = 2
 
 
 def build_model(processor: LlavaProcessor, *, seed: int) -> LlavaForConditionalGeneration:
-    """A model with random weights that depend on `seed` alone."""
+    """Build a model with random weights that depend on `seed` alone."""
     tokenizer = processor.tokenizer
     vision = CLIPVisionConfig(
         hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=LAYERS, num_attention_heads=4,

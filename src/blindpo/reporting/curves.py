@@ -1,4 +1,4 @@
-"""The curves of training on the page: the runs of one model in one condition (its seeds) together."""
+"""The training curves on the page: runs of one model in one condition (its seeds) are drawn together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from blindpo.reporting.plots import training_figures
 
 
 class TrainingPart(NamedTuple):
-    """The panels of some runs, and what a reader must know of them."""
+    """The panels of some runs, and warnings about them."""
 
     panels: list[Markup]
     notes: list[str]
 
 
 def training_parts(runs: Sequence[Run], titles: Mapping[Path, str]) -> dict[str, TrainingPart]:
-    """By title: runs that share one in `titles` (by resolved folder: the seeds of a model) together, others alone."""
+    """Return panels by title: runs with the same title in `titles` (by resolved folder) together, others alone."""
     groups: dict[str, list[Run]] = {}
     paths = [run.path for run in runs]
     for run in runs:
@@ -32,7 +32,7 @@ def training_parts(runs: Sequence[Run], titles: Mapping[Path, str]) -> dict[str,
 
 
 def ending(path: Path, among: Sequence[Path]) -> str:
-    """The end of `path`, as short as tells it from the others."""
+    """Return the shortest end of `path` that differs from all others."""
     parts = path.resolve().parts
     for length in range(1, len(parts)):
         if sum(other.resolve().parts[-length:] == parts[-length:] for other in among) == 1:
