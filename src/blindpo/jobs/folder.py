@@ -1,8 +1,8 @@
-"""The output folder of one run: whose it is, whether it is new, half done or finished.
+"""The output folder of one run: which run it belongs to, and whether it is new, unfinished or finished.
 
-A folder is finished when its `manifest.json` is there: that file is written last. Until then `.work/run.json` says
-which command it belongs to, so that the same command goes on and another one is refused. Clock times stand in
-`timings.json` alone: every other file has the same bytes when the same command runs again.
+A folder is finished when its `manifest.json` exists: that file is written last. Until then `.work/run.json` says which
+command it belongs to, so that the same command continues and another one is refused. Only `timings.json` holds clock
+times: every other file has the same bytes when the same command runs again.
 """
 
 import json
@@ -19,13 +19,13 @@ from blindpo.rows.shards import WORK
 
 State = Literal["new", "resume", "done"]
 MOST_SHOWN: Final = 8
-"""Differences that a refusal names."""
+"""The most differences that a refusal names."""
 MOST_CHARACTERS: Final = 40
-"""Of a value in such a difference: hashes and lists are cut."""
+"""The longest value shown in such a difference; longer ones are shortened."""
 
 
 class OutFolder:
-    """`--out` of one run. `identity` is JSON that tells runs apart: command, options and the hashes of what is read."""
+    """The `--out` of one run. `identity` is JSON that identifies it: command, options and hashes of the inputs."""
 
     def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
         self.path = path
@@ -34,7 +34,7 @@ class OutFolder:
         self._started = time.time()
 
     def begin(self) -> State:
-        """Claim the folder. Raises OutputError where it holds another run, or files that no run wrote."""
+        """Claim the folder. Raises OutputError if it holds another run, or files that no run wrote."""
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"--out {self.path} is a file; give a folder that is new or empty")
         for record, state in ((self.path / "manifest.json", "done"), (self.work / "run.json", "resume")):
@@ -64,13 +64,13 @@ class OutFolder:
             content = read_json(record)
         except SourceError as error:
             raise OutputError(
-                f"{record} cannot be read as what a run of blindpo wrote, so nobody knows whose {self.path} is; "
+                f"{record} is not a record of a run of blindpo, so the owner of {self.path} is unknown; "
                 "delete that folder and run the command again"
             ) from error
-        found = content.get("identity") if isinstance(content, dict) else None
-        if found == self.identity:
+        recorded = content.get("identity") if isinstance(content, dict) else None
+        if recorded == self.identity:
             return
-        changed = differences(found, self.identity) if isinstance(found, dict) else []
+        changed = differences(recorded, self.identity) if isinstance(recorded, dict) else []
         more = f", and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
         raise OutputError(
             f"--out {self.path} holds another run (it differs in: {', '.join(changed[:MOST_SHOWN]) or 'everything'}"
@@ -85,25 +85,25 @@ class OutFolder:
         shutil.rmtree(self.work, ignore_errors=True)
 
     def manifest(self) -> dict[str, object]:
-        """The manifest of a finished run."""
+        """Return the manifest of a finished run."""
         content: dict[str, object] = read_json(self.path / "manifest.json")
         return content
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
-    """What tells two identities apart, as `key.inner: old -> new`, keys in order.
+    """List the differences of two identities as `key.inner: old -> new`, keys in order.
 
     >>> differences({"seed": 1, "config": {"top_k": 5, "mode": "a"}}, {"seed": 1, "config": {"top_k": 6, "mode": "a"}})
     ['config.top_k: 5 -> 6']
     """
-    found = []
+    changed = []
     for key in sorted({*old, *new}):
         ours, theirs = new.get(key), old.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            found += differences(theirs, ours, f"{above}{key}.")
+            changed += differences(theirs, ours, f"{above}{key}.")
         elif ours != theirs or (key in old) != (key in new):
-            found.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
-    return found
+            changed.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
+    return changed
 
 
 def _shown(identity: Mapping[str, Any], key: str) -> str:
@@ -114,7 +114,7 @@ def _shown(identity: Mapping[str, Any], key: str) -> str:
 
 
 def link_file(source: Path, target: Path) -> None:
-    """Put the file `source` at `target` as well, by hard link where the disk can, else by copy."""
+    """Put the file `source` also at `target`, by hard link if possible, else by copy."""
     partial = target.with_name(f".{target.name}.partial")
     partial.unlink(missing_ok=True)
     try:
