@@ -12,7 +12,10 @@
     |   |-- ServerError       the server is down, slow or busy: it is asked again later
     |   `-- AnswerError       the server answered, and the answer is refused
     |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks only for those
+    |-- WorkerDiedError       exit status 1: a worker process was killed; the same command goes on
     |-- TrainingError         exit status 1: training cannot go on (NaN, no memory, a failed upload)
+    |   `-- ImageTokensError  the image tokens of a prompt do not fit its image
+    |-- CannotPackError       a model cannot be packed: the trainer catches it and trains without packing
     |-- NothingKeptError      exit status 1: no row could be kept
     |-- StrictError           exit status 1: a row was rejected under --strict
     `-- BudgetError           exit status 1: the budget of tokens for a chat server is spent

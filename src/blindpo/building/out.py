@@ -5,7 +5,6 @@ links for shards of one split), so that `blindpo train DATA/train --eval DATA/te
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from blindpo.building.config import BuildConfig
 from blindpo.building.draft import Draft, Outcome
 from blindpo.errors import RowError
+from blindpo.jobs.folder import link_file
 from blindpo.jobs.manifest import write_json
 from blindpo.jobs.seeds import derive_seed
 from blindpo.jobs.shards import Reject
@@ -80,7 +80,7 @@ def write_splits(data: Path, splits: dict[str, int]) -> None:
             folder.mkdir(exist_ok=True)
             target = folder / path.name
             if len(here) == 1:
-                _link(path, target)
+                link_file(path, target)
             elif not target.is_file():
                 write_shard(target, _of_split(path, split))
     for split, num_rows in splits.items():
@@ -89,13 +89,3 @@ def write_splits(data: Path, splits: dict[str, int]) -> None:
 
 def _of_split(path: Path, split: str) -> Iterator[PreferenceRow]:
     return (row for row in read_shard(path) if (row.provenance.split or "none") == split)
-
-
-def _link(path: Path, target: Path) -> None:
-    """Make a hard link, or a copy if the file system has none."""
-    if target.is_file():
-        return
-    try:
-        os.link(path, target)
-    except OSError:
-        write_shard(target, read_shard(path))

@@ -5,7 +5,7 @@ before they count. The same source, recipe and answers give the same bytes on an
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -29,17 +29,12 @@ from blindpo.images.table import make_sources
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import write_json, write_text
+from blindpo.jobs.settings import identity_of
 from blindpo.jobs.shards import Place, RowJob, Totals, make_shards, merge_rejects, sum_counts
 from blindpo.models.vlm.source import fingerprint, resolve_model
 
 PERSONAL: Final = frozenset({"contact", "lookup_cache"})
 """Keys about who builds and on which machine: no published file holds them."""
-NOT_IDENTITY: Final = PERSONAL | {
-    "catalogue", "taxonomy", "unanswered", "chat_concurrency", "chat_budget_tokens", "replies",
-    "requests_per_minute", "proxy", "knowledge_graph_key_variable",
-}  # fmt: skip
-"""Keys for locations (their contents are hashed instead), for speed, and for what to do in an outage: a stopped build
-may continue with another value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +118,6 @@ def _between(
 
 
 def _identity(config: BuildConfig, reader: Reader, sources: list[ImageSource]) -> dict[str, object]:
-    keys = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in NOT_IDENTITY}
     models = [
         name
         for name in (
@@ -144,7 +138,7 @@ def _identity(config: BuildConfig, reader: Reader, sources: list[ImageSource]) -
         read["taxonomy"] = sha256(text.encode()).hexdigest()
     return {
         "command": "build",
-        "config": keys,
+        "config": identity_of(config),
         "source": reader.identity(),
         "read": read,
         "models": {name: fingerprint(resolve_model(name.partition(":")[2])) for name in models},

@@ -37,9 +37,7 @@ def find_model(name: str, config: BuildConfig, work: Path, *, temperature: float
 
     settings = ChatConfig(
         model=model,
-        base_url=config.chat_url or None,
-        concurrency=config.chat_concurrency,
-        budget_tokens=config.chat_budget_tokens or None,
+        server=config.rewriter_server,
         temperature=temperature,
         seed=config.seed,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
+from blindpo.jobs.settings import option
 from blindpo.rows.row import ImageRef
 
 EntityType = Literal["PER", "LOC", "ORG", "MISC"]
@@ -87,28 +88,30 @@ class ImageSource(Protocol):
 class SourceConfig:
     """Settings of the image sources: keys of a build recipe."""
 
-    catalogue: str = ""
-    """Folder of the source `catalogue`, and of the recogniser of that name: an index and images."""
+    catalogue: str = option("", changes_result=False)
+    """The folder of the source `catalogue`, and of the recogniser of that name: images with an index.jsonl."""
     free_only: bool = True
-    """Refuse images that are marked as not free; from the network, also those without a known licence."""
-    contact: str = ""
-    """Your own e-mail address or web page. Sources on the network need it: servers are told who runs the build."""
-    lookup_cache: str = ""
-    """File with what servers answered; empty is blindpo/lookups.sqlite in the user's cache folder."""
-    requests_per_minute: float = 180.0
-    """For each source on the network. Wikimedia allows 200 to a client that says who runs it."""
-    proxy: Literal["none", "environment"] = "none"
-    """environment: requests go through $HTTPS_PROXY, which then resolves the names."""
+    """Refuse images that are marked as not free. From the network, images without a known licence are refused too."""
+    contact: str = option("", changes_result=False)
+    """Your own e-mail address or web page. Sources on the network need it, since their servers are told who runs the
+    build."""
+    lookup_cache: str = option("", changes_result=False)
+    """The file that keeps what servers answered. Without it, blindpo/lookups.sqlite in your cache folder is used."""
+    requests_per_minute: float = option(180.0, changes_result=False)
+    """The most requests per minute to each source on the network. Wikimedia allows 200 to a client that says who runs
+    it."""
+    proxy: Literal["none", "environment"] = option("none", changes_result=False)
+    """Whether requests go through a proxy. environment: through $HTTPS_PROXY, which then resolves the names."""
     wikipedia_api: str = "https://en.wikipedia.org/w/api.php"
-    """The Action API of the wiki that `wikipedia` asks."""
+    """The address of the Action API of the wiki that the source `wikipedia` asks."""
     knowledge_graph_api: str = "https://kgsearch.googleapis.com/v1/entities:search"
-    """Where `knowledge-graph` searches."""
-    knowledge_graph_key_variable: str = "KNOWLEDGE_GRAPH_API_KEY"
-    """Name of the environment variable that holds the key; the key itself is written nowhere."""
+    """The address at which the source `knowledge-graph` searches."""
+    knowledge_graph_key_variable: str = option("KNOWLEDGE_GRAPH_API_KEY", changes_result=False)
+    """The name of the environment variable that holds the Knowledge Graph's key. The key itself is written nowhere."""
     knowledge_graph_min_score: float = 100.0
-    """Search results of the Knowledge Graph that score less are refused."""
+    """Results of the Knowledge Graph that score less than this are refused."""
     image_hosts: tuple[str, ...] = ("upload.wikimedia.org", "thumb.wikimedia.org", "gstatic.com")
-    """Hosts, with all below them, from which images are taken; also after a redirect."""
+    """The hosts from which images are taken, with all hosts below them. They hold after a redirect too."""
 
     @property
     def catalogue_folder(self) -> Path:

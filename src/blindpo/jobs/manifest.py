@@ -44,10 +44,10 @@ def read_json(path: Path) -> Any:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a result."""
-    by_name = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for name in VERSIONED:
         try:
-            by_name[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return by_name
+    return numbers

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
 
 from blindpo.errors import RowError
-from blindpo.rows.row import BLIND_MODES, LABELS, PreferenceRow, Turn
+from blindpo.rows.row import LABELS, PreferenceRow, Turn
+from blindpo.rows.view_names import BLIND_VIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ def _responses(row: PreferenceRow) -> Iterator[Violation]:
     for answer in row.blind:
         if not answer.text.strip():
             yield Violation("blank_response", "blind", "a blind response is blank")
-        if answer.mode not in BLIND_MODES:
-            yield Violation("blind_mode", "blind", f"the mode is none of {', '.join(BLIND_MODES)}")
+        if answer.view not in BLIND_VIEWS:
+            yield Violation("blind_view", "blind", f"the view is none of {', '.join(BLIND_VIEWS)}")
 
 
 def _opaque(row: PreferenceRow) -> Iterator[Violation]:

@@ -13,11 +13,11 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final, Literal, get_args
 
+from blindpo.rows.view_names import BlindView
+
 Role = Literal["system", "user", "assistant"]
 Label = Literal["harmful", "harmless", "unknown"]
-BlindMode = Literal["remove", "blank", "noise", "swap", "sight"]
 LABELS: Final[tuple[str, ...]] = get_args(Label)
-BLIND_MODES: Final[tuple[str, ...]] = get_args(BlindMode)
 
 
 class ImageSlot(Enum):
@@ -79,13 +79,13 @@ class Entity:
 class BlindResponse:
     """A response that the reference model gave under a view of the row, and how it was made (paper, section 3.2).
 
-    `mode` "remove" is the paper's: no image at all. "sight" keeps the image: the on-policy control.
+    The view `removed` is the paper's: no image at all. `as_is` keeps the image: the on-policy control.
     """
 
     text: str
     cut: bool = False
     """True if generation stopped at `max_new_tokens`: such a response has no end of turn."""
-    mode: BlindMode = "remove"
+    view: BlindView = "removed"
     model: str
     """Fingerprint of the model, server or file that answered (see `answer/answerer.py`)."""
     revision: str | None = None

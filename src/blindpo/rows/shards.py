@@ -1,9 +1,10 @@
 """Folders of Parquet shards that hold rows: a shard is written whole or not at all, and read one row at a time.
 
 Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the images are.
-The same rows give the same bytes. A folder whose run was killed is never read as if it were complete.
+The same rows give the same bytes. A folder whose run was killed is not read as if it were whole.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from blindpo.errors import SourceError
 from blindpo.rows.row import PreferenceRow
-from blindpo.rows.schema import SCHEMA, Record, from_record, to_record
+from blindpo.rows.schema import SCHEMA, SCHEMA_VERSION, Record, from_record, schema_like, to_record
 
 ROW_GROUP_BYTES: Final = 32 * 2**20
 READ_ROWS: Final = 64
@@ -74,11 +75,26 @@ def shard_paths(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; give a data folder such as 'blindpo import' writes")
     if (folder / WORK / "run.json").is_file() and not (folder / "manifest.json").is_file():
-        raise SourceError(f"{folder} is unfinished: the command that writes it was interrupted; run that command again")
+        raise SourceError(f"{folder} is unfinished: the command that writes it was stopped; run that command again")
+    _require_known_version(folder / "manifest.json")
     paths = sorted(folder.glob("rows-*.parquet"))
     if not paths:
         raise SourceError(f"{folder} holds no rows-*.parquet; give a data folder such as 'blindpo import' writes")
     return paths
+
+
+def _require_known_version(manifest: Path) -> None:
+    """Older versions are read; a newer one may hold what nobody here knows."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # another program's, or none: the shards alone say what they hold
+    version = content.get("schema_version", 1) if isinstance(content, dict) else 1
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise SourceError(
+            f"{manifest.parent} was written by a newer blindpo (schema_version {version}; this one reads up to "
+            f"{SCHEMA_VERSION}); install that version"
+        )
 
 
 def read_rows(folder: str | Path, start: int = 0) -> Iterator[PreferenceRow]:
@@ -141,7 +157,7 @@ def read_shard(path: Path, start: int = 0, stop: int | None = None) -> Iterator[
 
 def _rows_of(batch: pa.RecordBatch, path: Path) -> Iterator[PreferenceRow]:
     # another writer may give the same columns wider types, such as large_string
-    records = pa.Table.from_batches([batch]).select(SCHEMA.names).cast(SCHEMA).to_pylist()
+    records = pa.Table.from_batches([batch]).select(SCHEMA.names).cast(schema_like(batch.schema)).to_pylist()
     for record in records:
         try:
             row = from_record(record)

@@ -105,13 +105,6 @@ def rogan_gladen(flag_rate: float, n: int, errors: ErrorRates | None) -> Correct
     return Corrected(value=float(value), low=float(low), high=float(high))
 
 
-def labels_alone(people: ArrayLike) -> Corrected:
-    """Return the rate among the n human labels, with Wilson's interval: the baseline a correction has to beat."""
-    people = np.asarray(people, dtype=np.float64)
-    low, high = wilson(float(people.sum()), len(people))
-    return Corrected(value=float(people.mean()), low=low, high=high)
-
-
 def prediction_powered(judge: ArrayLike, labelled: NDArray[np.int64], people: ArrayLike, *, tuned: bool) -> Corrected:
     """Return the judge's rate over all N items plus its mean error over the n labelled ones, clipped to 0 and 1.
 

@@ -3,12 +3,9 @@
 Holm (1979), "A simple sequentially rejective multiple test procedure". It needs no independence of the tests.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
-
-Name = TypeVar("Name")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -24,8 +21,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
     return [float(value) for value in adjusted]
-
-
-def holm_by_name(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """Do the same for named tests, in their order."""
-    return dict(zip(p_values, holm(list(p_values.values())), strict=True))

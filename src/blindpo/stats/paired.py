@@ -1,14 +1,13 @@
-"""Compare two models on the same items: the difference with its interval, and McNemar's exact test, also over clusters.
+"""Two models on the same items: the difference with its interval, and McNemar's exact test over clusters.
 
 Pairing by item takes out what both models share (an easy image is easy for both), so the interval of a difference is
-far narrower than two intervals side by side suggest. McNemar (1947) in its exact form: among the items where exactly
-one of the two is right, is each right as often as a fair coin would have it?
+far narrower than two intervals side by side suggest. McNemar (1947) in its exact form: among the items where just one
+of the two is right, is it each as often as a fair coin says?
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest
 
 from blindpo.stats.clusters import NUM_DRAWS, Floats, Ints, ItemTable, estimate, pooled
 from blindpo.stats.intervals import Estimate
@@ -47,19 +46,6 @@ def paired_difference(
     if len(tables) == 1:
         return estimate(tables[0], generator=generator, num_draws=num_draws)
     return pooled(tables, generator=generator, num_draws=num_draws)
-
-
-def mcnemar_exact(a: ItemTable, b: ItemTable) -> float:
-    """Return the two-sided exact p-value over the shared items that differ; 1 if none differs.
-
-    With 1 item that only `a` and 9 that only `b` has right: 2 * (1 + 10) / 2**10 = 0.0215. It treats items as
-    independent: if they cluster, read `mcnemar_clustered` instead.
-    """
-    value = differences(a, b).value
-    only_a, only_b = int((value > 0).sum()), int((value < 0).sum())
-    if only_a + only_b == 0:
-        return 1.0
-    return float(binomtest(min(only_a, only_b), only_a + only_b, 0.5).pvalue)
 
 
 def mcnemar_clustered(a: ItemTable, b: ItemTable) -> float:

@@ -1,6 +1,6 @@
 """A chat model behind any OpenAI-compatible server: several turns, images, many requests in flight, no reply lost.
 
-    config = ChatConfig(model="NAME", base_url="http://127.0.0.1:8000/v1", concurrency=16)
+    config = ChatConfig(model="NAME", server=ServerConfig(base_url="http://127.0.0.1:8000/v1"))
     model = ChatModel(config, store=ReplyStore(folder / "replies.jsonl"))
     for request, reply in zip(requests, model.replies(requests)): ...
 
@@ -49,7 +49,7 @@ class ChatModel:
         """Raises ModelError if the package, the address or the key is missing."""
         self.config = config
         self.name = f"chat:{config.model}"
-        self.budget = Budget(config.budget_tokens)
+        self.budget = Budget(config.server.budget_tokens)
         self._store = store
         self._opened: Any = None
         self.identity: dict[str, Any] = {**config.answer_keys(), "server": _server(config)}
@@ -60,17 +60,17 @@ class ChatModel:
 
         if self._opened is None:
             self._opened = openai.OpenAI(
-                api_key=os.environ.get(self.config.key_env) or "none",  # private servers need none
+                api_key=os.environ.get(self.config.server.key_env) or "none",  # private servers need none
                 base_url=self.identity["server"],
-                timeout=self.config.timeout_seconds,
-                max_retries=self.config.retries,
+                timeout=self.config.server.timeout_seconds,
+                max_retries=self.config.server.retries,
             )
         return self._opened
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
         """Yield one reply per request, in order. Raises BudgetError when the budget is spent, and ModelError."""
         self._client()
-        flight = Flight(self._ask, self.config.concurrency, give_up_after=self.config.give_up_after)
+        flight = Flight(self._ask, self.config.server.concurrency, give_up_after=self.config.server.give_up_after)
         try:
             yield from flight.replies(requests, known=self._known)
         except KeyboardInterrupt:
@@ -114,7 +114,7 @@ class ChatModel:
         if status in USERS_MISTAKES:
             raise ModelError(
                 f"{self.name}: the server {USERS_MISTAKES[status]}; check the model's name, base_url, "
-                f"and the key in ${self.config.key_env}"
+                f"and the key in ${self.config.server.key_env}"
             )
         word = f", {code}" if isinstance(code, str) and re.fullmatch(r"[\w.-]{1,60}", code) else ""
         if status in REQUESTS_OWN:
@@ -127,7 +127,7 @@ class ChatModel:
         body: dict[str, Any] = {
             "model": config.model,
             "messages": [_message(turn, images) for turn in request.turns],
-            config.limit_field: request.max_tokens,
+            config.server.limit_field: request.max_tokens,
         }
         if config.temperature is not None:
             body["temperature"] = config.temperature
@@ -135,7 +135,7 @@ class ChatModel:
             body["top_p"] = config.top_p
         if config.seed is not None:
             body["seed"] = config.seed + request.draw
-        return {**body, "extra_body": dict(config.extra)} if config.extra else body
+        return {**body, "extra_body": dict(config.server.extra)} if config.server.extra else body
 
     def close(self) -> None:
         """Close the connections; the model cannot be asked again."""
@@ -147,18 +147,21 @@ def _server(config: ChatConfig) -> str:
     """Return the server's address. Raises ModelError if the package, the address or the key is missing."""
     if find_spec("openai") is None:
         raise ModelError("a chat server needs the package openai; pip install 'blindpo[chat]'")
-    base_url = config.base_url or os.environ.get("OPENAI_BASE_URL") or None
+    base_url = config.server.base_url or os.environ.get("OPENAI_BASE_URL") or None
     if base_url is None:
-        if not os.environ.get(config.key_env):
+        if not os.environ.get(config.server.key_env):
             raise ModelError(
-                f"chat:{config.model}: ${config.key_env} holds no key; set it, or give the base_url of your own server"
+                f"chat:{config.model}: ${config.server.key_env} holds no key; set it, or give the base_url of your own "
+                "server"
             )
         return OPENAI
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https"):
         raise ModelError("base_url must begin with http:// or https://, such as http://127.0.0.1:8000/v1")
     if "@" in parts.netloc or parts.query:
-        raise ModelError(f"base_url holds a user, a password or a query; put the key into ${config.key_env} instead")
+        raise ModelError(
+            f"base_url holds a user, a password or a query; put the key into ${config.server.key_env} instead"
+        )
     return base_url.rstrip("/")
 
 

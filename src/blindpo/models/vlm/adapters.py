@@ -59,4 +59,9 @@ def add_lora(model: Any, *, r: int, alpha: float, dropout: float, targets: tuple
 
     names = lora_modules(model, targets)
     config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=names, bias="none")
-    return get_peft_model(model, config)
+    wrapped = get_peft_model(model, config)
+    for chosen in wrapped.peft_config.values():
+        if isinstance(chosen.target_modules, set):
+            # PEFT saves a set in the order of its hashes: adapter_config.json would differ from process to process
+            chosen.target_modules = sorted(chosen.target_modules)
+    return wrapped
