@@ -61,7 +61,7 @@ class OutFolder:
             ) from error
 
     def _require_same(self, record: Path, state: str) -> None:
-        """What is finished may be of an older version; what is half done is not gone on with."""
+        """Raise OutputError for another run. A finished run may be of an older version; an unfinished one may not."""
         try:
             content = read_json(record)
         except SourceError as error:

@@ -157,7 +157,7 @@ class Place:
         return self.state / f"rejects-{number:05d}.jsonl"
 
     def files(self, number: int) -> Sequence[Path]:
-        """Rows (where there are any), rejects, counts."""
+        """Return the files of rows (if there are any), rejects and counts."""
         return self.rows / shard_name(number), self.rejects(number), self.counts(number)
 
 
@@ -169,7 +169,7 @@ class RowJob:
     work: Callable[[int], ShardResult]
 
     def files(self, number: int) -> Sequence[Path]:
-        """Rows (where there are any), rejects, counts."""
+        """Return the files of rows (if there are any), rejects and counts."""
         return self.place.files(number)
 
     def __call__(self, number: int) -> None:

@@ -1,7 +1,7 @@
-"""How a chat server is reached and asked: one group of keys, the same wherever a command talks to a server.
+"""The options of chat servers: one group of keys, the same for every command that talks to a server.
 
-`ServerConfig` is what a user says of a server (`judge_server.base_url`, `model_server.concurrency`, ...); `ChatConfig`
-is one model behind it, with what the command itself says of its requests.
+`ServerConfig` holds a user's options for a server (`judge_server.base_url`, `model_server.concurrency`, ...);
+`ChatConfig` is one model behind it, with the command's own options for its requests.
 """
 
 from collections.abc import Mapping
