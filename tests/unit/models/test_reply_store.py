@@ -40,7 +40,7 @@ def test_two_stores_of_one_file_do_not_mix_up_each_others_replies(tmp_path: Path
 
 def test_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello\n")
-    with pytest.raises(SourceError, match="no store of replies"):
+    with pytest.raises(SourceError, match="not a store of replies"):
         ReplyStore(tmp_path / "notes.txt")
     with pytest.raises(OutputError, match="cannot be opened"):
         ReplyStore(tmp_path)
@@ -70,5 +70,5 @@ def test_a_setting_out_of_range_is_named(named: dict[str, Any]) -> None:
 def test_a_request_must_fit_its_images() -> None:
     with pytest.raises(ValueError, match="1 image slots, and there are 0 images"):
         TextRequest(turns=(Turn(role="user", content=(IMAGE,)),))
-    with pytest.raises(ValueError, match="needs a turn"):
+    with pytest.raises(ValueError, match="needs at least one turn"):
         TextRequest(turns=())
