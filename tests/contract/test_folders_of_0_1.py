@@ -19,7 +19,7 @@ from blindpo.cli.main import main
 from blindpo.errors import OutputError, SourceError
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.jobs.folder import OutFolder
-from blindpo.jobs.shards import Part, finish_part, join_parts, part_folder, state_folder
+from blindpo.jobs.shards import ShardFolder, ShardPart, join_parts
 from blindpo.rows.shards import read_rows
 from blindpo.rows.view_names import VIEWS
 from blindpo.training.monitor.image_use import probe_figures
@@ -122,10 +122,10 @@ def test_what_an_old_version_left_half_done_is_not_gone_on_with(tmp_path: Path) 
 
 def test_parts_of_two_versions_are_not_joined(tmp_path: Path) -> None:
     for number in (1, 2):
-        folder = part_folder(tmp_path / str(number), {"command": "evaluate"}, Part(number, 2))
+        folder = ShardFolder(tmp_path / str(number), {"command": "evaluate"}, ShardPart(number, 2))
         folder.begin()
-        state_folder(folder, Part(number, 2))
-        finish_part(folder, Part(number, 2), 2)
+        assert folder.shards.is_dir()
+        folder.finish_part(2)
     parts = [tmp_path / "1", tmp_path / "2"]
     assert join_parts(parts, "evaluate").identity == {"command": "evaluate"}
     manifest = json.loads((parts[1] / "manifest.json").read_text())

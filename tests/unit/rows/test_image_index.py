@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.rows.test_lossless import picture, simple
+from tests.simple_rows import png, simple
 
 from blindpo.rows.image_index import HELD_BYTES, ImageIndex, StoredImage
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 from blindpo.rows.shards import write_shard
 
 COLOURS = ("red", "green", "blue", "black", "white", "orange")
-IMAGES = [ImageRef(data=picture(colour), title=colour) for colour in COLOURS]
+IMAGES = [ImageRef(data=png(colour), title=colour) for colour in COLOURS]
 
 
 @pytest.fixture
