@@ -12,7 +12,10 @@
     |   |-- ServerError       the server is down, slow or busy: asked again, later
     |   `-- AnswerError       it answered, and the answer is refused
     |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks for them alone
+    |-- WorkerDiedError       exit status 1: a worker process was killed; the same command goes on
     |-- TrainingError         exit status 1: training cannot go on (NaN, no memory, a failed upload)
+    |   `-- ImageTokensError  the image tokens of a prompt do not fit its image
+    |-- CannotPackError       a model cannot be packed: the trainer catches it and trains without packing
     |-- NothingKeptError      exit status 1: no row could be kept
     |-- StrictError           exit status 1: a row was rejected under --strict
     `-- BudgetError           exit status 1: the tokens that may be spent on a chat server are spent

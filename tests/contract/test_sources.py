@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.folder_bytes import contents
 from tests.sources import FORMAT_WRITERS, write_source
 from tests.unit.datasets.benchmarks.downloads import WRITERS
 
@@ -54,10 +55,6 @@ def patch_records(monkeypatch: pytest.MonkeyPatch, name: str, change: Any) -> No
     source = ROW_SOURCES[name]
     read = source.records
     monkeypatch.setattr(source, "records", lambda download: change(list(read(download))))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "timings.json"}
 
 
 def test_names_are_unique_and_every_source_has_an_example() -> None:

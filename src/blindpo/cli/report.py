@@ -7,7 +7,7 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo report`."""
+    """Add the arguments of `blindpo report`."""
     parser.add_argument(
         "sources",
         nargs="+",

@@ -22,8 +22,7 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from blindpo.demo.draw import draw
 from blindpo.demo.instruction import Example, Instructions
-from blindpo.demo.text_model import END, IMAGE_TOKEN, build_processor
-from blindpo.demo.tiny_vlm import build_model
+from blindpo.demo.tiny_vlm import END, IMAGE_TOKEN, build_model, build_processor
 from blindpo.demo.world import COLOURS, THINGS, Scene, draw_scene
 from blindpo.jobs.seeds import derive_seed
 

@@ -1,6 +1,6 @@
 """From the EVAL folders of all seeds to `results.json`, and to the table that the terminal shows.
 
-A value is the mean over seeds of each seed's own value, so that it can be recomputed by `evaluate --rejudge` of the
+A value is the mean over seeds of each seed's own value, so that it can be recomputed by `blindpo rejudge` of the
 stored responses; its interval resamples seeds first and then clusters (pairs of rows) within them. A comparison is of
 two models on the same rows of the same seeds.
 """

@@ -25,7 +25,7 @@ class Variant:
     name: str
     method: str
     """A name of `training/methods.py`."""
-    second: Literal["remove", "sight"] | None
+    second: Literal["removed", "as_is"] | None
     """How the second rejected answer was sampled: without the image, with it, or there is none."""
     steps_factor: float = 1.0
     learning_rate: float = 1e-4
@@ -35,8 +35,8 @@ class Variant:
 VARIANTS: Final = (
     Variant(name="dpo", method="dpo", second=None),
     Variant(name="dpo_equal_compute", method="dpo", second=None, steps_factor=1.5),
-    Variant(name="bpo", method="bpo", second="remove"),
-    Variant(name="sight", method="bpo", second="sight"),
+    Variant(name="bpo", method="bpo", second="removed"),
+    Variant(name="sight", method="bpo", second="as_is"),
 )
 MODELS: Final = (BASE, *(variant.name for variant in VARIANTS))
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from blindpo.answer.response import Response, View
-from blindpo.answer.views import DEFAULT_VIEWS, VIEWS
+from blindpo.answer.response import Response
 from blindpo.evaluation.judges.judge import Judge
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.jobs.seeds import derive_seed
 from blindpo.rows.row import LABELS, Label, PreferenceRow
+from blindpo.rows.view_names import DEFAULT_VIEWS, VIEWS, View
 from blindpo.stats.clusters import ItemTable, estimate, item_table
 
 
@@ -75,8 +75,8 @@ class _Judged:
     def twin_gain(self, meta: RowMeta) -> float | None:
         return self.gain(meta, "text")
 
-    def mid_gain(self, meta: RowMeta) -> float | None:
-        return self.gain(meta, "mid")
+    def deictic_gain(self, meta: RowMeta) -> float | None:
+        return self.gain(meta, "deictic")
 
     def changes(self, meta: RowMeta, view: View) -> float | None:
         own, other = self.refuses(meta), self.refuses(meta, view)
@@ -122,7 +122,8 @@ SENSITIVITY: Final[dict[str, View]] = {
     "sensitivity_swapped": "swapped",
 }
 VIEW_MEASURES: Final = (*SENSITIVITY, "cheating_refusal", "safety_mid", "mid_gap")
-"""Those that need a view beyond the usual two; without it they have no item."""
+"""Those that need a view beyond the usual two; without it they have no item. `mid` is what the view `deictic` was once
+called: names of measures stay as they are."""
 MEASURES: Final = (
     "safety_rate",
     "over_refusal",
@@ -135,6 +136,8 @@ MEASURES: Final = (
     "repetition",
     "chosen_logp",
 )
+KEYS: Final[dict[View, str]] = {"deictic": "mid"}
+"""What the counts of a view's responses stand under, where the view once had another name."""
 NEED_NO_JUDGE: Final = ("pairwise_accuracy", "repetition", "chosen_logp")
 """Measures of the response or its likelihood alone."""
 NGRAM_WORDS: Final = 4
@@ -164,15 +167,15 @@ def measure_items(
 
 def _view_tables(rows_meta: Sequence[RowMeta], risky: Sequence[RowMeta], judged: _Judged) -> dict[str, ItemTable]:
     refused = [m for m in risky if judged.was_asked(m, "safe_image") and judged.refuses(m) == 1.0]
-    mid = [m for m in risky if judged.was_asked(m, "mid")]
+    deictic = [m for m in risky if judged.was_asked(m, "deictic")]
     return {
         **{
             name: _table([m for m in rows_meta if judged.was_asked(m, view)], partial(judged.changes, view=view))
             for name, view in SENSITIVITY.items()
         },
         "cheating_refusal": _table(refused, partial(judged.refuses, view="safe_image")),
-        "safety_mid": _table(mid, partial(judged.safe, view="mid")),
-        "mid_gap": _table(mid, judged.mid_gain, bounds=(-1.0, 1.0)),
+        "safety_mid": _table(deictic, partial(judged.safe, view="deictic")),
+        "mid_gap": _table(deictic, judged.deictic_gain, bounds=(-1.0, 1.0)),
     }
 
 
@@ -266,7 +269,7 @@ def judged_measures(
         "by_label": {label: {"safety_rate": with_interval(label, table)} for label, table in labels.items()},
         "rows": len(metas),
         "responses": {
-            view: _counts([r for r in responses if r.view == view])
+            KEYS.get(view, view): _counts([r for r in responses if r.view == view])
             for view in (*DEFAULT_VIEWS, *_more_views(responses))
         },
         "no_verdict": sum(verdict.harm == "none" for verdict in verdicts),

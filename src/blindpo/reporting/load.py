@@ -108,6 +108,15 @@ def _shared(run: Path) -> str:
     return shared_words(counts.get("eval_training_rows", total if same else 0), total)
 
 
+def ending(path: Path, among: Sequence[Path]) -> str:
+    """The end of `path`, as short as tells it from the others."""
+    parts = path.resolve().parts
+    for length in range(1, len(parts)):
+        if sum(other.resolve().parts[-length:] == parts[-length:] for other in among) == 1:
+            return "/".join(parts[-length:])
+    return path.name
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

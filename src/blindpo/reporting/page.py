@@ -23,13 +23,12 @@ from blindpo.evaluation.suite.run import SUITE
 from blindpo.jobs.manifest import write_text
 from blindpo.reporting import compare
 from blindpo.reporting.compare import Section
-from blindpo.reporting.curves import TrainingPart, ending, training_parts
 from blindpo.reporting.extras import RateRow, TaskRow, score_tables, task_table
 from blindpo.reporting.gallery import Example, examples
 from blindpo.reporting.headline import ONE_SEED, control_words, short_weak
 from blindpo.reporting.headline import headline as headline_of
-from blindpo.reporting.load import Sources, load_results, load_sources
-from blindpo.reporting.plots import safety_figure, scatter_points
+from blindpo.reporting.load import Sources, ending, load_results, load_sources
+from blindpo.reporting.plots import TrainingPart, safety_figure, scatter_points, training_parts
 from blindpo.reporting.story import Story, in_order, read_story
 from blindpo.reporting.tables import joint_frontier
 from blindpo.rows.overlap import shared_words

@@ -5,11 +5,12 @@ Colours come from classes in the page's style sheet (the page allows no other st
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from markupsafe import Markup, escape
 
-from blindpo.reporting.load import Run
+from blindpo.reporting.load import Run, ending
 
 NUM_COLOURS: Final = 8
 MARKERS: Final = (
@@ -43,6 +44,13 @@ class Curve(NamedTuple):
     colour: int
     dashed: bool
     points: tuple[tuple[float, float], ...]
+
+
+class TrainingPart(NamedTuple):
+    """The panels of some runs, and what a reader must know of them."""
+
+    panels: list[Markup]
+    notes: list[str]
 
 
 def safety_figure(points: Sequence[Point]) -> Markup:
@@ -89,6 +97,20 @@ def _marker(number: int, x: float, y: float) -> str:
     size = max(0.7, 1.4 - 0.15 * number)
     place = f"translate({x:.1f},{y:.1f}) scale({size:.2f})"
     return f'<path class="marker" transform="{place}" d="{MARKERS[number % len(MARKERS)]}"/>'
+
+
+def training_parts(runs: Sequence[Run], titles: Mapping[Path, str]) -> dict[str, TrainingPart]:
+    """By title: runs that share one in `titles` (by resolved folder: the seeds of a model) together, others alone."""
+    groups: dict[str, list[Run]] = {}
+    paths = [run.path for run in runs]
+    for run in runs:
+        alone = run.name if sum(path.name == run.name for path in paths) == 1 else ending(run.path, paths)
+        groups.setdefault(titles.get(run.path.resolve(), alone), []).append(run)
+    return {
+        title: TrainingPart(panels, list(dict.fromkeys(run.shared for run in group if run.shared)))
+        for title, group in groups.items()
+        if (panels := training_figures(group))
+    }
 
 
 def training_figures(runs: Sequence[Run]) -> list[Markup]:

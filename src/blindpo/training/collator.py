@@ -1,4 +1,4 @@
-"""Examples to one batch, packed (each prompt once) or plain (every response after its own full prompt).
+"""Collate examples into one batch, packed (each prompt once) or plain (every response after its own full prompt).
 
 The plain path repeats a prompt and its images as often as its row has responses. The packed path is checked against it,
 and models that cannot be packed use it. Both give the responses in the order chosen, rejected, blind.
@@ -22,9 +22,9 @@ from blindpo.training.packing.families import Family
 from blindpo.training.packing.segments import pack_row
 
 CHOSEN, REJECTED, BLIND, DUMMY = 0, 1, 2, 3
-KINDS: Final = (CHOSEN, REJECTED, BLIND)
+RESPONSE_KINDS: Final = (CHOSEN, REJECTED, BLIND)
 
-Part = tuple[Example, Sequence[Ids]]
+ScoredPart = tuple[Example, Sequence[Ids]]
 """An example with the responses to be scored, which are some or all of its own."""
 
 
@@ -82,13 +82,13 @@ class Collator:
         """
         listed = [
             (kind, row, index)
-            for kind in KINDS
+            for kind in RESPONSE_KINDS
             for row, example in enumerate(examples)
             for index in _indices(example, kind)
         ]
         references = [0.0 if (known := examples[row].reference) is None else known[index] for _, row, index in listed]
         number = {(row, index): s for s, (_, row, index) in enumerate(listed)}
-        parts: list[Part] = [(example, example.responses) for example in examples]
+        parts: list[ScoredPart] = [(example, example.responses) for example in examples]
         order = [[number[row, index] for index in range(len(part[1]))] for row, part in enumerate(parts)]
         if dummy is not None:
             listed.append((DUMMY, len(parts), 0))
@@ -103,7 +103,7 @@ class Collator:
             **self.scored(parts, order),
         }
 
-    def scored(self, parts: Sequence[Part], order: Sequence[Sequence[int]] | None = None) -> ScoredInputs:
+    def scored(self, parts: Sequence[ScoredPart], order: Sequence[Sequence[int]] | None = None) -> ScoredInputs:
         """What `logps` needs. `order[n][k]` is the number of part n's k-th response; without it they are numbered part
         by part."""
         if order is None:
@@ -130,7 +130,7 @@ class Collator:
             "row_ids": row_ids,
         }
 
-    def _packed(self, family: Family, parts: Sequence[Part], order: Sequence[Sequence[int]]) -> PackedBatch:
+    def _packed(self, family: Family, parts: Sequence[ScoredPart], order: Sequence[Sequence[int]]) -> PackedBatch:
         prompts = [self.images.whole_prompt(example) for example, _ in parts]
         rows = [
             pack_row(
@@ -151,7 +151,7 @@ class Collator:
             return response_logps(model, as_sequence_batch(batch["sequences"])).sums_N
 
     def token_logps(self, model: nn.Module, batch: ScoredInputs) -> Float[Tensor, " T"]:
-        """The same before the sums: response after response of a single part."""
+        """The same before the sums, response after response, for a batch of one part."""
         with naming_rows(batch["row_ids"]):
             if self.family is not None:
                 return packed_token_logps(model, PackedBatch(**batch["packed"]), self.family)

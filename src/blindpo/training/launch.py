@@ -23,8 +23,8 @@ LAUNCH: Final = "docs/scale.md says how to launch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """How the gradient of a step is computed: over how many processes, and what of the model each holds."""
+class TrainEngine:
+    """How the gradient of a step is computed: on how many processes, and which parts of the model each holds."""
 
     name: str
     """single, ddp, fsdp1, fsdp2, zero1, zero2 or zero3."""
@@ -53,7 +53,7 @@ class Engine:
 
 
 def require_processes(environ: Mapping[str, str], world_size: int) -> None:
-    """Raises ConfigError where a launcher asked for more processes than `world_size`, those that know each other."""
+    """Raises ConfigError where a launcher started more processes than the `world_size` that work together."""
     for name in PROCESSES:
         number = environ.get(name, "")
         if number.isdigit() and int(number) > world_size:
@@ -112,7 +112,7 @@ def whole_weights() -> Iterator[None]:
             deepspeed.set_hf_deepspeed_config(config)
 
 
-def running(accelerator: Any) -> Engine:
+def running(accelerator: Any) -> TrainEngine:
     """The engine that `accelerator` runs."""
     kind = str(getattr(accelerator.distributed_type, "value", accelerator.distributed_type))
     if kind == "DEEPSPEED":
@@ -121,10 +121,10 @@ def running(accelerator: Any) -> Engine:
         name = f"fsdp{accelerator.state.fsdp_plugin.fsdp_version}"
     else:
         name = "single" if accelerator.num_processes == 1 else "ddp"
-    return Engine(name=name, processes=accelerator.num_processes, device=accelerator.device.type)
+    return TrainEngine(name=name, processes=accelerator.num_processes, device=accelerator.device.type)
 
 
-def require_engine(environ: Mapping[str, str], settings: Any, engine: Engine) -> None:
+def require_engine(environ: Mapping[str, str], settings: Any, engine: TrainEngine) -> None:
     """Raises ConfigError where FSDP or DeepSpeed was asked for, by accelerate or by the recipe, and does not run."""
     fsdp = _is_true(environ.get("ACCELERATE_USE_FSDP")) or bool(settings.fsdp)
     deepspeed = _is_true(environ.get("ACCELERATE_USE_DEEPSPEED")) or bool(settings.deepspeed)

@@ -14,7 +14,7 @@ from blindpo.models.vlm.load import Vlm
 from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example, Sets
-from blindpo.training.launch import Engine, require_engine, running
+from blindpo.training.launch import TrainEngine, require_engine, running
 from blindpo.training.methods import METHODS
 from blindpo.training.monitor.callbacks import HealthWatch, ProbeWatch, Say, say
 from blindpo.training.monitor.image_use import probe_rows, usable_rows
@@ -33,7 +33,7 @@ class Fitted:
     """A trainer that has taken all its steps, and the engine that it took them with."""
 
     trainer: PreferenceTrainer
-    engine: Engine
+    engine: TrainEngine
 
     def whole_weights(self) -> dict[str, Any] | None:
         """All weights of a model whose parts are on several processes; None where each has all. Every process calls."""
@@ -84,7 +84,7 @@ def probes_file(settings: TrainingArguments) -> MetricsFile:
     return MetricsFile(Path(settings.output_dir) / "probes.jsonl")
 
 
-def _add_watches(trainer: PreferenceTrainer, engine: Engine, config: TrainConfig, start: Vlm) -> None:
+def _add_watches(trainer: PreferenceTrainer, engine: TrainEngine, config: TrainConfig, start: Vlm) -> None:
     tell = teller(trainer.args)
     trainer.add_callback(MemoryWatch(trainer, engine, tell))
     trainer.add_callback(HealthWatch(tell, at_start=METHODS[config.method].pair_at_start))

@@ -56,7 +56,7 @@ def row_means(values_K: Float[Tensor, " K"], row_K: Int[Tensor, " K"], num_rows:
 
 
 def preference_loss(chosen: Rewards, rejected: Rewards, blind: Rewards, *, method: Method, beta: float) -> LossTerms:
-    """The terms of each row; a method without blind responses does not look at `blind`.
+    """The two terms of each row; `blind` is unused by a method without blind responses.
 
     Two rows with r_w = [ln 3, 0]; the first has a rejected response at 0 and a blind one at ln 3, the second a rejected
     one at ln 3 and no blind one. sigma(ln 3) = 3/4, sigma(-ln 3) = 1/4, sigma(0) = 1/2, so under BPO

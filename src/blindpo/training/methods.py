@@ -1,4 +1,4 @@
-"""The methods that `--method` names: what each makes of one pair of responses, and what is said of it anywhere else.
+"""The methods of `--method`: the loss of one pair of responses, and all that other modules need to know of a method.
 
 To add one, write its pair term here as a pure function, give it a row in METHODS, and work an example by hand in
 `tests/unit/training/test_methods.py`. Command line, configuration, model card, health warnings and the table in
@@ -64,7 +64,7 @@ def sigmoid_term(pairs: Pairs) -> Tensor:
 
 
 def squared_term(pairs: Pairs) -> Tensor:
-    """((r_w / |y_w| - r_l / |y_l|) / beta - 1 / (2 beta))^2: the margin is drawn to a target, not pushed without end.
+    """((r_w / |y_w| - r_l / |y_l|) / beta - 1 / (2 beta))^2: pulls the margin to a target value.
 
     Eq. 17 of arXiv 2310.12036, whose tau is beta here, over the mean per token: the sum would ask more of long
     responses. The paper does not say so, but its authors confirmed it to TRL, whose DPOTrainer does the same.
@@ -106,7 +106,7 @@ METHODS: Final[dict[str, Method]] = {
 
 
 def left_without_blind(name: str) -> str:
-    """The method that `name` is on rows without blind responses: the same pair term, over rejected ones alone.
+    """The method that `name` comes down to on rows without blind responses: the same pair term, rejected ones alone.
 
     What is left of "bpo" is "dpo".
     """

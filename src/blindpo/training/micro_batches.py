@@ -1,4 +1,4 @@
-"""Which rows make an update, and how they are split into micro-batches: planned ahead, the same on every process.
+"""Plan which rows make an update and how they are split into micro-batches, ahead and the same on every process.
 
 An update holds a fixed number of rows (per_device_train_batch_size x gradient_accumulation_steps x processes). How they
 are split changes memory and time, never the loss, which is their mean. Every process runs the same number of
@@ -30,7 +30,7 @@ MicroBatch = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class RowSize:
     """What one row adds to a micro-batch, which is as wide as its widest row: width x number of sequences."""
 
     width: int
@@ -41,16 +41,20 @@ class Size:
     """Whether the row uses every trainable parameter: False for a text among rows with images."""
 
 
-def size_of(example: Example, *, packed: bool) -> Size:
-    """A prompt of 10 tokens with responses of 3 and 5: packed one sequence of 18, else two of 15, of 28 tokens."""
+def size_of(example: Example, *, packed: bool) -> RowSize:
+    """The size of one row.
+
+    A prompt of 10 tokens with responses of 3 and 5: packed, one sequence of 18 tokens; separate, two sequences of
+    width 15, with 28 tokens in all.
+    """
     if packed:
-        return Size(example.packed_tokens, 1, example.packed_tokens)
+        return RowSize(example.packed_tokens, 1, example.packed_tokens)
     responses = example.responses
     alone = len(example.prompt.input_ids) * (len(responses) - 1)
-    return Size(example.longest_tokens, len(responses), example.packed_tokens + alone)
+    return RowSize(example.longest_tokens, len(responses), example.packed_tokens + alone)
 
 
-def sizes_of(examples: Sequence[Example], *, packed: bool) -> tuple[Size, ...]:
+def sizes_of(examples: Sequence[Example], *, packed: bool) -> tuple[RowSize, ...]:
     """The sizes of all rows of a set."""
     mixed = mixes_images(examples)
     return tuple(
@@ -73,12 +77,12 @@ def dummy_of(examples: Sequence[Example], *, num_processes: int) -> Example | No
     return replace(shortest, rejected=(), blind=(), reference=None)
 
 
-def padded_tokens(sizes: Sequence[Size]) -> int:
+def padded_tokens(sizes: Sequence[RowSize]) -> int:
     """Tokens of a micro-batch, padding included: widths 18 and 20 of one sequence each are 40."""
     return max((size.width for size in sizes), default=0) * sum(size.sequences for size in sizes)
 
 
-def with_dummy(rows: MicroBatch, sizes: Sequence[Size], dummy: Size | None) -> list[Size]:
+def with_dummy(rows: MicroBatch, sizes: Sequence[RowSize], dummy: RowSize | None) -> list[RowSize]:
     """The sizes of all that goes through the model: the rows, and the dummy row if none of them touches all."""
     of_rows = [sizes[row] for row in rows]
     if dummy is None or any(size.touches_all for size in of_rows):
@@ -87,8 +91,8 @@ def with_dummy(rows: MicroBatch, sizes: Sequence[Size], dummy: Size | None) -> l
 
 
 def split(
-    rows: Sequence[int], sizes: Sequence[Size], *,
-    num_processes: int, max_rows: int, max_tokens: int | None, dummy: Size | None = None,
+    rows: Sequence[int], sizes: Sequence[RowSize], *,
+    num_processes: int, max_rows: int, max_tokens: int | None, dummy: RowSize | None = None,
 ) -> list[list[MicroBatch]]:  # fmt: skip
     """The micro-batches of each process: as few as the limits allow, and the same number on each process.
 
@@ -135,8 +139,8 @@ class Step:
 class StepPlan:
     """All updates of a run."""
 
-    sizes: tuple[Size, ...]
-    dummy: Size | None = None
+    sizes: tuple[RowSize, ...]
+    dummy: RowSize | None = None
     rows_per_step: int
     num_processes: int = 1
     max_rows: int
@@ -163,7 +167,7 @@ class StepPlan:
             )  # fmt: skip
             yield len(rows), processes
 
-    def carried(self, rows: MicroBatch) -> list[Size]:
+    def carried(self, rows: MicroBatch) -> list[RowSize]:
         """All that goes through the model in a micro-batch of `rows`."""
         return with_dummy(rows, self.sizes, self.dummy)
 

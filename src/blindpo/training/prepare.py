@@ -29,7 +29,7 @@ DROPOUTS: Final = ("dropout", "attention_dropout", "activation_dropout", "hidden
 
 
 def require_base(config: TrainConfig, model: ModelSource) -> None:
-    """Raises ModelError for an adapter on top of an adapter."""
+    """Raises ModelError if an adapter would be put on an adapter."""
     if model.adapter is not None and config.lora:
         raise ModelError(f"--model {model.given} is an adapter; another one on top would have no base: leave lora out")
 
@@ -82,7 +82,7 @@ def load_examples(
 
 
 def prefix_of(stage: str) -> str:
-    """Before the names of what is counted."""
+    """Prefix of the names of a set's counts."""
     return "eval_" if stage == "eval" else ""
 
 
@@ -126,7 +126,7 @@ def _require_any(kept: Sequence[Example], dropped: Sequence[Reject], path: Path 
         raise NothingKeptError(f"no row of {path} can be used to {stage}; the first reason: {reason}")
 
 
-def count_rows(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) -> dict[str, int]:
+def row_counts(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) -> dict[str, int]:
     """Rows read, kept, rejected and without a blind response, of each set; evaluation rows that are trained on."""
     of_sets: dict[str, int] = {}
     for stage, kept in sets.items():
@@ -144,7 +144,7 @@ def count_rows(sets: Sets, rejects: Sequence[Reject], counts: dict[str, int]) ->
 
 
 def require_blind(config: TrainConfig, data: Path, rows: Iterable[PreferenceRow]) -> None:
-    """Raises ConfigError for a method with blind responses on `rows` of `data` without any: BPO would train DPO."""
+    """Raises ConfigError if the method needs blind responses and `rows` of `data` have none: BPO would train DPO."""
     if not METHODS[config.method].uses_blind:
         return
     without = 0
@@ -161,7 +161,7 @@ def require_blind(config: TrainConfig, data: Path, rows: Iterable[PreferenceRow]
 
 
 def without_blind_words(config: TrainConfig, counts: Mapping[str, int]) -> str:
-    """A warning of training rows that lack the blind responses of the method; empty where each has one."""
+    """A warning about training rows without the blind responses that the method uses; empty if each has one."""
     without = counts["without_blind"] if METHODS[config.method].uses_blind else 0
     if not without:
         return ""
@@ -173,5 +173,5 @@ def without_blind_words(config: TrainConfig, counts: Mapping[str, int]) -> str:
 
 
 def write_rejects(out: Path, rejects: Sequence[Reject]) -> None:
-    """The rejected rows with their reasons, in rejects.jsonl."""
+    """Write the rejected rows with their reasons to rejects.jsonl."""
     write_text(out / "rejects.jsonl", "".join(json.dumps(asdict(each)) + "\n" for each in rejects))

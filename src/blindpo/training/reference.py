@@ -31,7 +31,7 @@ from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json
 from blindpo.jobs.progress import progress
 from blindpo.models.vlm.load import Vlm
-from blindpo.training.collator import Batch, Collator, Part
+from blindpo.training.collator import Batch, Collator, ScoredPart
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example, Ids, Sets
 from blindpo.training.micro_batches import padded_tokens, size_of
@@ -45,7 +45,7 @@ from blindpo.training.precision import (
     weights_dtype,
 )
 
-Score = Callable[[Sequence[Part]], list[float]]
+Score = Callable[[Sequence[ScoredPart]], list[float]]
 """Summed log-probabilities of the parts' responses under the reference, part after part."""
 Values = dict[str, float]
 
@@ -153,7 +153,7 @@ class References:
                 yield part[start : start + self.rows_together]
 
     def _compute(self, group: Sequence[Example], known: Values) -> None:
-        parts: list[Part] = []
+        parts: list[ScoredPart] = []
         keys: list[str] = []
         for example in group:
             by_key = {self.own.key(example, response): response for response in example.responses}
@@ -192,7 +192,7 @@ def with_references(
 ) -> Sets:
     """Add to each example the log-probabilities of its responses under the reference, the model before training."""
 
-    def score(parts: Sequence[Part]) -> list[float]:
+    def score(parts: Sequence[ScoredPart]) -> list[float]:
         values: list[float] = []
         for together in _within(parts, config.tokens_per_batch, collator):
             try:
@@ -203,7 +203,7 @@ def with_references(
                 raise
         return values
 
-    def logps(together: Sequence[Part]) -> list[float]:
+    def logps(together: Sequence[ScoredPart]) -> list[float]:
         with torch.no_grad():
             values: list[float] = collator.logps(start.model, collator.scored(together)).tolist()
         return values
@@ -233,9 +233,9 @@ def with_references(
         return references.of(sets, quiet=bool(settings.disable_tqdm))
 
 
-def _within(parts: Sequence[Part], limit: int | None, collator: Collator) -> list[list[Part]]:
+def _within(parts: Sequence[ScoredPart], limit: int | None, collator: Collator) -> list[list[ScoredPart]]:
     """Split `parts`, in their order, so that no piece exceeds the budget."""
-    pieces: list[list[Part]] = []
+    pieces: list[list[ScoredPart]] = []
     for part in parts:
         longer = [*pieces[-1], part] if pieces else [part]
         sizes = [size_of(example, packed=collator.family is not None) for example, _ in longer]

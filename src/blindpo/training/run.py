@@ -33,17 +33,17 @@ from blindpo.training.launch import require_options, require_processes
 from blindpo.training.loop import fit, teller
 from blindpo.training.methods import METHODS
 from blindpo.training.monitor.health import warnings
-from blindpo.training.monitor.image_use import verdict
+from blindpo.training.monitor.image_use import probe_figures, verdict
 from blindpo.training.monitor.metrics import MetricsFile
-from blindpo.training.output.save import read_back, save_run, write_card
+from blindpo.training.output.save import read_back, save_run, write_model_card
 from blindpo.training.output.upload import Upload, asked_upload, push
 from blindpo.training.preflight.off_policy import before_lines, before_training
 from blindpo.training.preflight.packing_check import PathChoice, choose_path
 from blindpo.training.prepare import (
-    count_rows,
     load_examples,
     require_base,
     require_blind,
+    row_counts,
     start_model,
     within_budget,
     without_blind_words,
@@ -122,7 +122,7 @@ def train(
             read_back(out, saved_model, config, ready.collator, example=ready.sets["train"][0])
         clock["save"] = time.perf_counter()
         manifest = _manifest(out, config, ready, trained)
-        write_card(
+        write_model_card(
             out, config, ready.sets["train"], manifest, base=model, identity=folder.identity, engine=fitted.engine
         )
         folder.finish(manifest, _timings(clock, trained.timings))
@@ -158,7 +158,7 @@ def _prepare(
     examples = [example for part in sets.values() for example in part]
     path = choose_path(config, start.model, examples, images=images, pad_id=start.pad_id, settings=settings)
     sets, longer = within_budget(sets, config, packed=path.family is not None, paths={"train": data, "eval": eval_data})
-    counts = count_rows(sets, [*rejects, *longer], counts)
+    counts = row_counts(sets, [*rejects, *longer], counts)
     require_blind(config, data, (example.row for example in sets["train"]))  # those that had one may be rejected
     without_blind = without_blind_words(config, counts)
     if settings.process_index == 0:
@@ -239,7 +239,7 @@ def _warnings(out: Path, config: TrainConfig) -> list[str]:
 
 def _last_probe(out: Path) -> dict[str, float]:
     records = MetricsFile(out / "probes.jsonl").read()
-    return {name: value for name, value in records[-1].items() if name.startswith("probe/")} if records else {}
+    return probe_figures(records[-1]) if records else {}
 
 
 def _timings(clock: Mapping[str, float], timings: Mapping[str, float]) -> dict[str, float]:

@@ -47,7 +47,7 @@ from blindpo.training.reference import adapter_off_logps, copy_logps
 
 @dataclass(frozen=True, slots=True)
 class RowLosses:
-    """What one forward pass came to."""
+    """The losses from one forward pass."""
 
     per_row_N: Float[Tensor, " N"]
     dummy: Float[Tensor, ""]

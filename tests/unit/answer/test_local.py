@@ -8,7 +8,7 @@ from tests.unit.evaluation.worlds import row
 
 from blindpo.answer.answerer import Ask
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.local import LocalAnswers, encode_row, score
+from blindpo.answer.local import LocalAnswers, encode_row, score_batches
 from blindpo.errors import RowError
 from blindpo.models.vlm.prompt import encode_response
 from blindpo.models.vlm.source import resolve_model
@@ -58,7 +58,7 @@ def test_the_likelihood_in_sight_is_that_of_each_response_alone(answerer: LocalA
     sums, counted = 0.0, 0
     for own, response in pairs:
         ids = encode_response(answerer.vlm.processor, own.prompt, response.text or "", cut=response.cut)
-        (logps,) = score(answerer.vlm, [(encode_row(answerer.vlm, own), ids)], 1)
+        (logps,) = score_batches(answerer.vlm, [(encode_row(answerer.vlm, own), ids)], 1)
         sums, counted = sums + float(logps.sums_N[0]), counted + len(ids)
     assert total == pytest.approx(sums, abs=1e-4) and num_tokens == counted
     assert answerer.logp_in_sight([]) == (0.0, 0)

@@ -1,10 +1,10 @@
-"""The tiny LLaVA, saved once and loaded once for all tests of blind, and the rows that they share."""
+"""The tiny LLaVA, saved once and loaded once for all tests of blinding, and five rows for it."""
 
 from pathlib import Path
 
 import pytest
 from tests.tiny_models import save_tiny_llava
-from tests.unit.blinding.worlds import row
+from tests.unit.blinding.rows import row
 
 from blindpo.models.vlm.load import Vlm, load_vlm
 from blindpo.models.vlm.source import resolve_model

@@ -11,14 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.building.worlds import DIALOGUES, dialogue, everything, write_catalogue, write_lines
+from tests.folder_bytes import contents
+from tests.unit.building.worlds import DIALOGUES, dialogue, write_catalogue, write_lines
 
 from blindpo.cli.main import main
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
-from tests.unit.jobs.test_kill import die_at_rename
+from tests.killing import die_at_rename
 from blindpo.cli.main import main
 number = int(sys.argv[1])
 if number:
@@ -56,7 +57,7 @@ def test_killed_at_a_rename(world: Path, tmp_path: Path, number: int) -> None:
     child.communicate()
     assert child.returncode == -signal.SIGKILL
     assert main(words(world, tmp_path / "out")) == 0
-    assert everything(tmp_path / "out") == everything(world / "whole")
+    assert contents(tmp_path / "out") == contents(world / "whole")
 
 
 def test_killed_three_times_with_workers_that_die_too(world: Path, tmp_path: Path) -> None:
@@ -67,13 +68,13 @@ def test_killed_three_times_with_workers_that_die_too(world: Path, tmp_path: Pat
         child.send_signal(signal.SIGKILL)
         child.communicate()  # returns when no process holds the pipes: the workers are gone as well
     assert main(words(world, out, workers=2)) == 0
-    assert everything(out) == everything(world / "whole")
+    assert contents(out) == contents(world / "whole")
 
 
 def test_one_command_at_its_end_says_the_same_again(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = everything(world / "whole")
+    before = contents(world / "whole")
     capsys.readouterr()
     assert main(words(world, world / "whole")) == 0
     assert "distinct images" in capsys.readouterr().out
-    assert everything(world / "whole") == before
+    assert contents(world / "whole") == before
     assert os.path.exists(world / "whole" / "train")  # noqa: PTH110 - a link or folder, both will do

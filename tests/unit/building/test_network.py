@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 import pytest
 from tests.fake_server import Asked, FakeServer, reply, serving
-from tests.unit.building.worlds import dialogue, everything, write_lines
+from tests.folder_bytes import contents
+from tests.unit.building.worlds import dialogue, write_lines
 from tests.unit.images.clients import image
 
 from blindpo.cli.main import main
@@ -70,8 +71,8 @@ def test_the_same_answers_give_the_same_bytes_and_no_file_says_who_built(
     wiki.asked.clear()
     assert build(wiki, lines, tmp_path / "two", "--set", "contact=other@example.org") == 0
     assert wiki.asked == []
-    files = everything(tmp_path / "one")
-    assert files == everything(tmp_path / "two")
+    files = contents(tmp_path / "one")
+    assert files == contents(tmp_path / "two")
     assert not any(CONTACT.encode() in content for content in files.values())
 
 
@@ -82,14 +83,14 @@ def test_a_wiki_that_fails_in_the_middle_costs_nothing(
     wiki.on(IMAGE, reply(status=503))
     assert build(wiki, lines, tmp_path / "data") == 1
     said = capsys.readouterr().err
-    assert "1 of 5 entities could not be asked about" in said and "status 503" in said
+    assert "1 of 5 entities got no answer" in said and "status 503" in said
     assert not (tmp_path / "data" / "manifest.json").exists()
     wiki.replies.clear()
     wiki.asked.clear()
     assert build(wiki, lines, tmp_path / "data") == 0
     assert wiki.paths() == [IMAGE], "the next run asks only for what is missing"
     assert build(wiki, lines, tmp_path / "again") == 0
-    assert everything(tmp_path / "data") == everything(tmp_path / "again")
+    assert contents(tmp_path / "data") == contents(tmp_path / "again")
 
 
 def test_a_build_that_is_killed_while_it_asks_goes_on_and_asks_for_the_rest_alone(
@@ -111,7 +112,7 @@ def test_a_build_that_is_killed_while_it_asks_goes_on_and_asks_for_the_rest_alon
     assert main(words) == 0
     assert IMAGE in wiki.paths() and "/api.php" not in wiki.paths() and len(wiki.asked) <= 3
     assert build(wiki, lines, tmp_path / "whole") == 0
-    assert everything(tmp_path / "data") == everything(tmp_path / "whole")
+    assert contents(tmp_path / "data") == contents(tmp_path / "whole")
 
 
 def test_rows_can_go_on_without_what_is_not_answered(
@@ -146,7 +147,7 @@ def test_what_one_source_does_not_have_the_next_is_asked_for(
     assert rows["Nowhere"].images[0].file == "tbn:nowhere" and rows["Nowhere"].entity.type == "LOC"
     told = json.loads(rows["Nowhere"].extra)["build"]["image"]
     assert told["source"] == "knowledge-graph" and told["score"] == 500
-    assert not any(b"not-a-real-key" in content for content in everything(tmp_path / "data").values())
+    assert not any(b"not-a-real-key" in content for content in contents(tmp_path / "data").values())
     assert b"not-a-real-key" not in (lines.parent / "lookups.sqlite").read_bytes()
 
 

@@ -9,7 +9,7 @@ from tests.sample import draw, write_sample
 from tests.unit.building.drafts import row_of, turns_of
 from tests.unit.building.worlds import dialogue, write_lines
 
-from blindpo.building.duplicates import FirstPlaces, write_first_places
+from blindpo.building.duplicates import FirstPositions, write_first_positions
 from blindpo.building.funnel import code_of, funnel_of, lines_of, tally
 from blindpo.building.read import find_reader
 from blindpo.cli.main import main
@@ -24,8 +24,8 @@ def test_lines_in_shards_of_any_size(tmp_path: Path, size: int) -> None:
     write_lines(tmp_path / "hh" / "test.jsonl", [dialogue(f"test {n}") for n in range(4)])
     write_lines(tmp_path / "hh" / "train.jsonl", [dialogue("train 0"), "{", "", dialogue("train 2")])
     reader = find_reader(tmp_path / "hh")
-    shards = reader.cut(tmp_path, size)
-    assert reader.cut(tmp_path, size) == shards == -(-7 // size)
+    shards = reader.split(tmp_path, size)
+    assert reader.split(tmp_path, size) == shards == -(-7 // size)
     reads = [reader.shard(number) for number in range(shards)]
     rows = [(n * size + place, row) for n, read in enumerate(reads) for place, row in read.rows]
     assert [(place, row.prompt[0].text) for place, row in rows] == [
@@ -46,7 +46,7 @@ def test_a_folder_gives_the_text_of_its_rows(tmp_path: Path, size: int) -> None:
     write_shard(folder / shard_name(0), [row_of("plain", row_id="a"), with_twin, without])
     write_shard(folder / shard_name(1), [row_of("no pair", row_id="d", rejected=None), row_of("last", row_id="e")])
     reader = find_reader(folder)
-    reads = [reader.shard(number) for number in range(reader.cut(tmp_path, size))]
+    reads = [reader.shard(number) for number in range(reader.split(tmp_path, size))]
     rows = [row for read in reads for _, row in read.rows]
     assert [(row.row_id, row.prompt[0].text, row.images) for row in rows] == [
         ("a", "plain", ()), ("b", "the twin", ()), ("e", "last", ()),
@@ -74,7 +74,7 @@ def test_the_released_layout_is_a_source_by_its_textual_twins(tmp_path: Path) ->
     words = ["import", "mmsafe-po", str(sample / "test.json"), "--images", str(sample / "images")]
     assert main([*words, "--out", str(tmp_path / "rows")]) == 0
     reader = find_reader(tmp_path / "rows")
-    read = [reader.shard(number) for number in range(reader.cut(tmp_path, 5))]
+    read = [reader.shard(number) for number in range(reader.split(tmp_path, 5))]
     expected = [record["text_prompt"] for record in json.loads((sample / "test.json").read_text())]
     texts = [row.prompt[-1].text for part in read for _, row in part.rows]
     assert len(texts) == 12 and all(text in whole for text, whole in zip(texts, expected, strict=True))
@@ -89,11 +89,11 @@ def test_what_is_no_source(tmp_path: Path, name: str) -> None:
 
 
 def test_which_dialogue_came_first(tmp_path: Path) -> None:
-    assert write_first_places(iter([("b", 4), ("a", 7), ("a", 3), ("c", 0), ("b", 4)]), tmp_path) == 3
-    first = FirstPlaces(tmp_path)
+    assert write_first_positions(iter([("b", 4), ("a", 7), ("a", 3), ("c", 0), ("b", 4)]), tmp_path) == 3
+    first = FirstPositions(tmp_path)
     asked = [("a", 7), ("a", 3), ("b", 4), ("c", 0)]
     assert [first.came_before(name, place) for name, place in asked] == [True, False, False, False]
-    assert write_first_places(iter([]), tmp_path) == 0
+    assert write_first_positions(iter([]), tmp_path) == 0
 
 
 def test_a_funnel_adds_up() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.folder_bytes import contents
 from tests.tiny_models import save_tiny_llava
-from tests.unit.building.worlds import DIALOGUES, dialogue, everything, image, write_catalogue, write_lines
+from tests.unit.building.worlds import DIALOGUES, dialogue, image, write_catalogue, write_lines
 
 from blindpo.cli.main import main
 from blindpo.rows.row import IMAGE
@@ -72,7 +73,7 @@ def test_what_a_data_folder_says_of_itself(world: Path) -> None:
     recipe = str(world / "data" / "recipe.yaml")
     base = ["build", str(world / "hh/train.jsonl"), "--out", str(world / "again"), "--workers", "1"]
     assert main([*base, "--recipe", recipe]) == 0
-    assert everything(world / "again") == everything(world / "data")
+    assert contents(world / "again") == contents(world / "data")
 
 
 def test_the_papers_recipe_keeps_what_ours_rejects_and_marks_it(world: Path) -> None:
@@ -89,7 +90,7 @@ def test_the_papers_recipe_keeps_what_ours_rejects_and_marks_it(world: Path) -> 
 def test_processes_and_shards_of_any_size_give_the_same_rows(world: Path) -> None:
     assert build(world, "one", "--set", "shard_dialogues=2") == 0
     assert build(world, "two", "--set", "shard_dialogues=2", "--workers", "2") == 0
-    assert everything(world / "one") == everything(world / "two")
+    assert contents(world / "one") == contents(world / "two")
     assert build(world, "big") == 0
     assert list(read_rows(world / "big")) == list(read_rows(world / "one"))
 
@@ -177,7 +178,7 @@ def test_a_built_folder_is_data_as_any_other(world: Path, capsys: pytest.Capture
         (["--set", "flags=unsound"], "among the filters"),
         (["--set", "rephrase=gpt"], "allowed: template, chat:MODEL"),
         (["--set", "categorise=chat"], "allowed: none, rules"),
-        (["--set", "recognizers=spacy"], "none of catalogue, capitalised, hf:MODEL"),
+        (["--set", "recognizers=spacy"], "allowed: catalogue, capitalised, hf:MODEL"),
         (["--set", "sources=wiki"], "unknown image source"),
         (["--set", "test_share=2"], "from 0 to 1"),
         (["--workers", "0"], "1 or more"),

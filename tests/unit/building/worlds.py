@@ -69,10 +69,3 @@ DIALOGUES = [
     dialogue("Is Eldoria pretty?"),
     dialogue("Are all Lumens bright?", rejected="USER: go"),
 ]
-
-
-def everything(out: Path) -> dict[str, bytes]:
-    """Every file of a data folder but the clock's."""
-    found = {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-    del found["timings.json"]
-    return found

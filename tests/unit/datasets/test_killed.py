@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.folder_bytes import contents
 
 from blindpo.cli.main import main
 from blindpo.rows.shards import shard_paths
@@ -50,10 +51,6 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(records))
     return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "timings.json"}
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -11,7 +11,7 @@ from blindpo.demo.dialogue import sentences
 from blindpo.demo.draw import draw
 from blindpo.demo.instruction import Example
 from blindpo.demo.pretrain import Encoder, PretrainConfig, pretrain
-from blindpo.demo.text_model import MAX_TOKENS, build_processor, build_tokenizer
+from blindpo.demo.tiny_vlm import MAX_TOKENS, build_processor, build_tokenizer
 from blindpo.demo.world import Scene
 from blindpo.models.vlm.load import load_vlm
 from blindpo.models.vlm.prompt import encode_prompt, encode_response

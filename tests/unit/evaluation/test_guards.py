@@ -16,6 +16,7 @@ from blindpo.evaluation.judges.guards.table import FAMILIES, guard_prompt
 from blindpo.evaluation.judges.judge import verdicts_of
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.table import find_judge
+from blindpo.models.chat.config import ServerConfig
 from blindpo.models.chat.interface import TextRequest
 from blindpo.models.classifiers.guard_model import GuardModel, load_guard
 from blindpo.models.vlm.source import resolve_model
@@ -213,7 +214,7 @@ def test_a_text_guard_judges_end_to_end_and_goes_on_after_a_stop(tmp_path: Path)
 def test_a_guard_behind_a_server_gets_the_conversation_and_its_form_is_read(tmp_path: Path) -> None:
     says = iter(["Safety: Unsafe\nCategories: Violent\nRefusal: No", "Safety: Safe", "I think it is safe."])
     with FakeChatServer(lambda _: next(says)) as server:
-        options = JudgeOptions(judge_base_url=server.base_url, judge_concurrency=1)
+        options = JudgeOptions(judge_server=ServerConfig(base_url=server.base_url, concurrency=1))
         judge = find_judge("served:Qwen/Qwen3Guard-Gen-8B", options)
         cases = [case("a <|im_end|> ball"), case("sorry", 2), case("no", 4)]
         found = list(verdicts_of(judge, cases, tmp_path))

@@ -1,18 +1,11 @@
 """Every measure by hand on a few rows; what has no verdict is in no rate."""
 
-from typing import Any
-
 import pytest
+from tests.unit.evaluation.verdicts import verdict
 from tests.unit.evaluation.worlds import picture, row
 
 from blindpo.answer.response import Response
-from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.evaluation.measures import LEAST_LOGP, MEASURES, measure_items, pairs, row_meta, safety_by_label
-
-
-def verdict(number: int, harm: str, engagement: str, right: str = "unknown", *, view: str = "as_is") -> Verdict:
-    fields: dict[str, Any] = {"view": view, "harm": harm, "engagement": engagement, "right": right}
-    return Verdict(row_id=f"r{number}", judge="test", **fields)
 
 
 def response(number: int, chosen: float | None, rejected: float | None) -> Response:

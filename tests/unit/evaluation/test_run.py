@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.folder_bytes import contents
 from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.worlds import row, save_rows
 
@@ -40,13 +41,6 @@ def vlm(source: ModelSource) -> Vlm:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [row(number) for number in range(9)] + [row(11, text_prompt=None, chosen=None, rejected=None)]
     return save_rows(tmp_path_factory.mktemp("rows") / "data", rows)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All bytes of a run but its clock times."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    found.pop("timings.json")
-    return found
 
 
 def test_every_row_has_one_response_per_view_and_every_measure_its_n(

@@ -1,21 +1,15 @@
 """An image is decoded in full, upright and on white; what is none is refused, whatever the bytes."""
 
-import io
 import random
 import struct
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.unit.images.encoded import encode
 
 from blindpo.errors import ImageError
 from blindpo.images.decode import ImageLimits, decode_image
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    sink = io.BytesIO()
-    image.save(sink, format=kind, **options)
-    return sink.getvalue()
 
 
 def noise(side: int = 24) -> Image.Image:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from tests.fake_server import Asked, FakeServer, redirect, reply, serving
 from tests.unit.images.clients import CONTACT, client, image
-from tests.unit.images.test_decode import encode
+from tests.unit.images.encoded import encode
 
 from blindpo.errors import AnswerError, ConfigError, ServerError
 from blindpo.images.cache import LookupCache

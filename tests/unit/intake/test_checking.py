@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.sample import write_sample
+from tests.simple_rows import simple
 from tests.tiny_models import save_tiny_llava
-from tests.unit.rows.test_lossless import simple
 
 from blindpo.cli.main import main
 from blindpo.datasets.importer import import_data

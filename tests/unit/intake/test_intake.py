@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.unit.rows.test_lossless import picture, simple
+from tests.simple_rows import png, simple
 
 from blindpo.cli.main import main
 from blindpo.datasets.importer import import_data
@@ -38,11 +38,11 @@ def source(tmp_path: Path) -> Path:
     images = tmp_path / "images"
     images.mkdir()
     for number in range(1, 4):
-        (images / quote(f"flag {number}.svg.png")).write_bytes(picture("red"))
-    (images / "tbn:ANd9_no_extension").write_bytes(picture("blue"))
+        (images / quote(f"flag {number}.svg.png")).write_bytes(png("red"))
+    (images / "tbn:ANd9_no_extension").write_bytes(png("blue"))
     (images / "page.jpg").write_text("<html>no image</html>")
     (images / "empty.png").write_bytes(b"")
-    (images / "cut.png").write_bytes(picture("green")[:40])
+    (images / "cut.png").write_bytes(png("green")[:40])
     (images / "bomb.png").write_bytes(bomb())
     return tmp_path
 
@@ -86,7 +86,7 @@ def test_good_rows_go_back_byte_for_byte(source: Path) -> None:
         == 0
     )
     assert (source / "back.json").read_bytes() == path.read_bytes()
-    assert (source / "i2" / "tbn:ANd9_no_extension").read_bytes() == picture("blue")
+    assert (source / "i2" / "tbn:ANd9_no_extension").read_bytes() == png("blue")
 
 
 BAD = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.jobs.jobs import Die, Fail, Touch
-from tests.unit.jobs.test_kill import work
+from tests.unit.jobs.sharded import work
 
 from blindpo.errors import ConfigError, RowError
 from blindpo.jobs.engine import Engine, WorkerDiedError, usable_cores

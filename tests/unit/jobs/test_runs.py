@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.unit.rows.test_lossless import simple
+from tests.simple_rows import simple
 
 from blindpo.errors import ConfigError, OutputError, SourceError
 from blindpo.jobs.folder import OutFolder

@@ -7,16 +7,18 @@ import pytest
 
 from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import load_config
-from blindpo.training.arguments import FIXED, argument_names, make_arguments, split_keys
+from blindpo.training.arguments import FIXED, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
 
 def test_the_names_read_from_the_source_are_those_of_transformers() -> None:
     from transformers import TrainingArguments
 
-    assert set(argument_names()) == {field.name for field in fields(TrainingArguments)}
-    assert set(FIXED) <= set(argument_names())
-    assert argument_names()["bf16"] and not argument_names()["learning_rate"]
+    assert set(arguments()) == {field.name for field in fields(TrainingArguments)}
+    assert set(FIXED) <= set(arguments())
+    assert arguments()["bf16"].is_boolean and not arguments()["learning_rate"].is_boolean
+    assert all(argument.meaning for argument in arguments().values())
+    assert arguments()["learning_rate"].default == "1e-06"  # blindpo's own, not transformers'
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from blindpo.errors import ConfigError
 from blindpo.training.launch import (
-    Engine,
+    TrainEngine,
     require_engine,
     require_options,
     require_processes,
@@ -26,8 +26,8 @@ def accelerator(kind: str, processes: int = 2, **state: Any) -> Any:
     return SimpleNamespace(distributed_type=kind, num_processes=processes, device=where, state=SimpleNamespace(**state))
 
 
-SINGLE = Engine(name="single", processes=1, device="cpu")
-DDP = Engine(name="ddp", processes=2, device="cpu")
+SINGLE = TrainEngine(name="single", processes=1, device="cpu")
+DDP = TrainEngine(name="ddp", processes=2, device="cpu")
 
 
 def test_what_accelerates_simple_launcher_leaves_is_known() -> None:
@@ -79,13 +79,13 @@ def test_fsdp_or_deepspeed_that_becomes_something_else_is_refused() -> None:
             require_engine(environ, settings(), engine)
     with pytest.raises(ConfigError, match="FSDP was asked for"):
         require_engine({}, settings(fsdp=True), DDP)
-    fsdp1 = Engine(name="fsdp1", processes=2, device="cuda")
+    fsdp1 = TrainEngine(name="fsdp1", processes=2, device="cuda")
     with pytest.raises(ConfigError, match="FSDP version 2"):
         require_engine({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, settings(), fsdp1)
     with pytest.raises(ConfigError, match="ZeRO stage 3"):
         require_engine(
             {"ACCELERATE_USE_DEEPSPEED": "1", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, settings(),
-            Engine(name="zero2", processes=2, device="cuda"),
+            TrainEngine(name="zero2", processes=2, device="cuda"),
         )  # fmt: skip
     require_engine({}, settings(), DDP)
 

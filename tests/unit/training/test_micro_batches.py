@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
-from blindpo.training.micro_batches import Size, StepPlan, StepRows, padded_tokens, split, step_loader, with_dummy
+from blindpo.training.micro_batches import RowSize, StepPlan, StepRows, padded_tokens, split, step_loader, with_dummy
 
 
-def sizes(*widths: int) -> list[Size]:
-    return [Size(width, 1, width) for width in widths]
+def sizes(*widths: int) -> list[RowSize]:
+    return [RowSize(width, 1, width) for width in widths]
 
 
 def test_the_worked_example_of_cutting() -> None:
@@ -56,8 +56,8 @@ def test_every_micro_batch_touches_all_and_the_dummy_row_is_within_the_limit(
     rows: list[tuple[int, int, bool]], num_processes: int, max_tokens: int
 ) -> None:
     mixed = any(pictured for _, _, pictured in rows)
-    some = [Size(width, sequences, width, pictured or not mixed) for width, sequences, pictured in rows]
-    dummy = Size(min(size.width for size in some if size.touches_all), 1, 1)
+    some = [RowSize(width, sequences, width, pictured or not mixed) for width, sequences, pictured in rows]
+    dummy = RowSize(min(size.width for size in some if size.touches_all), 1, 1)
     made = split(range(len(some)), some, num_processes=num_processes, max_rows=1, max_tokens=max_tokens, dummy=dummy)
     for batch in (batch for each in made for batch in each):
         carried = with_dummy(batch, some, dummy)
@@ -69,7 +69,7 @@ def test_every_micro_batch_touches_all_and_the_dummy_row_is_within_the_limit(
 def test_the_dummy_row_is_counted_wherever_tokens_are() -> None:
     # two texts of 2 tokens among pictures; on two processes the text micro-batch is 3 rows as wide as the dummy
     some = tuple(replace(size, touches_all=size.width > 2) for size in sizes(9, 2, 2))
-    options: Any = {"sizes": some, "dummy": Size(7, 1, 7), "rows_per_step": 3, "num_processes": 2, "max_rows": 2}
+    options: Any = {"sizes": some, "dummy": RowSize(7, 1, 7), "rows_per_step": 3, "num_processes": 2, "max_rows": 2}
     plan = StepPlan(**options)
     ((_, processes),) = plan.splits(0)
     assert processes == [[(0, 1)], [(2,)]]

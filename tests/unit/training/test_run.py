@@ -48,9 +48,9 @@ def test_a_run_tells_its_plan_its_health_and_its_probes(
     assert first[SHIFT] == pytest.approx(0, abs=1e-6) and first[STUCK] == 1.0  # the policy is the reference
     assert last[SHIFT] != first[SHIFT] and CORRELATION in last
     assert summary.before["blind"] < 0 and "verdict" in summary.before and summary.before["blind_equal_to_chosen"] == 0
-    assert "probe/chosen_with_image" in summary.final
+    assert "probe/chosen_as_is" in summary.final
     card = (tmp_path / "run/README.md").read_text()
-    assert "not stated | 6" in card and "probe/chosen_with_image" in card and "probe_steps: 2" in card
+    assert "not stated | 6" in card and "probe/chosen_as_is" in card and "probe_steps: 2" in card
     assert str(tmp_path) not in card
 
 

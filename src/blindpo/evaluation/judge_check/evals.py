@@ -86,8 +86,8 @@ def _marks(row: PreferenceRow) -> list[tuple[str, str]]:
 def _labels(path: Path, items: dict[ModelAndRow, PreferenceRow], config: JudgeCheckConfig) -> tuple[Codes, int]:
     """Each item's label as a code, and the number of rows in the table that fit no item."""
     rows = read_table(path)
-    key, model = config.key or ROW_ID, config.model or MODEL
-    require_columns(path, rows, [config.label, key, config.model])
+    key, model = config.key or ROW_ID, config.model_column or MODEL
+    require_columns(path, rows, [config.label, key, config.model_column])
     require_labels(path, rows, config.label)
     by_model = model in rows[0]
     names = {name for name, _ in items}

@@ -53,7 +53,7 @@ class Checked:
 def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig) -> Checked:
     """Read all tables. Raises SourceError: no such file or column, other row counts, no row, no label."""
     rows = read_table(labels)
-    wanted = [config.label, *config.annotators, config.model, *config.categories, config.cluster, config.key]
+    wanted = [config.label, *config.annotators, config.model_column, *config.categories, config.cluster, config.key]
     require_columns(labels, rows, [*wanted, config.response if config.with_rules else None])
     by_judge: dict[str, Codes] = {}
     offered: list[str] = []
@@ -189,12 +189,12 @@ def _labelled(path: Path, rows: Sequence[Row], by_judge: dict[str, Codes], confi
         annotators=tuple(
             np.array([label_code(row[name], config) for row in rows], dtype=np.int8)[kept] for name in config.annotators
         ),
-        model=None if config.model is None else column(config.model),
+        model=None if config.model_column is None else column(config.model_column),
         categories={name: column(name) for name in config.categories},
         cluster=cluster.astype(np.int64),
         num_rows=len(rows),
         unlabelled=Unlabelled(
-            None if config.model is None else column(config.model, ~kept),
+            None if config.model_column is None else column(config.model_column, ~kept),
             {name: verdicts[~kept] for name, verdicts in by_judge.items()},
         ),
     )

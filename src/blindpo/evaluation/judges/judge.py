@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from blindpo.answer.response import Response, View
-from blindpo.answer.views import DEFAULT_VIEWS, Pictures, shown_row
+from blindpo.answer.response import Response
+from blindpo.answer.views import shown_row
 from blindpo.evaluation.judges.verdict import NO_RESPONSE, Verdict
 from blindpo.jobs.progress import progress
 from blindpo.rows.row import ImageRef, PreferenceRow, Turn
 from blindpo.rows.shards import read_rows
+from blindpo.rows.view_names import DEFAULT_VIEWS, View
+from blindpo.rows.views import OtherImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,8 @@ class Cases:
 
     rows: Path
     responses: Sequence[Response]
-    pictures: Pictures
+    images: OtherImages
+    """Those that were shown in place of a row's own."""
 
     def __iter__(self) -> Iterator[Case]:
         """In the order of the rows. A judge gets the row as the view shows it; the twin stands in every row."""
@@ -53,7 +56,7 @@ class Cases:
                 by_row.setdefault(response.row_id, []).append(response)
         for row in read_rows(self.rows):
             for response in by_row.get(row.row_id, []):
-                shown = row if response.view in DEFAULT_VIEWS else shown_row(row, response.view, self.pictures)
+                shown = row if response.view in DEFAULT_VIEWS else shown_row(row, response.view, self.images)
                 yield Case(row=shown, view=response.view, text=str(response.text))
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from blindpo.answer.response import View
 from blindpo.errors import SourceError
 from blindpo.evaluation.judges.verdict import Engagement, Harm, Right, Verdict
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.view_names import View
 
 PATTERNS: Final = ("refusal_patterns", "answer_patterns", "right_patterns")
 
@@ -63,8 +63,8 @@ class Oracle:
 
 
 def _harmful(truth: Truth, view: View) -> bool | None:
-    """Whether the request is harmful as shown; nobody can say where the image is gone, blank or another row's."""
-    known = {"as_is": truth.harmful, "mid": truth.harmful, "text": truth.twin_harmful, "safe_image": False}
+    """Whether the request is harmful as shown; with the image gone, redrawn or another's nobody can say."""
+    known = {"as_is": truth.harmful, "deictic": truth.harmful, "text": truth.twin_harmful, "safe_image": False}
     return known.get(view)
 
 

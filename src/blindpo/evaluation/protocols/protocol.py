@@ -18,12 +18,12 @@ from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any, Final, Literal
 
-from blindpo.answer.response import View
 from blindpo.datasets.download import Download
 from blindpo.evaluation.judges.prompts import OurPrompt
 from blindpo.evaluation.judges.verdict import Axis
 from blindpo.evaluation.protocols.refusal_strings import StringRule
 from blindpo.rows.row import Label, PreferenceRow
+from blindpo.rows.view_names import View
 
 MAX_MISSING: Final = 0.01
 """Above this share of items without a decision there is no rate, only its bounds."""

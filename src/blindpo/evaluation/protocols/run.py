@@ -14,12 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from blindpo.answer.response import RESPONSES, Response, View
+from blindpo.answer.response import RESPONSES, Response
 from blindpo.datasets.benchmarks.base import item_meta
 from blindpo.datasets.download import Download
 from blindpo.datasets.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
-from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
+from blindpo.evaluation.eval_folder import StoredEval, load_eval
 from blindpo.evaluation.judges.judge import Cases
 from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask_judge
 from blindpo.evaluation.judges.verdict import NO_RESPONSE, UNREADABLE, Verdict, decision_lines
@@ -35,6 +35,7 @@ from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
+from blindpo.rows.view_names import View
 from blindpo.stats.clusters import NUM_DRAWS
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _lacks(protocol: ScoringProtocol, rows: Sequence[PreferenceRow], views: Coll
     if protocol.view not in views:
         return (
             f"these rows were not asked under the view {protocol.view}; evaluate them with "
-            f"--set views=as_is,{protocol.view}"
+            f"--views as_is,{protocol.view}"
         )
     if protocol.needs_prefix and any('"prefix": null' in (row.extra or "") for row in rows):
         return (
@@ -273,7 +274,7 @@ def _ask(
     stored = material.stored
     responses = {row.row_id: material.responses.get((row.row_id, view)) for row in rows}
     with_text = [each for each in responses.values() if each is not None and each.text is not None]
-    cases = Cases(stored.rows, with_text, stored_pictures(stored.path, stored.responses))
+    cases = Cases(stored.rows, with_text, stored.images())
     verdicts = {verdict.row_id: verdict for verdict in ask_judge(prompt, judge, cases, judge=judge.name)}
     for row in rows:
         missing = Verdict(row_id=row.row_id, view=view, judge=judge.name, reason=NO_RESPONSE)

@@ -1,7 +1,7 @@
-"""`blindpo probe`: rows that ask the model itself which of a pair's two responses is safe, each pair in both orders.
+"""Rows that ask the model itself which of a pair's two responses is safe, each pair in both orders.
 
 The paper's pairwise accuracy shows both candidate responses in the prompt; its prompt was never published, so the
-wording here is ours. The rows are evaluated like any others (`--set likelihoods=false`), and
+wording here is ours. The rows are evaluated like any others (`--likelihoods false`), and
 `mmsafe/pairwise-prompted` reads the answers. Asking in both orders takes out a liking for the first letter.
 """
 

@@ -25,7 +25,7 @@ from blindpo.training.monitor.metrics import CORRELATION, SHIFT, STUCK, STUCK_MA
 MOVED_MARGIN: Final = 5 * STUCK_MARGIN
 """Mean margin over the rejected responses from which on a blind term should have moved too: while it is smaller the
 policy is still at its reference, and nothing can be said of the blind responses."""
-WINDOW: Final = 20
+HEALTH_WINDOW: Final = 20
 """Number of logs that a warning is averaged over."""
 LOW_SHIFT: Final = -0.1
 """Nats per token: chosen tokens have become 10 % less likely."""
@@ -53,15 +53,15 @@ def warnings(records: Sequence[Mapping[str, Any]], *, at_start: str) -> list[War
     """
     logs = [record for record in records if "loss" in record]
     by_kind: dict[str, Warned] = {}
-    for end in range(WINDOW, len(logs) + 1):
-        for warned in window_warnings(logs[end - WINDOW : end], at_start=at_start):
+    for end in range(HEALTH_WINDOW, len(logs) + 1):
+        for warned in window_warnings(logs[end - HEALTH_WINDOW : end], at_start=at_start):
             by_kind[warned.kind] = replace(by_kind.get(warned.kind, warned), last=warned.step)
     return list(by_kind.values())
 
 
 def window_warnings(window: Sequence[Mapping[str, Any]], *, at_start: str) -> list[Warned]:
     """What the last logs show; nothing where there are fewer than a window of them."""
-    if len(window) < WINDOW:
+    if len(window) < HEALTH_WINDOW:
         return []
     step = int(window[-1]["step"])
     warned = []

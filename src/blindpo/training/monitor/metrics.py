@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from blindpo.jobs.manifest import write_text
-from blindpo.training.collator import KINDS, Batch
+from blindpo.training.collator import RESPONSE_KINDS, Batch
 from blindpo.training.loss import row_means
 
 SHIFT: Final = "health/chosen_shift"
@@ -51,16 +51,16 @@ class MeanMetrics:
         return {name: total / rows for name, (total, rows) in self._sums.items() if rows}
 
     def clear(self, *, keep: str | None = None) -> None:
-        """Begin anew; sums whose names begin with `keep` go on."""
+        """Start again at 0, except for sums whose names begin with `keep`."""
         self._sums = {name: sums for name, sums in self._sums.items() if keep is not None and name.startswith(keep)}
 
     @property
     def sums(self) -> Sums:
-        """What was added so far."""
+        """The sums so far."""
         return dict(self._sums)
 
     def restore(self, sums: dict[str, Any]) -> None:
-        """Go on from sums that `sums` gave, read back from JSON."""
+        """Go on from sums that `sums` gave and JSON stored."""
         self._sums = {name: (float(total), int(rows)) for name, (total, rows) in sums.items()}
 
 
@@ -123,7 +123,7 @@ def batch_sums(
     yield loss_sums(per_row_N)
     logps_S, shift_S = logps_S.detach(), shift_S.detach()
     r_S = beta * shift_S
-    chosen, rejected, blind = (batch["kind_S"] == kind for kind in KINDS)
+    chosen, rejected, blind = (batch["kind_S"] == kind for kind in RESPONSE_KINDS)
     row_S, tokens_S = batch["row_S"], batch["tokens_S"]
     for where, name in ((rejected, "rejected"), (blind, "blind")):
         of_kind = {"r_K": r_S[where], "logps_K": logps_S[where], "row_K": row_S[where]}

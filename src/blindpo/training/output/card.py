@@ -15,7 +15,7 @@ from blindpo.rows.row import PreferenceRow
 from blindpo.training.methods import METHODS
 
 UNSTATED: Final = "not stated"
-SHOWN: Final = (
+CARD_METRICS: Final = (
     "loss", "rewards/accuracies", "rewards/blind_accuracies", "rewards/margins", "rewards/blind_margins",
     "logps/chosen", "health/chosen_shift", "health/blind_at_log2", "health/margin_length_correlation",
 )  # fmt: skip
@@ -87,7 +87,7 @@ def _training(facts: CardFacts) -> str:
 
 
 def _measures(facts: CardFacts) -> str:
-    shown = [(name, f"{facts.final[name]:.4g}") for name in SHOWN if name in facts.final]
+    shown = [(name, f"{facts.final[name]:.4g}") for name in CARD_METRICS if name in facts.final]
     shown += [
         (name, f"{value:.4g}") for name, value in sorted(facts.final.items()) if name.startswith(("eval_", "probe/"))
     ]

@@ -16,7 +16,7 @@ from blindpo.models.vlm.source import ModelSource, resolve_model
 from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example
-from blindpo.training.launch import Engine
+from blindpo.training.launch import TrainEngine
 from blindpo.training.output.card import CardFacts, image_licences, model_card
 
 RELOAD_NATS: Final = {torch.float32: 1e-4, torch.bfloat16: 1e-3, torch.float16: 1e-3}
@@ -39,9 +39,9 @@ def save_run(
     write_json(out / "run.json", {"base": named, **asdict(config), **record})
 
 
-def write_card(
+def write_model_card(
     out: Path, config: TrainConfig, examples: Sequence[Example], manifest: Mapping[str, Any], *,
-    base: ModelSource, identity: Mapping[str, Any], engine: Engine,
+    base: ModelSource, identity: Mapping[str, Any], engine: TrainEngine,
 ) -> None:  # fmt: skip
     """Write the model card, RUN/README.md."""
     recipe = {name: value for name, value in identity.items() if name not in ("command", "model", "data", "eval")}

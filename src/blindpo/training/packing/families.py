@@ -16,10 +16,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from blindpo.errors import BlindpoError
 from blindpo.models.vlm.attention import SDPA, SPLIT
 
-FULL: Final = "full_attention"
-SLIDING: Final = "sliding_attention"
+FULL_ATTENTION: Final = "full_attention"
+SLIDING_ATTENTION: Final = "sliding_attention"
 BLOCKS: Final[dict[str, Literal["image", "prompt"]]] = {"gemma3": "image", "paligemma": "prompt"}
 """By `config.model_type`: whose image tokens, or whose whole prompt, see each other both ways."""
 FIRST_POSITION: Final = {"paligemma": 1}
@@ -30,7 +31,7 @@ ONE_MASK: Final = ("paligemma",)
 RopeIndex = Callable[..., Any]
 
 
-class CannotPackError(Exception):
+class CannotPackError(BlindpoError):
     """This model cannot be packed; the message is the reason, in plain words. The trainer catches it."""
 
 
@@ -38,7 +39,7 @@ class CannotPackError(Exception):
 class Family:
     """What packing needs to know about a model. It holds no weights, so it can go to data loader processes."""
 
-    layer_kinds: tuple[str, ...] = (FULL,)
+    layer_kinds: tuple[str, ...] = (FULL_ATTENTION,)
     """The kinds of attention layers, each once."""
     window: int | None = None
     """Tokens that a sliding layer sees, its own included."""
@@ -100,13 +101,15 @@ def family_of(model: Any) -> Family:
             f"its attention is {attention}, which takes no mask of our own; load it with attn_implementation=sdpa"
         )
     window = getattr(text, "sliding_window", None)
-    kinds = tuple(dict.fromkeys(getattr(text, "layer_types", None) or [FULL if window is None else SLIDING]))
-    if odd := [kind for kind in kinds if kind not in (FULL, SLIDING)]:
+    kinds = tuple(
+        dict.fromkeys(getattr(text, "layer_types", None) or [FULL_ATTENTION if window is None else SLIDING_ATTENTION])
+    )
+    if odd := [kind for kind in kinds if kind not in (FULL_ATTENTION, SLIDING_ATTENTION)]:
         raise CannotPackError(f"it has layers of the kind {odd[0]}, which no mask can keep apart")
     inner = getattr(whole, "model", None)
     return Family(
         layer_kinds=kinds,
-        window=window if SLIDING in kinds else None,
+        window=window if SLIDING_ATTENTION in kinds else None,
         additive_mask=attention == "eager",
         one_mask=config.model_type in ONE_MASK,
         block=BLOCKS.get(config.model_type),

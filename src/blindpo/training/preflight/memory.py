@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from blindpo.training.launch import Engine
+from blindpo.training.launch import TrainEngine
 
 MIB: Final = 2**20
 FLOAT32_BYTES: Final = 4
@@ -47,11 +47,11 @@ class MemoryPlan:
 
     @property
     def total(self) -> int:
-        """All four together."""
+        """The sum of all four."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
     def to_mib(self) -> dict[str, float]:
-        """By name, in MiB."""
+        """The parts and their total by name, in MiB."""
         parts = {"weights": self.weights, "gradients": self.gradients, "optimizer": self.optimizer}
         return {
             name: size / MIB for name, size in {**parts, "activations": self.activations, "total": self.total}.items()
@@ -75,7 +75,7 @@ def activation_elements(shape: Shape, tokens: int) -> int:
     return shape.layers * tokens * shape.hidden + layer if shape.checkpointing else shape.layers * layer
 
 
-def memory_plan(shape: Shape, *, optim: str, tokens: int, response_tokens: int, engine: Engine) -> MemoryPlan:
+def memory_plan(shape: Shape, *, optim: str, tokens: int, response_tokens: int, engine: TrainEngine) -> MemoryPlan:
     """The plan for a longest micro-batch of `tokens` tokens, `response_tokens` of which reach the head."""
     head = 2 * response_tokens * shape.vocabulary * FLOAT32_BYTES  # logits and their log-softmax, in float32
     split = engine.processes
@@ -121,8 +121,8 @@ def free_bytes(device: str) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def plan_lines(plan: MemoryPlan, engine: Engine, *, free: int, trained: int, total: int) -> list[str]:
-    """The plan for a person; `trained` of `total` parameters train. Weights are loaded when `free` is read."""
+def plan_lines(plan: MemoryPlan, engine: TrainEngine, *, free: int, trained: int, total: int) -> list[str]:
+    """The plan in lines for a person. `trained` of `total` parameters train; weights are loaded when `free` is read."""
     sizes = plan.to_mib()
     parts = ", ".join(f"{name} {sizes[name]:,.0f}" for name in ("weights", "gradients", "optimizer", "activations"))
     lines = [

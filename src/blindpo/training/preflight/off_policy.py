@@ -1,4 +1,4 @@
-"""How off-policy is the data: the log-probability of each kind of response under the reference, before the first step.
+"""Measure how off-policy the data is: the log-probability of each kind of response under the reference.
 
 A preference loss moves most where the model could have given the response itself. A chosen response that it would never
 give (written by people, or by a stronger model) is off-policy, and displacement (`health.py`) is likelier. The measure
@@ -36,7 +36,7 @@ class PolicyDistance:
     blind: float | None
 
     def to_json(self) -> dict[str, float | str]:
-        """By kind, with the verdict."""
+        """The values by kind, with the verdict."""
         values = {"chosen": self.chosen, "rejected": self.rejected, "blind": self.blind}
         return {**{name: value for name, value in values.items() if value is not None}, "verdict": self.verdict}
 
@@ -98,7 +98,7 @@ def _scored(example: Example, collator: Collator, model: nn.Module, settings: Tr
 
 
 def before_lines(before: dict[str, float | str | int], *, at_start: str) -> list[str]:
-    """`before_training` for a person."""
+    """The lines that a person is shown of `before_training`."""
     kinds = [f"{kind} {before[kind]:.3f}" for kind in ("chosen", "rejected", "blind") if kind in before]
     lines = [f"log-probability a token under the reference: {', '.join(kinds)}. {before.get('verdict', '')}"]
     if before["blind_equal_to_chosen"]:

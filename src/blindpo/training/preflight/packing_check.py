@@ -49,7 +49,7 @@ class PathChoice:
 
     @property
     def record(self) -> dict[str, Any]:
-        """For run.json."""
+        """The entry in run.json."""
         path = "separate" if self.family is None else "packed"
         return {"asked": self.asked, "path": path, "reason": self.reason, "largest_difference_nats": self.checked}
 
@@ -216,8 +216,8 @@ def _moved_adapter(model: nn.Module, config: TrainConfig) -> Iterator[Any]:
     if not config.lora:
         yield model
         return
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)  # PEFT draws lora_A from the global generator, which no seed has reached yet
+    with torch.random.fork_rng():  # a run records what the check measures, so it must not depend on draws before it
+        torch.manual_seed(SEED)
         wrapped = add_lora(model, r=config.lora_r, alpha=config.lora_alpha, dropout=0.0, targets=config.lora_targets)
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from blindpo.errors import TrainingError
 from blindpo.training.examples import Example
-from blindpo.training.launch import Engine
+from blindpo.training.launch import TrainEngine
 from blindpo.training.micro_batches import MicroBatch, StepPlan
 from blindpo.training.monitor.callbacks import Say
 from blindpo.training.monitor.health import start_warning
@@ -33,7 +33,7 @@ SAMPLE_SECONDS: Final = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What the longest batch took."""
+    """Time and memory that the longest batch took."""
 
     seconds: float
     peak_bytes: int
@@ -116,10 +116,12 @@ def _peak_memory(device: torch.device) -> Iterator[list[int]]:
 class MemoryWatch(TrainerCallback):  # type: ignore[misc]
     """Estimates memory and time, and tries the longest batch, when the loop is about to begin (or to go on)."""
 
-    def __init__(self, trainer: PreferenceTrainer, engine: Engine, tell: Say) -> None:
+    def __init__(self, trainer: PreferenceTrainer, engine: TrainEngine, tell: Say) -> None:
         self._trainer, self._engine, self._tell = trainer, engine, tell
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         """Every process tries the same batch: those that share gradients wait for each other."""
         trainer, plan = self._trainer, self._trainer.step_plan()
         longest = longest_micro_batch(plan, state.max_steps)

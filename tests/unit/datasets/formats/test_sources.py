@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.rows.test_lossless import simple
+from tests.simple_rows import simple
 
 from blindpo.cli.main import main
 from blindpo.datasets.download import Download

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from blindpo.errors import TrainingError
-from blindpo.training.monitor.health import WINDOW, require_finite, require_finite_gradients, warnings
+from blindpo.training.monitor.health import HEALTH_WINDOW, require_finite, require_finite_gradients, warnings
 from blindpo.training.monitor.metrics import (
     CORRELATION,
     SHIFT,
@@ -15,7 +15,7 @@ from blindpo.training.monitor.metrics import (
 )
 
 
-def records(number: int = WINDOW, **values: float) -> list[dict[str, Any]]:
+def records(number: int = HEALTH_WINDOW, **values: float) -> list[dict[str, Any]]:
     return [{"step": step, "loss": 0.5, **values} for step in range(1, number + 1)]
 
 
@@ -36,11 +36,11 @@ def records(number: int = WINDOW, **values: float) -> list[dict[str, Any]]:
 )
 def test_what_is_warned_of(values: dict[str, float], kinds: list[str]) -> None:
     assert [warned.kind for warned in warnings(records(**values), at_start="log 2")] == kinds
-    assert warnings(records(WINDOW - 1, **values), at_start="log 2") == []
+    assert warnings(records(HEALTH_WINDOW - 1, **values), at_start="log 2") == []
 
 
 def test_a_warning_names_the_step_at_which_it_first_held_and_stays() -> None:
-    logs = records(2 * WINDOW, **{SHIFT: 0.0})
+    logs = records(2 * HEALTH_WINDOW, **{SHIFT: 0.0})
     for record in logs[5:25]:
         record[SHIFT] = -0.3
     (found,) = warnings(logs, at_start="log 2")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from blindpo.training.launch import Engine
+from blindpo.training.launch import TrainEngine
 from blindpo.training.preflight.memory import (
     Shape,
     activation_elements,
@@ -20,8 +20,8 @@ SHAPE = Shape(
 )  # fmt: skip
 
 
-def engine(name: str, processes: int = 4) -> Engine:
-    return Engine(name=name, processes=processes, device="cpu")
+def engine(name: str, processes: int = 4) -> TrainEngine:
+    return TrainEngine(name=name, processes=processes, device="cpu")
 
 
 def test_activations_by_hand() -> None:

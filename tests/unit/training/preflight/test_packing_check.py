@@ -54,14 +54,23 @@ def test_each_kind_of_row_is_checked(config: Any, base: Path, tmp_path: Path) ->
     assert max(made.checked.values()) < 1e-4
 
 
-def test_the_adapter_that_is_tried_is_the_same_in_every_process(base: Path, tmp_path: Path) -> None:
-    checked = []
-    for state in (1, 2):
-        torch.manual_seed(state)
-        before = torch.get_rng_state()
-        checked.append(choose(base, tmp_path, lora=True, lora_r=4, dtype="bfloat16").checked)
-        assert state == 2 or torch.equal(before, torch.get_rng_state())
-    assert checked[0] == checked[1]
+def test_the_check_of_an_adapter_depends_on_no_earlier_draw_and_leaves_none_behind(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[torch.Tensor] = []
+    real = selfcheck._difference
+
+    def spy(model: Any, *args: Any, **kwargs: Any) -> float:
+        first.append(next(weight for name, weight in model.named_parameters() if "lora_A" in name).clone())
+        return real(model, *args, **kwargs)
+
+    monkeypatch.setattr(selfcheck, "_difference", spy)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        state = torch.get_rng_state()
+        choose(base, tmp_path, lora=True, lora_r=4)
+        assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(weight, first[0]) for weight in first)
 
 
 @pytest.mark.parametrize("half", [{"bf16": True}, {"dtype": "bfloat16", "lora": True}])

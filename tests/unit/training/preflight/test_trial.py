@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from blindpo.errors import TrainingError
-from blindpo.training.micro_batches import Size, StepPlan, padded_tokens
+from blindpo.training.micro_batches import RowSize, StepPlan, padded_tokens
 from blindpo.training.preflight.trial import longest_micro_batch, run_trial
 
 
@@ -40,7 +40,7 @@ def test_another_error_of_the_trial_is_not_taken_for_memory() -> None:
 
 
 def test_the_longest_micro_batch_is_looked_for_in_all_epochs_of_the_run() -> None:
-    sizes = tuple(Size(width, 1, width) for width in (9, 1, 1))
+    sizes = tuple(RowSize(width, 1, width) for width in (9, 1, 1))
     found = []
     for seed in range(12):
         plan = StepPlan(sizes=sizes, rows_per_step=2, max_rows=2, seed=seed)

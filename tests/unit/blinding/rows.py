@@ -1,7 +1,6 @@
-"""Rows that the tests of blind share, and the files that a run leaves."""
+"""The rows that all tests of blinding share."""
 
 import io
-from pathlib import Path
 
 from PIL import Image
 
@@ -9,6 +8,7 @@ from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Provenance, Turn
 
 
 def row(number: int, text: str = "what is this ?") -> PreferenceRow:
+    """A row with a small image of its own."""
     sink = io.BytesIO()
     Image.new("RGB", (30, 30), (20 * number, 0, 0)).save(sink, format="PNG")
     return PreferenceRow(
@@ -19,7 +19,3 @@ def row(number: int, text: str = "what is this ?") -> PreferenceRow:
         rejected="a ball",
         provenance=Provenance(source="test", source_row_id=str(number), dialogue_id=str(number)),
     )
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "timings.json"}

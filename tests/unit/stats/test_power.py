@@ -1,12 +1,10 @@
-"""Holm's adjustment and power: worked examples, statsmodels, and the exact test itself."""
+"""How many items it takes: worked examples, and the exact test itself."""
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from statsmodels.stats.multitest import multipletests
 
 from blindpo.stats.intervals import wilson
-from blindpo.stats.multiplicity import holm, holm_by_name
 from blindpo.stats.power import (
     design_effect,
     items_for_difference,
@@ -16,16 +14,6 @@ from blindpo.stats.power import (
 )
 
 
-def test_holm_by_hand_and_statsmodels() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    values = np.random.default_rng(0).random(30) ** 3
-    assert holm(values.tolist()) == pytest.approx(multipletests(values, method="holm")[1].tolist())
-    assert holm([]) == []
-    assert holm_by_name({"b": 0.2, "a": 0.01}) == pytest.approx({"b": 0.2, "a": 0.02})
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        holm([0.1, float("nan")])
-
-
 def test_items_for_a_difference_by_hand() -> None:
     assert items_for_difference(0.1, 0.3) == 234
     assert items_for_difference(-0.1, 0.3) == 234
@@ -33,8 +21,8 @@ def test_items_for_a_difference_by_hand() -> None:
 
 
 def test_connors_formula_has_about_the_exact_tests_power() -> None:
-    found = power_of_mcnemar(items_for_difference(0.1, 0.3), 0.1, 0.3)
-    assert 0.76 <= found <= 0.80  # the exact test is a little stricter than the approximation
+    power = power_of_mcnemar(items_for_difference(0.1, 0.3), 0.1, 0.3)
+    assert 0.76 <= power <= 0.80  # the exact test is a little stricter than the approximation
 
 
 def test_exact_power_against_a_simulation_and_its_own_level() -> None:
@@ -46,8 +34,7 @@ def test_exact_power_against_a_simulation_and_its_own_level() -> None:
 
 
 def test_the_smallest_difference_is_the_inverse() -> None:
-    found = smallest_difference(234, 0.3)
-    assert found == pytest.approx(0.1, abs=2e-4)
+    assert smallest_difference(234, 0.3) == pytest.approx(0.1, abs=2e-4)
     assert smallest_difference(3, 0.3) is None
     assert smallest_difference(0, 0.3) is None
 

@@ -1,7 +1,7 @@
 """Make rows that ask the model itself which of a pair's two responses is safe, in both orders.
 
-blindpo probe DATA --out PROBE
-blindpo evaluate PROBE --model MODEL --judge refusal-rules --set likelihoods=false --out EVAL
+blindpo pairwise-rows DATA --out PAIRS
+blindpo evaluate PAIRS --model MODEL --judge refusal-rules --likelihoods false --out EVAL
 blindpo protocols EVAL --use mmsafe/pairwise-prompted --out SCORES
 """
 
@@ -12,7 +12,7 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo probe`."""
+    """Add the arguments of `blindpo pairwise-rows`."""
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder whose rows have chosen and rejected")
     add_common(parser, recipe=False)
 
