@@ -26,7 +26,8 @@ Each model is tiny and random, built from the family's own configuration classes
 attention matters. One prompt has two images and responses of {lengths} tokens; torch {torch}, transformers
 {transformers}, on a CPU. Each cell has two numbers: the largest difference of a token's log-probability, in nats, and
 the largest difference of any gradient (every parameter's, vision tower included), as a share of the largest gradient.
-The gradients are those of the BPO loss. `split` is sdpa as training uses it, with the prompt computed apart, without a mask (`models/vlm/attention.py`).
+The gradients are those of the BPO loss. `split` is sdpa as training uses it, with the prompt computed apart, without a
+mask (`models/vlm/attention.py`).
 
 | family | attention | checkpointing | float32: logp / gradient | float64: logp / gradient |
 |---|---|---|---|---|
