@@ -35,7 +35,6 @@ check: setup
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
 	$(BIN)/lint-imports
-	$(BIN)/vulture
 	$(BIN)/mypy
 
 fix: setup

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from world import Case, save_model
 
-import blindpo.intake.checking as checking
-from blindpo.models.source import resolve_model
+import blindpo.intake.check as checking
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Provenance, Turn
 from blindpo.rows.shards import write_shard
 

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.tiny_models import save_tiny_llava
 
-from blindpo.models.logprobs import response_logps
-from blindpo.models.prompt import collate, encode_prompt, encode_response
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.logprobs import response_logps
+from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import Turn
 
 ROUNDS = 15

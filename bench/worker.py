@@ -29,16 +29,16 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 from world import TIMED_AFTER, Case, case_of, pairs, rows
 
-from blindpo.models.adapters import add_lora, freeze_vision
-from blindpo.models.attention import SPLIT, use_attention
-from blindpo.models.families import family_of
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import Vlm, load_vlm
-from blindpo.train.collator import Collator
-from blindpo.train.config import TrainConfig
-from blindpo.train.examples import ImageTensors, make_example
-from blindpo.train.metrics import MetricsFile
-from blindpo.train.trainer import PreferenceTrainer
+from blindpo.models.vlm.adapters import add_lora, freeze_vision
+from blindpo.models.vlm.attention import SPLIT, use_attention
+from blindpo.models.vlm.load import Vlm, load_vlm
+from blindpo.models.vlm.source import resolve_model
+from blindpo.training.collator import Collator
+from blindpo.training.config import TrainConfig
+from blindpo.training.examples import ImageTensors, make_example
+from blindpo.training.monitor.metrics import MetricsFile
+from blindpo.training.packing.families import family_of
+from blindpo.training.trainer import PreferenceTrainer
 
 STATUS = Path("/proc/self/status")
 OPTIONS = {"learning_rate": 1e-6, "lr_scheduler_type": "constant", "use_cpu": True, "report_to": "none",

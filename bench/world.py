@@ -96,7 +96,7 @@ def save_model(case: Case, folder: Path) -> Path:
 
 def rows(case: Case, number: int, processor: Any) -> list[PreferenceRow]:
     """`number` rows whose prompts and responses have exactly the case's lengths in tokens."""
-    from blindpo.models.prompt import encode_prompt, encode_response
+    from blindpo.models.vlm.prompt import encode_prompt, encode_response
 
     filler = "".join(chr(ord("a") + n % 26) for n in range(max(case.prompt, *case.responses)))
 

@@ -10,4 +10,4 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from jaxtyping import install_import_hook
 
 # Every tensor function's shapes and dtypes, as its signature states them, are held against the real arguments.
-install_import_hook(["blindpo.train", "blindpo.models"], "beartype.beartype")
+install_import_hook(["blindpo.training", "blindpo.models"], "beartype.beartype")

@@ -1,7 +1,7 @@
 """Answers of the real local wiki, recorded and played back: the default suite needs no MediaWiki.
 
 `tests/live/local_wiki.sh` makes the wiki; `recording` stands between it and the client and notes every answer, address
-by address. The recording lies in tests/data/wiki/answers.json: text as text, pictures in base64, the wiki's own
+by address. The recording lies in tests/data/wiki/answers.json: text as text, images in base64, the wiki's own
 address as @BASE@.
 """
 

@@ -15,7 +15,7 @@ import transformers as hf
 from PIL import Image
 from torch import Tensor
 
-from blindpo.models.prompt import PromptInputs
+from blindpo.models.vlm.prompt import PromptInputs
 
 VOCAB: Final = 272
 """Of the byte tokenizer, and some more."""

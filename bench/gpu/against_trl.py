@@ -1,8 +1,8 @@
 """TRL's DPOTrainer on the same rows, as the two pair data sets of the released code: what our trainer is held against.
 
 Real `.train()` steps of its own: its collator, the family's processor, and its reference at every step, since it
-refuses to cache one for rows with pictures. A micro-batch has the two pairs of one row. Tokens are the very ones that
-our trainer is given; pictures have the same size, and one colour, so that reading them takes no time.
+refuses to cache one for rows with images. A micro-batch has the two pairs of each of its rows. Tokens are the very
+ones that our trainer is given; images have the same size, and one colour, so that reading them takes no time.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from models import Kind
 from PIL import Image
 from processors import text_of
 
-from blindpo.train.examples import Example
+from blindpo.training.examples import Example
 
 PAIRS = 2
 """Of a row: chosen against rejected, chosen against blind."""
@@ -63,7 +63,9 @@ def trl_collator(processor: Any) -> KeptBatches:
     return KeptBatches(DataCollatorForVisionPreference(processor=processor, max_length=None))
 
 
-def trl_trainer(model: Any, kind: Kind, examples: Sequence[Example], options: dict[str, Any], *, watch: Any) -> Any:
+def trl_trainer(
+    model: Any, kind: Kind, examples: Sequence[Example], options: dict[str, Any], *, rows_together: int, watch: Any
+) -> Any:
     """A DPOTrainer over the pairs of `examples`, in order; a model with an adapter is its own reference, any other gets
     a copy, as TRL makes one of a model that it loads itself."""
     from datasets import Dataset
@@ -71,8 +73,9 @@ def trl_trainer(model: Any, kind: Kind, examples: Sequence[Example], options: di
 
     processor = processor_for(kind)
     arguments = DPOConfig(
-        **options, per_device_train_batch_size=PAIRS, max_length=None, train_sampling_strategy="sequential"
-    )
+        **options, per_device_train_batch_size=PAIRS * rows_together, max_length=None,
+        train_sampling_strategy="sequential",
+    )  # fmt: skip
     return DPOTrainer(
         model=model, ref_model=None if hasattr(model, "peft_config") else deepcopy(model).requires_grad_(False),
         args=arguments, train_dataset=Dataset.from_list(pair_rows(kind, examples)), processing_class=processor,

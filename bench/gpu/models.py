@@ -14,9 +14,9 @@ import transformers as hf
 from processors import IMAGE_ID, VIDEO_ID, VISION_END, VISION_START, llava_processor, qwen_processor
 from torch import Tensor
 
-from blindpo.models.prompt import PromptInputs
+from blindpo.models.vlm.prompt import PromptInputs
 from blindpo.rows.row import PreferenceRow, Provenance
-from blindpo.train.examples import Example, ImageTensors
+from blindpo.training.examples import Example, ImageTensors
 
 TEXT_TOKENS = 150
 RESPONSES = (60, 64, 56)

@@ -7,6 +7,8 @@ A checkout and `pip install '.[vision]' trl` are all that is needed; where sever
     python bench/gpu/steps.py                              all cases on this GPU, and the table after each; ended
                                                            early, it goes on with those that it has no result of
     python bench/gpu/steps.py --again                      all cases anew, after a change of the code
+    python bench/gpu/steps.py --only Qwen --only LoRA/no-  those whose names contain one of these texts, in the order
+                                                           of --list, where time on the GPU is short
     python bench/gpu/steps.py --case NAME                  one of them (--list names them)
     python bench/gpu/steps.py --tiny --device cpu          the same code at a size that any CPU takes; writes no table
 """
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +36,18 @@ from models import RESPONSES, Pictures, examples, kinds
 from table import FAILED, RESULTS, write_table
 from transformers import AutoModelForImageTextToText, TrainerCallback, TrainingArguments
 
-from blindpo.models.adapters import add_lora, freeze_vision
-from blindpo.models.attention import SPLIT, use_attention
-from blindpo.models.families import family_of
-from blindpo.runs.manifest import write_json
-from blindpo.train.collator import Collator
-from blindpo.train.config import TrainConfig
-from blindpo.train.metrics import MetricsFile
-from blindpo.train.trainer import PreferenceTrainer
+from blindpo.jobs.manifest import write_json
+from blindpo.models.vlm.adapters import add_lora, freeze_vision
+from blindpo.models.vlm.attention import SPLIT, use_attention
+from blindpo.training.collator import Collator
+from blindpo.training.config import TrainConfig
+from blindpo.training.monitor.metrics import MetricsFile
+from blindpo.training.packing.families import family_of
+from blindpo.training.trainer import PreferenceTrainer
 
 WARM_UP, STEPS, ROWS = 2, 5, 4
 VARIANTS = ("packed", "separate", "trl")
+VERSIONS = ("torch", "transformers", "peft", "accelerate", "trl")
 NO_MEMORY = ("OutOfMemory", "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
@@ -56,22 +60,27 @@ class GpuCase:
     checkpointing: bool
     variant: str
     """Of `VARIANTS`."""
+    rows: int = 1
+    """Of a micro-batch: a step has `ROWS` in any case."""
 
     @property
     def name(self) -> str:
         """As `--case` takes it."""
         words = ("LoRA" if self.lora else "full", "checkpointing" if self.checkpointing else "no-checkpointing")
-        return "/".join((self.model, *words, self.variant))
+        together = () if self.rows == 1 else (f"{self.rows}-rows",)
+        return "/".join((self.model, *words, *together, self.variant))
 
 
 CASES = {
     case.name: case
-    for model in kinds(tiny=True)
     for lora in (True, False)
-    for checkpointing in (True, False)
+    for rows in ((1, ROWS) if lora else (1,))
+    for checkpointing in (False, True)
+    for model in kinds(tiny=True)
     for variant in VARIANTS
-    for case in [GpuCase(model=model, lora=lora, checkpointing=checkpointing, variant=variant)]
+    for case in [GpuCase(model=model, lora=lora, checkpointing=checkpointing, variant=variant, rows=rows)]
 }
+"""Those that a card of 80 GB takes first: time on a GPU may end before the list does."""
 
 
 class StepClock(TrainerCallback):
@@ -79,7 +88,12 @@ class StepClock(TrainerCallback):
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.seconds = 0.0
+        self.step_seconds: list[float] = []
+
+    @property
+    def seconds(self) -> float:
+        """Of all counted steps together."""
+        return sum(self.step_seconds)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Starts after the warm-up, and is read at every later step."""
@@ -88,9 +102,9 @@ class StepClock(TrainerCallback):
         if state.global_step == WARM_UP:
             if self.device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(self.device)
-            self._start = time.perf_counter()
         elif state.global_step > WARM_UP:
-            self.seconds = time.perf_counter() - self._start
+            self.step_seconds.append(time.perf_counter() - self._last)
+        self._last = time.perf_counter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,16 +135,17 @@ def run_case(case: GpuCase, *, device: str, tiny: bool) -> dict[str, Any]:
     clock = StepClock(torch.device(device))
     with tempfile.TemporaryDirectory() as scratch:
         options: dict[str, Any] = {
-            "output_dir": scratch, "max_steps": WARM_UP + STEPS, "gradient_accumulation_steps": ROWS, "bf16": True,
-            "gradient_checkpointing": case.checkpointing, "learning_rate": 1e-6, "use_cpu": device == "cpu",
-            "report_to": "none", "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True,
+            "output_dir": scratch, "max_steps": WARM_UP + STEPS, "gradient_accumulation_steps": ROWS // case.rows,
+            "bf16": True, "gradient_checkpointing": case.checkpointing, "learning_rate": 1e-6,
+            "use_cpu": device == "cpu", "report_to": "none", "save_strategy": "no", "logging_strategy": "no",
+            "disable_tqdm": True,
         }  # fmt: skip
         if case.variant == "trl":
-            trl_trainer(model, kind, rows, options, watch=clock).train()
+            trl_trainer(model, kind, rows, options, rows_together=case.rows, watch=clock).train()
             tokens, pairs = trl_work(rows)
             work = Work(tokens=STEPS * tokens, pairs=STEPS * pairs, reference=True)
         else:
-            settings = TrainingArguments(**options, per_device_train_batch_size=1, remove_unused_columns=False)
+            settings = TrainingArguments(**options, per_device_train_batch_size=case.rows, remove_unused_columns=False)
             trainer = PreferenceTrainer(
                 model, settings, config, train=rows, evaluation=None, collator=collator,
                 metrics=MetricsFile(Path(scratch) / "metrics.jsonl"),
@@ -143,7 +158,7 @@ def run_case(case: GpuCase, *, device: str, tiny: bool) -> dict[str, Any]:
 
 def our_work(trainer: Any, *, packed: bool) -> Work:
     """Of our trainer's counted steps, from the sizes that its plan has."""
-    sizes = trainer.train_plan().sizes
+    sizes = trainer.step_plan().sizes
     prompts = [size.width - (sum(RESPONSES) if packed else max(RESPONSES)) for size in sizes]
     pairs = sum(
         packed_pairs(prompt, RESPONSES, split=True) if packed else separate_pairs(prompt, RESPONSES)
@@ -170,6 +185,8 @@ def measures(case: GpuCase, model: Any, work: Work, clock: StepClock) -> dict[st
         "rows_per_second": STEPS * ROWS / clock.seconds,
         "flops_per_second": flops / clock.seconds,
         "peak_gib": torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None,
+        "step_seconds": [round(seconds, 4) for seconds in clock.step_seconds],
+        "versions": {name: version(name) for name in VERSIONS if name != "trl" or case.variant == "trl"},
     }
 
 
@@ -183,14 +200,18 @@ def main() -> None:
     """One case in this process, or all of them in processes of their own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", choices=CASES, metavar="NAME")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cases whose names contain it")
     parser.add_argument("--list", action="store_true", help="names of cases")
     parser.add_argument("--table", action="store_true", help="write RESULTS.md from results.json, run nothing")
     parser.add_argument("--again", action="store_true", help="measure anew what has a result")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     given = parser.parse_args()
+    chosen = [case for case in CASES if not given.only or any(text in case for text in given.only)]
+    if not chosen:
+        raise SystemExit(f"--only {' '.join(given.only)}: no case has such a name; --list names them")
     if given.list:
-        sys.stdout.write("\n".join(CASES) + "\n")
+        sys.stdout.write("\n".join(chosen) + "\n")
     elif given.table:
         write_table(list(CASES))
     elif reason := why_not(given.device):
@@ -198,7 +219,7 @@ def main() -> None:
     elif given.case:
         sys.stdout.write(json.dumps(run_case(CASES[given.case], device=given.device, tiny=given.tiny)) + "\n")
     else:
-        run_all(given.device, tiny=given.tiny, again=given.again)
+        run_all(chosen, given.device, tiny=given.tiny, again=given.again)
 
 
 def why_not(device: str) -> str:
@@ -213,12 +234,12 @@ def why_not(device: str) -> str:
     return ""
 
 
-def run_all(device: str, *, tiny: bool, again: bool) -> None:
-    """Every case; one that fails (for memory, say) is a line of the table too, and is tried at every start."""
+def run_all(cases: list[str], device: str, *, tiny: bool, again: bool) -> None:
+    """Each of `cases`; one that fails (for memory, say) is a line of the table too, and is tried at every start."""
     name = "CPU" if device == "cpu" else device_name()
     known = [] if tiny or not RESULTS.is_file() else json.loads(RESULTS.read_text())
     done_before = {each["case"] for each in known if each["device"] == name and FAILED not in each}
-    for case in CASES:
+    for case in cases:
         if case in done_before and not again:
             sys.stdout.write(f"{case}: has a result on {name}; --again measures it anew\n")
             continue
@@ -227,10 +248,15 @@ def run_all(device: str, *, tiny: bool, again: bool) -> None:
         found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"case": case, FAILED: why(done)}
         sys.stdout.write(json.dumps({**found, "device": name}) + "\n")
         if not tiny:
-            kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
-            kept = [each for each in kept if (each["case"], each["device"]) != (case, name)]
-            write_json(RESULTS, [*kept, {**found, "device": name}])
-            write_table(list(CASES))
+            keep({**found, "device": name})
+
+
+def keep(found: dict[str, Any]) -> None:
+    """Put one case's result in the place of an older one on the same device, and write the table."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+    kept = [each for each in kept if (each["case"], each["device"]) != (found["case"], found["device"])]
+    write_json(RESULTS, [*kept, found])
+    write_table(list(CASES))
 
 
 def device_name() -> str:

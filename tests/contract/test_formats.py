@@ -12,8 +12,8 @@ import pytest
 from tests.sample import REAL, draw, write_sample
 
 from blindpo.cli.main import main
-from blindpo.formats.table import FORMATS
-from blindpo.intake.importing import import_data
+from blindpo.datasets.importer import import_data
+from blindpo.datasets.table import FORMATS
 from blindpo.rows.row import IMAGE, PreferenceRow, Turn
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 

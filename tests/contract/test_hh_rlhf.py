@@ -10,11 +10,12 @@ import pytest
 from tests.sample import REAL, draw, write_sample
 
 from blindpo.cli.main import main
+from blindpo.datasets.download import Download
+from blindpo.datasets.formats.hh_rlhf import HHRLHF
+from blindpo.datasets.formats.jsonl import MAX_LINE_BYTES, JsonLines, Line
+from blindpo.datasets.formats.mmsafe_po import MMSafePO
+from blindpo.datasets.importer import import_data
 from blindpo.errors import RowError, SourceError
-from blindpo.formats.hh_rlhf import HHRLHF
-from blindpo.formats.jsonl import MAX_LINE_BYTES, JsonLines, Line
-from blindpo.formats.mmsafe_po import MMSafePO
-from blindpo.intake.importing import import_data
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Turn
 from blindpo.rows.shards import read_rows
 
@@ -47,7 +48,7 @@ def test_raw_to_row_to_raw_is_the_identity(record: dict[str, Any], tmp_path: Pat
     assert FORMAT.to_record(row) == record and list(FORMAT.to_record(row)) == list(record)
     for name in ("out.jsonl", "out.jsonl.gz"):
         FORMAT.write([record], tmp_path / name)
-        (again,) = FORMAT.read(tmp_path / name)
+        (again,) = FORMAT.records(Download.of_user(tmp_path / name))
         assert json.loads(again.data) == record
         assert FORMAT.to_row(again, "hh-rlhf-train-1", None).prompt == row.prompt
 
@@ -105,7 +106,7 @@ def test_folders_splits_ids_and_good_rows_beside_bad_ones(tmp_path: Path, capsys
     ]
     assert [row.provenance.split for row in rows] == ["test", "test", "train", "train"]
     assert main(["export", "hh-rlhf", str(tmp_path / "rows"), "--out", str(tmp_path / "out.jsonl")]) == 0
-    assert len(FORMAT.read(tmp_path / "out.jsonl")) == 4
+    assert len(FORMAT.records(Download.of_user(tmp_path / "out.jsonl"))) == 4
 
 
 def test_lines_are_a_sequence_in_any_order(tmp_path: Path) -> None:
@@ -125,15 +126,15 @@ def test_a_line_without_end_is_passed_over(tmp_path: Path) -> None:
 
 def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no"):
-        FORMAT.files(tmp_path)
+        FORMAT.files(Download.of_user(tmp_path))
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 9)[:-9])
     with pytest.raises(SourceError, match="not whole gzip"):
-        FORMAT.read(tmp_path / "a.jsonl.gz")
+        FORMAT.records(Download.of_user(tmp_path / "a.jsonl.gz"))
     (tmp_path / "a.jsonl").write_text("{}")
     with pytest.raises(SourceError, match="twice"):
-        FORMAT.read(tmp_path)
-    with pytest.raises(SourceError, match="cannot be read"):
-        FORMAT.read(tmp_path / "none.jsonl")
+        FORMAT.records(Download.of_user(tmp_path))
+    with pytest.raises(SourceError, match="is missing"):
+        FORMAT.records(Download.of_user(tmp_path / "none.jsonl"))
 
 
 def text_only(row: PreferenceRow) -> PreferenceRow:
@@ -145,8 +146,9 @@ def released(request: pytest.FixtureRequest, tmp_path: Path) -> list[PreferenceR
     if request.param == "real" and not REAL.is_dir():
         pytest.skip("the released rows lie beside the checkout on some machines only")
     folder = REAL if request.param == "real" else write_sample(tmp_path / "sample")
-    records = MMSafePO().read(folder / "test.json")
-    return [text_only(MMSafePO().to_row(r, f"r{n}", folder / "images")) for n, r in enumerate(records)]
+    download = Download.of_user(folder / "test.json", folder / "images")
+    records = MMSafePO().records(download)
+    return [text_only(MMSafePO().to_row(r, f"r{n}", download)) for n, r in enumerate(records)]
 
 
 def test_released_rows_go_to_raw_text_and_back(released: list[PreferenceRow], tmp_path: Path) -> None:

@@ -115,8 +115,10 @@ def write_inputs(folder: Path) -> None:
     for number in range(3):
         (folder / "safe" / f"meadow_{number}.png").write_bytes(sign(f"meadow {number}"))
     suite = {"data": {"signs": "out/rows", "sample": "out/mmsafe"}, "judge": "refusal-rules", "guard_rows": 8,
-             "pairwise": ["signs"], "evaluate": {"max_new_tokens": 40, "views": ["as_is", "text"]}}  # fmt: skip
-    (folder / "suite.yaml").write_text(json.dumps(suite))  # JSON is YAML
+             "pairwise": ["signs"]}  # fmt: skip
+    keys = {"max_new_tokens": 40, "views": ["as_is", "text"]}
+    (folder / "suite.yaml").write_text(json.dumps({**suite, "evaluate": keys}))  # JSON is YAML
+    (folder / "suite_flat.yaml").write_text(json.dumps({**suite, **keys}))  # as it is written since suite is a command
 
 
 def _write_mmsafe(folder: Path) -> None:

@@ -70,12 +70,19 @@ BUILD: Final = (
 )  # fmt: skip
 
 _SAMPLED: Final = "--draws 2 --max-new-tokens 40 --batch-size 8 --seed 5 --set shard_rows=7"
+
+
+def _blind(name: str, mode: str, view: str) -> Step:
+    line = f"blind out/pairs --model in/tiny --out out/blind_{name} {_SAMPLED}"
+    return Step(f"blind_{name}", f"{line} --mode {mode}", head=f"{line} --view {view}")
+
+
 BLIND: Final = (
     Step("blind", f"blind out/pairs --model in/tiny --out out/blind {_SAMPLED}"),
-    Step("blind_blank", f"blind out/pairs --model in/tiny --out out/blind_blank --mode blank {_SAMPLED}"),
-    Step("blind_noise", f"blind out/pairs --model in/tiny --out out/blind_noise --mode noise {_SAMPLED}"),
-    Step("blind_swap", f"blind out/pairs --model in/tiny --out out/blind_swap --mode swap {_SAMPLED}"),
-    Step("blind_sight", f"blind out/pairs --model in/tiny --out out/blind_sight --mode sight {_SAMPLED}"),
+    _blind("blank", "blank", "blank"),
+    _blind("noise", "noise", "noise"),
+    _blind("swap", "swap", "swapped"),
+    _blind("sight", "sight", "as_is"),
     Step("blind_greedy", "blind out/mmsafe --model in/tiny --out out/blind_greedy --temperature 0 --max-new-tokens 16"),
 )
 
@@ -91,14 +98,17 @@ TRAIN: Final = (
          f"false --tokens_per_batch 400 --reference online {TRAINED} --save_strategy no"),
 )  # fmt: skip
 
+_RULES: Final = (
+    f"evaluate out/mmsafe --model out/bpo --judge refusal-rules --out out/eval_rules --set safe_images=in/safe {WORDS}"
+)
 EVALUATE: Final = (
     Step("evaluate", f"evaluate out/rows --model in/tiny --judge oracle --out out/eval_tiny {VIEWS} {WORDS}"),
     Step("evaluate_bpo", f"evaluate out/rows --model out/bpo --judge oracle --out out/eval_bpo {WORDS}"),
     Step("evaluate_dpo", f"evaluate out/rows --model out/dpo --judge oracle --out out/eval_dpo {WORDS}"),
     Step("evaluate_bpo_lora", f"evaluate out/rows --model out/bpo_lora --judge oracle --out out/eval_bpo_lora {WORDS}"),
     Step("evaluate_dpo_lora", f"evaluate out/rows --model out/dpo_lora --judge oracle --out out/eval_dpo_lora {WORDS}"),
-    Step("evaluate_rules", "evaluate out/mmsafe --model out/bpo --judge refusal-rules --out out/eval_rules --set "
-         f"views=as_is,mid,text,swapped,safe_image --set safe_images=in/safe {WORDS}"),
+    Step("evaluate_rules", f"{_RULES} --set views=as_is,mid,text,swapped,safe_image",
+         head=f"{_RULES} --set views=as_is,deictic,text,swapped,safe_image"),
     Step("evaluate_sampled", "evaluate out/rows --model in/tiny --judge refusal-rules --out out/eval_sampled "
          f"--set temperature=1.0 --set top_k=20 --set likelihoods=false --workers 2 --set shard_rows=6 {WORDS}"),
     Step("evaluate_panel", "evaluate out/rows --responses in/recorded.jsonl --judge panel:oracle+refusal-rules "
@@ -107,14 +117,17 @@ EVALUATE: Final = (
          f"{WORDS}"),
     Step("evaluate_part_2", f"evaluate out/rows --model in/tiny --judge oracle --part 2/2 --out out/part_2 {VIEWS} "
          f"{WORDS}"),
-    Step("merge", "evaluate out/part_1 out/part_2 --merge --judge oracle --out out/eval_merged --set num_draws=200"),
+    Step("merge", "evaluate out/part_1 out/part_2 --merge --judge oracle --out out/eval_merged --set num_draws=200",
+         "merge out/part_1 out/part_2 --judge oracle --out out/eval_merged --set num_draws=200"),
     Step("rejudge", "evaluate out/eval_tiny --rejudge --judge refusal-rules --out out/eval_rejudged "
-         "--set num_draws=200"),
-    Step("suite", "evaluate --recipe in/suite.yaml --models tiny=in/tiny bpo=out/bpo --out out/suite"),
+         "--set num_draws=200",
+         "rejudge out/eval_tiny --judge refusal-rules --out out/eval_rejudged --set num_draws=200"),
+    Step("suite", "evaluate --recipe in/suite.yaml --models tiny=in/tiny bpo=out/bpo --out out/suite",
+         "suite --recipe in/suite_flat.yaml --models tiny=in/tiny bpo=out/bpo --out out/suite"),
 )  # fmt: skip
 
 AFTER: Final = (
-    Step("probe", "probe out/rows --out out/pairwise"),
+    Step("probe", "probe out/rows --out out/pairwise", "pairwise-rows out/rows --out out/pairwise"),
     Step("evaluate_pairwise", "evaluate out/pairwise --model in/tiny --judge refusal-rules --set likelihoods=false "
          f"--out out/eval_pairwise {WORDS}"),
     Step("protocols_list", "protocols"),

@@ -1,9 +1,10 @@
 """The example of docs/example_build, made again: real rows, raw text, a build with the local wiki as Wikipedia.
 
-    python -m tests.live.example_build ../shared/data/mmsafe_po docs/example_build
+    python -m tests.live.example_build MMSAFE_PO docs/example_build
 
-The released rows become HH-RLHF raw text (their `text_prompt` and responses); a wiki on this machine gets a page for
-each of their entities, with a drawn mosaic as its picture; `blindpo build` then knows the raw text and the wiki alone.
+MMSAFE_PO is the folder of the released rows. They become HH-RLHF raw text (their `text_prompt` and responses); a wiki
+on this machine gets a page for each of their entities, with a drawn mosaic as its image; `blindpo build` then knows
+the raw text and the wiki alone.
 Kept are the funnel, the data card and the figures: counts, no text of a row, no name. BLINDPO_WIKI_DIR names a folder
 where the built wiki stays.
 """
@@ -18,10 +19,11 @@ from typing import Final
 from tests.live.wiki_server import local_wiki, why_not
 from tests.live.wiki_world import write_entity, write_world
 
+from blindpo.answer.views import has_view, shown_row
 from blindpo.cli.main import main
-from blindpo.formats.hh_rlhf import HHRLHF
+from blindpo.datasets.formats.hh_rlhf import HHRLHF
 from blindpo.rows.shards import read_rows
-from blindpo.rows.views import textual_twin
+from blindpo.rows.views import OtherImages
 
 CATEGORIES: Final = {
     "PER": "Living people",
@@ -55,8 +57,8 @@ def make(source: Path, out: Path, work: Path) -> int:
     if status:
         return status
     raw_format = HHRLHF()
-    twins = (textual_twin(row) for row in read_rows(data))
-    raw_format.write((raw_format.to_record(twin) for twin in twins if twin is not None), raw)
+    twins = (shown_row(row, "text", OtherImages()) for row in read_rows(data) if has_view(row, "text"))
+    raw_format.write((raw_format.to_record(twin) for twin in twins), raw)
     print(f"{write_entities(data, work / 'content')} pages in the wiki")  # noqa: T201
     wiki = Path(os.environ.get("BLINDPO_WIKI_DIR") or work / "wiki")
     with local_wiki(wiki, work / "content") as url:

@@ -1,8 +1,8 @@
 """How many of the released rows qualify for a benign twin, with the only judge that the tests have offline.
 
-    python -m tests.live.example_twins ../shared/data/mmsafe_po docs/example_build/twins.json
+    python -m tests.live.example_twins MMSAFE_PO docs/example_build/twins.json
 
-The judge is the tests' LLaVA of random weights: the weakest judge that sees a picture at all. It cannot give a verdict,
+The judge is the tests' LLaVA of random weights: the weakest judge that sees an image at all. It cannot give a verdict,
 so what this shows is that no verdict makes no twin, and it says nothing about the rows. With a chat model as judge,
 build the rows with `twins=chat:MODEL` (docs/images.md). Counts alone are written.
 """
@@ -14,27 +14,27 @@ from typing import Any
 
 from tests.tiny_models import save_tiny_llava
 
-from blindpo.build.draft import Draft, Mention
-from blindpo.build.match import Pictures
-from blindpo.build.twins import TwinModels, Twins, lines_of_twins, said_of
+from blindpo.building.draft import Draft, Mention
+from blindpo.building.match import StoredImages
+from blindpo.building.twins import TwinModels, Twins, lines_of_twins, verdict_counts
 from blindpo.cli.main import main
 from blindpo.images.base import Candidate
-from blindpo.models.local_text import LocalTextModel
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
+from blindpo.jobs.manifest import write_json
+from blindpo.models.chat.local import LocalTextModel
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.shards import read_rows
-from blindpo.runs.manifest import write_json
 
 
-class RowPictures(Pictures):
-    """The rows' own pictures in the place of a build's."""
+class RowImages(StoredImages):
+    """The rows' own images in the place of a build's."""
 
     def __init__(self, drafts: list[Draft]) -> None:
         self.lines = {str(number): _line(draft, number) for number, draft in enumerate(drafts)}
         self._found = [draft.candidate for draft in drafts]
 
     def candidate(self, line: dict[str, Any]) -> Candidate | None:
-        """The picture of one row."""
+        """The image of one row."""
         return self._found[line["number"]]
 
 
@@ -66,10 +66,10 @@ def make(source: Path, out: Path, work: Path) -> int:
         return status
     drafts = drafts_of(data)
     judge = LocalTextModel("a tiny model of random weights", load_vlm(resolve_model(save_tiny_llava(work / "model"))))
-    stage = Twins(TwinModels(judge=judge), RowPictures(drafts), tries=3, seed=42, stop_unanswered=True)
-    said = dict(sorted(said_of(stage(drafts).drafts).items()))
-    write_json(out, {"judge": judge.name, "rows": len(drafts), "qualify": said.get("twin", 0), "says": said})
-    print("\n".join(lines_of_twins(said)))  # noqa: T201
+    stage = Twins(TwinModels(judge=judge), RowImages(drafts), tries=3, seed=42, stop_unanswered=True)
+    verdicts = dict(sorted(verdict_counts(stage(drafts).drafts).items()))
+    write_json(out, {"judge": judge.name, "rows": len(drafts), "qualify": verdicts.get("twin", 0), "says": verdicts})
+    print("\n".join(lines_of_twins(verdicts)))  # noqa: T201
     return 0
 
 

@@ -34,4 +34,4 @@ def test_a_client_that_is_too_fast_is_slowed_down_and_loses_nothing(tmp_path: Pa
         assert [answer.candidate is not None for answer in answers] == [True] * 6 + [False]
         log = (folder / "nginx" / "access.log").read_text()
         assert '" 429 ' in log, "nginx was never asked too fast: the test shows nothing"
-        assert fetcher.asked > 8, "two questions and six pictures, and some of them again"
+        assert fetcher.asked > 8, "two questions and six images, and some of them again"

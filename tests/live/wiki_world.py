@@ -1,11 +1,11 @@
-"""A small invented world for the local wiki: pages, pictures and licences, where `local_wiki.sh seed` reads them.
+"""A small invented world for the local wiki: pages, images and licences, where `local_wiki.sh seed` reads them.
 
     python tests/live/wiki_world.py CONTENT
 
-Every kind of answer that the client must tell apart is there once: JPEG, PNG, SVG, animated GIF and CMYK pictures, one
-narrower than 500 pixels, one that is tiny, a redirect, a redirect into a section, a disambiguation page, a picture that
-is not free, one without a licence, a page without a picture. Names are invented. `write_entity` adds a page for any
-other name, with a drawn picture: the example build uses it.
+Every kind of answer that the client must tell apart is there once: JPEG, PNG, SVG, animated GIF and CMYK images, one
+narrower than 500 pixels, one that is tiny, a redirect, a redirect into a section, a disambiguation page, an image that
+is not free, one without a licence, a page without an image. Names are invented. `write_entity` adds a page for any
+other name, with a drawn image: the example build uses it.
 """
 
 import io
@@ -32,7 +32,7 @@ SVG: Final = (
 
 
 def draw(name: str, width: int, height: int) -> Image.Image:
-    """A picture that depends on `name` alone."""
+    """An image that depends on `name` alone."""
     seed = zlib.crc32(name.encode())
     colours = [tuple((seed >> (5 * i + shift)) % 200 + 40 for shift in (0, 3, 7)) for i in range(3)]
     image = Image.new("RGB", (width, height), colours[0])
@@ -43,13 +43,13 @@ def draw(name: str, width: int, height: int) -> Image.Image:
 
 
 def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    """The picture as a file of `kind`."""
+    """The image as a file of `kind`."""
     sink = io.BytesIO()
     image.save(sink, format=kind, **options)
     return sink.getvalue()
 
 
-def pictures() -> dict[str, bytes]:
+def images() -> dict[str, bytes]:
     """File name to bytes."""
     frames = [draw(f"Ember Works {n}", 640, 480).convert("P") for n in range(3)]
     return {
@@ -101,7 +101,7 @@ def mosaic(name: str) -> Image.Image:
 
 
 def write_entity(content: Path, name: str, category: str) -> None:
-    """One more page, with a picture of its own under a free licence."""
+    """One more page, with an image of its own under a free licence."""
     file = f"Drawing {sha256(name.encode()).hexdigest()[:12]}.png"
     (content / "images" / file).write_bytes(encode(mosaic(name), "PNG"))
     text = f"[[File:{file}|thumb]] An entry. [[Category:{category}]]"
@@ -119,7 +119,7 @@ def write_world(content: Path) -> None:
     """The whole small world below `content`."""
     (content / "images").mkdir(parents=True, exist_ok=True)
     (content / "pages").mkdir(exist_ok=True)
-    for file, data in pictures().items():
+    for file, data in images().items():
         (content / "images" / file).write_bytes(data)
         if file == "Halcyon mark.png":
             _add_licence(content, file, NON_FREE)

@@ -23,16 +23,16 @@ from tests.packing_difference import (
 from tests.tiny_families import FAMILIES, build, prompt, responses
 from tests.training_rows import picture, row
 
-import blindpo.models.attention as attention_module
-from blindpo.models.families import CannotPackError, family_of
-from blindpo.models.logprobs import response_sums
+import blindpo.models.vlm.attention as attention_module
+from blindpo.models.vlm.logprobs import response_sums
 from blindpo.rows.row import IMAGE, Turn
-from blindpo.train.arguments import make_arguments
-from blindpo.train.collator import Collator
-from blindpo.train.config import TrainConfig
-from blindpo.train.examples import ImageTensors, make_example
-from blindpo.train.packing import packed_logps
-from blindpo.train.selfcheck import choose_path
+from blindpo.training.arguments import make_arguments
+from blindpo.training.collator import Collator
+from blindpo.training.config import TrainConfig
+from blindpo.training.examples import ImageTensors, make_example
+from blindpo.training.packing.batch import packed_logps
+from blindpo.training.packing.families import CannotPackError, family_of
+from blindpo.training.preflight.packing_check import choose_path
 
 SINGLE = 1e-4
 DOUBLE_GRADIENT = 1e-5  # norms and rotary embeddings compute in float32 whatever the model is in

@@ -1,7 +1,8 @@
 """FSDP2 (`fully_shard`) on a CPU mesh of two processes: packed steps are those of one process that holds all weights.
 
-accelerate turns FSDP into DDP on a CPU (blindpo refuses that, see `train/engine.py`), so torch's own call is used here:
-layers are sharded as accelerate's transformer policy would, and the same collator, log-probabilities and loss run.
+accelerate turns FSDP into DDP on a CPU (blindpo refuses that, see `training/launch.py`), so torch's own call is used
+here: layers are sharded as accelerate's transformer policy would, and the same collator, log-probabilities and loss
+run.
 """
 
 from pathlib import Path
@@ -12,24 +13,23 @@ import torch
 from tests.training_rows import row
 from tests.two_processes import run_together
 
-from blindpo.models.adapters import freeze_vision
-from blindpo.models.families import family_of
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
-from blindpo.train.collator import BLIND, CHOSEN, REJECTED, Collator
-from blindpo.train.examples import ImageTensors, make_example
-from blindpo.train.loss import preference_loss
+from blindpo.models.vlm.adapters import freeze_vision
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.source import resolve_model
+from blindpo.training.collator import BLIND, CHOSEN, REJECTED, Collator
+from blindpo.training.examples import ImageTensors, make_example
+from blindpo.training.loss import Rewards, preference_loss
+from blindpo.training.methods import METHODS
+from blindpo.training.packing.families import family_of
 
 STEPS = 3
 
 
 def loss_of(model: Any, collator: Collator, batch: dict[str, Any], rows: int) -> torch.Tensor:
     r_S = 0.3 * collator.logps(model, batch)
-    chosen, rejected, blind_S = (batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND))
-    terms = preference_loss(
-        r_S[chosen], r_S[rejected], batch["row_S"][rejected],
-        blind_r_B=r_S[blind_S], blind_row_B=batch["row_S"][blind_S], use_blind=True,
-    )  # fmt: skip
+    kinds = [batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND)]
+    rewards = (Rewards(r_S[kind_S], batch["tokens_S"][kind_S], batch["row_S"][kind_S]) for kind_S in kinds)
+    terms = preference_loss(*rewards, method=METHODS["bpo"], beta=0.3)
     return terms.per_row_N.sum() / rows
 
 

@@ -11,9 +11,9 @@ from tests.packing_difference import packed_batch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from blindpo.models.families import family_of
-from blindpo.models.prompt import PromptInputs
-from blindpo.train.packing import PackedBatch, packed_logps
+from blindpo.models.vlm.prompt import PromptInputs
+from blindpo.training.packing.batch import PackedBatch, packed_logps
+from blindpo.training.packing.families import family_of
 
 VOCABULARY = 150_000
 PROMPT, LENGTHS = 700, (20, 30, 10)

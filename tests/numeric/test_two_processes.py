@@ -10,11 +10,11 @@ import torch
 from tests.training_rows import row, run_training, write_rows
 from tests.two_processes import die, run_together, weights_of
 
-import blindpo.train.checkpoints as checkpoints
+import blindpo.training.output.checkpoints as checkpoints
 from blindpo.errors import OutputError
+from blindpo.jobs.manifest import write_json
 from blindpo.rows.row import Turn
-from blindpo.runs.manifest import write_json
-from blindpo.train.trainer import PreferenceTrainer
+from blindpo.training.trainer import PreferenceTrainer
 
 OPTIONS: dict[str, Any] = {
     "max_steps": 6, "learning_rate": 1e-4, "save_strategy": "steps", "save_steps": 2, "per_device_train_batch_size": 1,

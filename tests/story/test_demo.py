@@ -17,9 +17,9 @@ from blindpo.demo.schedule import Task
 from blindpo.demo.search import collect_search, grid
 from blindpo.demo.settings import MODELS, VARIANTS, DemoConfig, searched_variants
 from blindpo.errors import OutputError
-from blindpo.evaluate.config import RejudgeConfig
-from blindpo.evaluate.run import rejudge
-from blindpo.runs.manifest import read_json
+from blindpo.evaluation.config import RejudgeConfig
+from blindpo.evaluation.run import rejudge
+from blindpo.jobs.manifest import read_json
 
 CONDITION = "benign_twins"
 TINY = DemoConfig(
@@ -29,7 +29,7 @@ TINY = DemoConfig(
     steps=2,
     batch_size=4,
     num_workers=2,
-    pretrain=PretrainConfig(num_pictures=40, vision_steps=4, vision_batch=8, language_steps=60, language_batch=16),
+    pretrain=PretrainConfig(num_images=40, vision_steps=4, vision_batch=8, language_steps=60, language_batch=16),
     variants={CONDITION: VARIANTS},
 )
 

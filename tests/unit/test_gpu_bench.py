@@ -35,11 +35,13 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
         "Qwen2.5-VL-7B/LoRA/checkpointing/packed",
         "LLaVA-1.5-7B/full/no-checkpointing/trl",
         "LLaVA-1.5-7B/LoRA/no-checkpointing/trl",
+        "Qwen2.5-VL-7B/LoRA/no-checkpointing/4-rows/packed",
+        "LLaVA-1.5-7B/LoRA/no-checkpointing/4-rows/trl",
     ],
 )
 def test_a_tiny_case_trains_and_gives_all_measures(case: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     steps, table, _ = bench
-    monkeypatch.setattr(steps, "ROWS", 2)
+    monkeypatch.setattr(steps, "ROWS", max(2, steps.CASES[case].rows))
     monkeypatch.setattr(steps, "STEPS", 1)
     found = steps.run_case(steps.CASES[case], device="cpu", tiny=True)
     assert found["case"] == case and found["peak_gib"] is None
@@ -104,16 +106,40 @@ def test_a_run_that_ended_early_goes_on_with_what_has_no_result(
     monkeypatch.setattr(steps.subprocess, "run", run)
     broken |= {second, third}
     with pytest.raises(KeyboardInterrupt):
-        steps.run_all("cpu", tiny=False, again=False)
+        steps.run_all(list(steps.CASES), "cpu", tiny=False, again=False)
     assert f"| {second} | CPU | out of memory |" in table.TABLE.read_text()
     broken.clear()
     asked.clear()
-    steps.run_all("cpu", tiny=False, again=False)
+    steps.run_all(list(steps.CASES), "cpu", tiny=False, again=False)
     assert asked == [second, third]
     assert f"| {first} | CPU | 2.00 | 1.00 | 2 |" in table.TABLE.read_text()
-    steps.run_all("cpu", tiny=False, again=True)
+    steps.run_all(list(steps.CASES), "cpu", tiny=False, again=True)
     assert asked == [second, third, first, second, third]
     assert len(json.loads(table.RESULTS.read_text())) == 3
+
+
+def test_only_chooses_cases_by_a_part_of_their_names(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps, *_ = bench
+    words = [
+        "steps.py",
+        "--list",
+        "--only",
+        "Qwen2.5-VL-7B/LoRA/no-checkpointing/4",
+        "--only",
+        "full/checkpointing/trl",
+    ]
+    monkeypatch.setattr(sys, "argv", words)
+    steps.main()
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"Qwen2.5-VL-7B/LoRA/no-checkpointing/4-rows/{variant}" for variant in steps.VARIANTS),
+        "LLaVA-1.5-7B/full/checkpointing/trl",
+        "Qwen2.5-VL-7B/full/checkpointing/trl",
+    ]
+    monkeypatch.setattr(sys, "argv", ["steps.py", "--only", "LoRa"])
+    with pytest.raises(SystemExit, match=r"^--only LoRa: no case has such a name; --list names them$"):
+        steps.main()
 
 
 def test_it_stops_without_a_gpu_and_where_several_are_visible(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +175,7 @@ def test_attention_costs_the_same_where_its_weights_do_not_train(bench: Bench) -
 
 def test_the_committed_table_lists_every_case_measured_or_not(bench: Bench) -> None:
     steps, table, _ = bench
-    assert len(steps.CASES) == 24
+    assert len(steps.CASES) == 36
     text = table.TABLE.read_text()
     for case in steps.CASES:
         assert f"| {case} |" in text

@@ -10,9 +10,9 @@ import yaml
 
 from blindpo.cli.main import main
 from blindpo.errors import BlindpoError
-from blindpo.runs.config import load_config, read_recipe
-from blindpo.train.arguments import make_arguments, split_keys
-from blindpo.train.config import TrainConfig
+from blindpo.jobs.recipe import load_config, read_recipe
+from blindpo.training.arguments import make_arguments, split_keys
+from blindpo.training.config import TrainConfig
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 OWN = {field.name for field in fields(TrainConfig)}

@@ -12,20 +12,20 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo benchmarks`."""
+    """Add the arguments of `blindpo benchmarks`."""
     parser.add_argument("--data", type=Path, metavar="DIR", help="say what DIR/NAME holds of each benchmark")
     add_common(parser, out=False, recipe=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the list."""
+    from blindpo.datasets.table import list_benchmarks
     from blindpo.errors import SourceError
-    from blindpo.evaluate.benchmarks.listing import list_benchmarks
 
     if args.data is not None and not args.data.is_dir():
         raise SourceError(f"--data {args.data} is not a folder; give the one that holds a folder for each benchmark")
-    found = list_benchmarks(args.data)
-    emit({"benchmarks": found}, "\n".join(map(_words, found)), as_json=args.json)
+    cards = list_benchmarks(args.data)
+    emit({"benchmarks": cards}, "\n".join(map(_words, cards)), as_json=args.json)
     return 0
 
 

@@ -1,59 +1,68 @@
 """Let the reference model answer every row of DATA without its image (BPO's second rejected response).
 
-  blindpo blind DATA --model MODEL --out DATA2 [--mode remove|blank|noise|swap|sight] [--draws N] ...
+  blindpo blind DATA --model MODEL --out DATA2 [--view removed|blank|noise|swapped|as_is] [--draws N] ...
+  blindpo blind DATA --responses FILE --out DATA2       (JSON lines with row_id and text that were made elsewhere)
+  blindpo blind DATA --model MODEL --part 1/4 --out PART     (a share of the rows, on one machine of 4)
 
-DATA2 holds DATA's rows with the responses appended, and a summary: how often a response equals the chosen one, how
-often it refuses, how long it is, and how likely it is with the image in sight.
+MODEL: a model folder, a hub id ID@REVISION, a RUN folder, or chat:NAME on any OpenAI-compatible server
+(--model_server.base_url URL). DATA2 holds DATA's rows with the responses appended, and a summary: how often a response
+equals the chosen one, how often it refuses, how long it is, and, from a local model, how likely it is with the image in
+sight. 'blindpo merge' joins parts.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from blindpo.cli.options import add_common, emit
-from blindpo.rows.row import BLIND_MODES
-
-FLAGS: Final = {
-    "draws": (int, "responses per row (default 1)"),
-    "temperature": (float, "0 is greedy (default 1.0)"),
-    "top_p": (float, "share of the probability that is sampled from (default 1.0: all)"),
-    "top_k": (int, "number of likeliest tokens that are sampled from (default 0: all)"),
-    "max_new_tokens": (int, "longer responses are cut and marked (default 256)"),
-    "batch_size": (int, "prompts generated together (default 16)"),
-    "seed": (int, "default 42"),
-}
+from blindpo.blinding.config import BlindConfig
+from blindpo.cli.options import add_answerer, add_common, add_config, emit, read_config, require_answerer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `blindpo blind`; every other key of its recipe goes through --set."""
+    """Add the arguments of `blindpo blind`."""
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
-    parser.add_argument("--model", required=True, metavar="MODEL", help="a model folder, ID@REVISION or a RUN folder")
-    parser.add_argument("--mode", choices=BLIND_MODES, help="what the model sees (default remove: no image)")
-    for key, (kind, text) in FLAGS.items():
-        parser.add_argument(f"--{key.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), help=text)
+    add_answerer(parser)
+    add_config(parser, BlindConfig)
     add_common(parser, strict=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
-    from blindpo.blind.checks import lines
-    from blindpo.blind.run import BlindConfig, run_blind
+    from blindpo.blinding.checks import lines
     from blindpo.errors import StrictError
-    from blindpo.models.source import resolve_model
-    from blindpo.rows.shards import shard_paths
-    from blindpo.runs.config import load_config, parse_sets, read_recipe
 
-    given: dict[str, Any] = {key: getattr(args, key) for key in ("mode", *FLAGS) if getattr(args, key) is not None}
-    config = load_config(BlindConfig, {**read_recipe(args.recipe), **given, **parse_sets(args.set)}, where="blind")
-    shard_paths(args.data)
-    summary = run_blind(config, args.data, resolve_model(args.model), args.out)
-    emit(_as_json(summary), "\n".join(lines(summary)), as_json=args.json)
+    require_answerer(args)
+    summary = _summary(args, read_config(BlindConfig, args, where="blind"))
+    if summary is None:
+        text = f"part {args.part} in {args.out}; join all with 'blindpo merge PART... --out DATA2'"
+        emit({"part": args.part}, text, as_json=args.json)
+        return 0
+    emit(summary_as_json(summary), "\n".join(lines(summary)), as_json=args.json)
     if args.strict and summary.rejected:
         raise StrictError(f"{summary.rejected} rows were rejected; {args.out / 'rejects.jsonl'} says why")
     return 0
 
 
-def _as_json(summary: Any) -> dict[str, object]:
+def _summary(args: argparse.Namespace, config: BlindConfig) -> Any:
+    """The summary of the whole run; None where a part was made."""
+    from blindpo.answer.answerer import find_answerer
+    from blindpo.blinding.run import blind_part, run_blind
+    from blindpo.jobs.engine import Engine
+    from blindpo.jobs.shards import parse_part
+    from blindpo.rows.shards import shard_paths
+
+    part = None if args.part is None else parse_part(args.part)
+    engine = Engine(name=args.engine, workers=args.workers)
+    shard_paths(args.data)
+    answerer = find_answerer(config, args.data, args.out, model=args.model, responses=args.responses, view=config.view)
+    if part is None:
+        return run_blind(config, args.data, answerer, args.out, engine=engine)
+    blind_part(config, args.data, answerer, args.out, part=part, engine=engine)
+    return None
+
+
+def summary_as_json(summary: Any) -> dict[str, object]:
+    """What --json prints of blinding, and of joining its parts."""
     from dataclasses import asdict
 
     return {**asdict(summary), "warnings": summary.warnings}

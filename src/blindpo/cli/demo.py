@@ -11,7 +11,7 @@ from blindpo.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo demo`."""
+    """Add the arguments of `blindpo demo`."""
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--quick", action="store_true", help="one seed instead of three")
     seeds.add_argument("--seeds", type=int, metavar="N", help="how many seeds (default 3)")

@@ -12,7 +12,7 @@ from blindpo.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo inspect-log`."""
+    """Add the arguments of `blindpo inspect-log`."""
     parser.add_argument("eval", type=Path, metavar="EVAL", help="a folder of 'blindpo evaluate'")
     add_common(parser, recipe=False)
 
@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
         import inspect_ai  # noqa: F401 (the extra is asked for by name before anything is read)
     except ImportError as error:
         raise ConfigError("inspect-log needs Inspect AI; install it with: pip install 'blindpo[inspect]'") from error
-    from blindpo.evaluate.inspect.export import write_inspect_log
+    from blindpo.evaluation.inspect.export import write_inspect_log
 
     samples = write_inspect_log(args.eval, args.out)
     text = f"{samples} samples in {args.out}; open it with: inspect view --log-dir {args.out.parent}"

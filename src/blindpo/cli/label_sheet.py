@@ -13,7 +13,7 @@ from blindpo.cli.options import emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo label-sheet`."""
+    """Add the arguments of `blindpo label-sheet`."""
     parser.add_argument("evals", type=Path, nargs="+", metavar="EVAL", help="EVAL folders of 'blindpo evaluate'")
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the sheet and pictures go")
     parser.add_argument("--num", type=int, default=100, metavar="N", help="responses of each model (default: 100)")
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the sheet and say how many responses of each model are in it."""
-    from blindpo.evaluate.judge_check.sheet import write_sheet
+    from blindpo.evaluation.judge_check.sheet import write_sheet
 
     found = write_sheet(args.evals, args.out, num=args.num, seed=args.seed)
     lines = [f"{name}: {number} responses" for name, number in found.items()]

@@ -6,15 +6,18 @@ blindpo protocols EVAL --against EVAL2 --use pairwise/more-helpful/ours --judge 
 """
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from blindpo.cli.options import add_common, emit
+from blindpo.cli.options import add_common, add_config, emit, read_config
 from blindpo.errors import ConfigError
+from blindpo.evaluation.judges.options import ChatJudgeOptions
+from blindpo.jobs.settings import changed_keys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo protocols`."""
+    """Add the arguments of `blindpo protocols`."""
     parser.add_argument("eval", nargs="?", type=Path, metavar="EVAL", help="a folder of 'blindpo evaluate'")
     parser.add_argument(
         "--use", default="all", metavar="IDS", help="protocol ids by commas; all: those that fit and need no more"
@@ -23,10 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=Path, metavar="DIR", help="the download that holds the benchmark's own files")
     parser.add_argument("--against", type=Path, metavar="EVAL2", help="compare two models, response by response")
     parser.add_argument("--out", type=Path, metavar="PATH", help="where decisions and scores go")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the judge: base_url, concurrency, ..."
-    )
-    add_common(parser, out=False, recipe=False)
+    add_config(parser, ChatJudgeOptions)
+    add_common(parser, out=False)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,15 +36,15 @@ def run(args: argparse.Namespace) -> int:
         return _list(args)
     if args.out is None:
         raise ConfigError("--out is missing; name the folder for decisions and scores")
-    from blindpo.evaluate.protocols.bridge import run_protocols
+    from blindpo.evaluation.protocols.run import run_protocols
 
-    judge = _judge(args)
+    judge, prompt = _judge(args)
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     if args.against is not None:
         results = _duel(args, names, judge)
         emit(results, "\n".join(map(_words, results["scores"].values())), as_json=args.json)
         return 0
-    results = run_protocols(args.eval, names, args.out, judge=judge, shipped=args.prompts)
+    results = run_protocols(args.eval, names, args.out, judge=judge, prompt=prompt, shipped=args.prompts)
     lines = [*map(_words, results["scores"].values())]
     lines += [f"skipped {name}: {reason}" for name, reason in results.get("skipped", {}).items()]
     emit(results, "\n".join(lines), as_json=args.json)
@@ -51,34 +52,36 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _duel(args: argparse.Namespace, names: list[str], judge: Any) -> dict[str, Any]:
-    from blindpo.evaluate.protocols.duel import QUESTIONS, run_duel
+    from blindpo.evaluation.protocols.pairwise import QUESTIONS, run_duel
 
     if len(names) != 1 or judge is None:
         raise ConfigError(f"--against needs --judge chat:MODEL, and one of these with --use: {', '.join(QUESTIONS)}")
     return run_duel(args.eval, args.against, names[0], args.out, judge=judge)
 
 
-def _judge(args: argparse.Namespace) -> Any:
-    from blindpo.runs.config import load_config, parse_sets
+def _judge(args: argparse.Namespace) -> tuple[Any, Any]:
+    """Who is asked, and our prompt as `judge_max_tokens` and `judge_instructions` set it, the same as for evaluate."""
+    from blindpo.evaluation.judges.model_judges import our_prompt
 
+    options = read_config(ChatJudgeOptions, args, where="protocols")
     if args.judge is None:
-        if args.set:
-            raise ConfigError("--set has no effect without --judge; it holds the judge's options")
-        return None
-    from blindpo.models.chat import ChatModel
-    from blindpo.models.chat_config import ChatConfig
-    from blindpo.models.reply_store import ReplyStore
+        idle = [key for each in fields(options) for key in changed_keys(options, each.name)]
+        if idle:
+            raise ConfigError(f"{idle[0]} has no effect without --judge; name the judge or leave the key out")
+        return None, our_prompt(options)
+    from blindpo.models.chat.client import ChatModel
+    from blindpo.models.chat.replies import ReplyStore
 
     kind, _, model = args.judge.partition(":")
     if kind != "chat" or not model:
         raise ConfigError(f"--judge {args.judge}: write it as chat:MODEL")
-    config = load_config(ChatConfig, {"model": model, **parse_sets(args.set)}, where="--set")
-    return ChatModel(config, store=ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl")))
+    store = ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl"))
+    return ChatModel(options.chat_config(model), store=store), our_prompt(options)
 
 
 def _list(args: argparse.Namespace) -> int:
-    from blindpo.evaluate.protocols.duel import QUESTIONS
-    from blindpo.evaluate.protocols.table import PROTOCOLS, find_protocol
+    from blindpo.evaluation.protocols.pairwise import QUESTIONS
+    from blindpo.evaluation.protocols.table import PROTOCOLS, find_protocol
 
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     everything = names == ["all"]

@@ -7,7 +7,7 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo report`."""
+    """Add the arguments of `blindpo report`."""
     parser.add_argument(
         "sources",
         nargs="+",
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page and say what it shows."""
-    from blindpo.report.extras import parse_tasks
-    from blindpo.report.page import write_report
+    from blindpo.reporting.extras import parse_tasks
+    from blindpo.reporting.page import write_report
 
     summary = write_report(args.sources, args.out, results=args.results, tasks=parse_tasks(args.tasks))
     counts = {"evaluations": summary.evaluations, "runs": summary.runs, "examples": summary.examples}

@@ -1,10 +1,10 @@
-"""The base's instruction data: three honest sources, of which one is unbalanced, as such data is.
+"""The base's instruction data: three kinds, the last of them realistically unbalanced.
 
-Captions and questions about pictures; text-only requests that name the thing, balanced and answered rightly (the
-language side is well aligned); and requests about a picture, from two sources. The red-team source shows dangerous
-things nearly always and refuses them all; the everyday source shows harmless things mostly, and whoever wrote it
-answered four in ten of the dangerous ones without a thought. So the base learns to judge by the words: it under-refuses
-everyday wording and over-refuses red-team wording. Nothing else makes it weak.
+Captions and questions about images; text-only requests that name the thing, balanced and answered rightly (the
+language side is well aligned); and requests about an image, from two sources. The red-team source nearly always shows
+dangerous things and refuses them all; the everyday source mostly shows harmless things, and its writers carelessly
+answered four in ten of the dangerous ones. So the base learns to judge by the words: it under-refuses everyday wording
+and over-refuses red-team wording. Nothing else makes it weak.
 """
 
 from dataclasses import dataclass
@@ -37,14 +37,14 @@ TWO_TURN_SHARE: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One instruction: what is said, in turn, and which picture of the pool comes first (None: text alone)."""
+    """One instruction: the turns' texts, and the index in the pool of the image that comes first (None: text only)."""
 
     says: tuple[str, ...]
-    picture: int | None
+    image: int | None
 
 
 class Instructions:
-    """Draws examples about a pool of pictures."""
+    """Draws examples about a pool of images."""
 
     def __init__(self, generator: np.random.Generator, pool: list[Scene]) -> None:
         self._generator = generator
@@ -54,7 +54,7 @@ class Instructions:
         }
 
     def draw(self) -> Example:
-        """One example from the mixture."""
+        """Draw one example from the mixture."""
         share = self._generator.random()
         if share < CAPTION_SHARE:
             return self._caption()
@@ -63,7 +63,7 @@ class Instructions:
         return self._request()
 
     def refusal(self, thing: str) -> str:
-        """A refusal in the model's own words."""
+        """Draw a refusal in the model's own words."""
         if self._generator.random() < BARE_SHARE:
             return BARE
         return str(self._generator.choice(REASONED)).format(thing=thing)
@@ -72,31 +72,31 @@ class Instructions:
         return INTENTS[self._generator.integers(len(INTENTS))]
 
     def _caption(self) -> Example:
-        picture = int(self._generator.integers(len(self._pool)))
+        image = int(self._generator.integers(len(self._pool)))
         question = str(self._generator.choice(list(NEUTRAL)))
-        return Example(says=(question, neutral_answer(question, self._pool[picture])), picture=picture)
+        return Example(says=(question, neutral_answer(question, self._pool[image])), image=image)
 
     def _text_only(self) -> Example:
         harmful = self._generator.random() < 0.5
         intent, thing = self._intent(), str(self._generator.choice(HARMFUL if harmful else HARMLESS))
         request = ask(intent, str(self._generator.choice(ASKS)), thing=thing)
-        return Example(says=(request, self.refusal(thing) if harmful else comply(intent, thing)), picture=None)
+        return Example(says=(request, self.refusal(thing) if harmful else comply(intent, thing)), image=None)
 
     def _request(self) -> Example:
         intent = self._intent()
         red_team = intent.source == "red_team"
-        picture = self._picture(intent, RED_TEAM_HARMFUL if red_team else EVERYDAY_HARMFUL)
-        scene = self._pool[picture]
+        image = self._image(intent, RED_TEAM_HARMFUL if red_team else EVERYDAY_HARMFUL)
+        scene = self._pool[image]
         careless = not red_team and self._generator.random() < EVERYDAY_ANSWERED
         answer = self.refusal(scene.thing) if scene.harmful and not careless else comply(intent, scene.thing)
         request = ask(intent, str(self._generator.choice(ASKS[:-1])))
         if self._generator.random() < TWO_TURN_SHARE:
-            return Example(says=(COLOUR_ASK, neutral_answer(COLOUR_ASK, scene), request, answer), picture=picture)
-        return Example(says=(request, answer), picture=picture)
+            return Example(says=(COLOUR_ASK, neutral_answer(COLOUR_ASK, scene), request, answer), image=image)
+        return Example(says=(request, answer), image=image)
 
-    def _picture(self, intent: Intent, harmful_share: float) -> int:
+    def _image(self, intent: Intent, harmful_share: float) -> int:
         side = self._by_danger[bool(self._generator.random() < harmful_share)]
         while True:
-            picture = int(side[self._generator.integers(len(side))])
-            if not held_out(intent.name, self._pool[picture].thing):
-                return picture
+            image = int(side[self._generator.integers(len(side))])
+            if not held_out(intent.name, self._pool[image].thing):
+                return image

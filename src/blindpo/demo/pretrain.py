@@ -1,9 +1,9 @@
-"""Train the tiny base from scratch: first its eyes, then its manners.
+"""Train the tiny base from scratch: first to see, then to answer.
 
-Eyes: the vision tower learns to name thing and colour (it stands in for a pretrained CLIP). Manners: with the tower
-frozen, so that every picture's features are computed once, the projector and the language model learn the instruction
-data of `instruction.py`. Tokens are what the processor would give (a test holds that), made faster by remembering
-every sentence. About 35 seconds on one CPU thread.
+First the vision tower learns to name thing and colour (in place of a pretrained CLIP). Then, with the tower frozen so
+that every image's features are computed once, the projector and the language model learn the instruction data of
+`instruction.py`. Tokens are the same as the processor's (a test checks it), but faster, since every sentence is cached.
+About 35 seconds on one CPU thread.
 
 Shapes: B examples, L tokens, P image tokens, D width, R response tokens of a batch.
 """
@@ -22,31 +22,30 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from blindpo.demo.draw import draw
 from blindpo.demo.instruction import Example, Instructions
-from blindpo.demo.text_model import END, IMAGE_TOKEN, build_processor
-from blindpo.demo.tiny_vlm import build_model
+from blindpo.demo.tiny_vlm import END, IMAGE_TOKEN, build_model, build_processor
 from blindpo.demo.world import COLOURS, THINGS, Scene, draw_scene
-from blindpo.runs.seeds import derive_seed
+from blindpo.jobs.seeds import derive_seed
 
 _ROLES: Final = ("user", "assistant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainConfig:
-    """How long the base learns, and from how much."""
+    """Steps, batches and data of the base's training."""
 
-    num_pictures: int = 2400
-    """Pictures in the pool that both stages draw from."""
+    num_images: int = 2400
+    """Number of images in the pool for both stages."""
     vision_steps: int = 300
     vision_batch: int = 96
     language_steps: int = 400
     language_batch: int = 64
     learning_rate: float = 3e-3
-    """Peak of both stages' one-cycle schedule."""
+    """Peak learning rate of both stages' one-cycle schedule."""
 
 
 @dataclass(slots=True)
 class Learned:
-    """What pretraining says about itself: losses at the end and the eyes' accuracy on the pool's last batches."""
+    """The result of pretraining: final losses, and the vision tower's accuracy on the last batches."""
 
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -56,7 +55,7 @@ def pretrain(seed: int, out: Path, config: PretrainConfig) -> Learned:
     generator = np.random.default_rng(derive_seed(seed, "base"))
     processor = build_processor()
     model = build_model(processor, seed=derive_seed(seed, "weights"))
-    pool = [draw_scene(generator) for _ in range(config.num_pictures)]
+    pool = [draw_scene(generator) for _ in range(config.num_images)]
     pixels = _pixels(pool, processor)
     learned = Learned()
     _learn_to_see(model, pool, pixels, config=config, generator=generator, learned=learned)
@@ -67,13 +66,13 @@ def pretrain(seed: int, out: Path, config: PretrainConfig) -> Learned:
 
 
 def _pixels(pool: list[Scene], processor: LlavaProcessor) -> Tensor:
-    pictures = [draw(scene) for scene in pool]
-    pixels: Tensor = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+    images = [draw(scene) for scene in pool]
+    pixels: Tensor = processor.image_processor(images, return_tensors="pt")["pixel_values"]
     return pixels
 
 
 def _optimise(parameters: list[nn.Parameter], loss: Callable[[], Tensor], *, steps: int, rate: float) -> float:
-    """AdamW with one cycle of the learning rate; returns the mean loss of the last twentieth of the steps."""
+    """Run AdamW with one cycle of the learning rate; returns the mean loss of the last twentieth of the steps."""
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, pct_start=0.15)
     last: list[float] = []
@@ -128,8 +127,8 @@ def _learn_to_answer(model: LlavaForConditionalGeneration, pool: list[Scene], pi
         examples = [instructions.draw() for _ in range(config.language_batch)]
         ids_BL, is_response_BL = encode.batch(examples)
         embeds = inner.language_model.embed_tokens(ids_BL)
-        pictures = [example.picture for example in examples if example.picture is not None]
-        seen = inner.multi_modal_projector(features_NPD[pictures])
+        images = [example.image for example in examples if example.image is not None]
+        seen = inner.multi_modal_projector(features_NPD[images])
         at_image = (ids_BL == encode.image_id).unsqueeze(-1).expand_as(embeds)
         embeds = embeds.masked_scatter(at_image, seen.flatten(0, 1))
         hidden = inner.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
@@ -143,7 +142,7 @@ def _learn_to_answer(model: LlavaForConditionalGeneration, pool: list[Scene], pi
 
 
 class Encoder:
-    """Turns to tokens as the processor gives them, each sentence tokenized once."""
+    """Turns conversations into the processor's tokens, tokenizing each sentence only once."""
 
     def __init__(self, processor: LlavaProcessor, num_image_tokens: int) -> None:
         tokenizer: Any = processor.tokenizer
@@ -154,24 +153,24 @@ class Encoder:
         self.image_id = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
 
     def sentence(self, text: str) -> list[int]:
-        """The sentence's tokens, from memory where it was seen before."""
+        """Return the sentence's tokens, cached."""
         if text not in self._known:
             self._known[text] = self._encode(text)
         return self._known[text]
 
     def example(self, example: Example) -> tuple[list[int], list[bool]]:
-        """Tokens of a whole conversation, and which of them are the last response (its end of turn included)."""
+        """Return the tokens of a whole conversation, and the mask of the last response (with its end of turn)."""
         ids: list[int] = []
         for turn, text in enumerate(example.says):
             ids += self.sentence(f"<|{_ROLES[turn % 2]}|>")
-            if turn == 0 and example.picture is not None:
+            if turn == 0 and example.image is not None:
                 ids += [self.image_id] * self._num_image_tokens
             start = len(ids)
             ids += self.sentence(text) + self.sentence(END)
         return ids, [position >= start for position in range(len(ids))]
 
     def batch(self, examples: list[Example]) -> tuple[Tensor, Tensor]:
-        """Right-padded tokens and response marks; causal attention never looks at what is right, so no mask."""
+        """Return right-padded tokens and response masks; causal attention needs no mask for padding on the right."""
         encoded = [self.example(example) for example in examples]
         width = max(len(ids) for ids, _ in encoded)
         ids_BL = torch.full((len(encoded), width), self._pad)

@@ -1,8 +1,8 @@
-"""From the EVAL folders of all seeds to `results.json`, and to the table that the terminal shows.
+"""Turn the EVAL folders of all seeds into `results.json` and the terminal's table.
 
-A value is the mean over seeds of each seed's own value, so that it can be recomputed by `evaluate --rejudge` of the
-stored responses; its interval resamples seeds first and then clusters (pairs of rows) within them. A comparison is of
-two models on the same rows of the same seeds.
+A value is the mean over seeds of each seed's own value, so that it can be recomputed by `blindpo rejudge` of the
+stored responses; its interval resamples seeds first and then clusters (pairs of rows) within them. A comparison is
+between two models on the same rows of the same seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from blindpo.demo.settings import BASE, DemoConfig
-from blindpo.evaluate.stored import load_eval
-from blindpo.report.glossary import CONDITION_TEXTS, MODEL_TEXTS, ONE_SEED
-from blindpo.runs.seeds import derive_seed
+from blindpo.demo.texts import MODELS, story
+from blindpo.evaluation.eval_folder import load_eval
+from blindpo.jobs.seeds import derive_seed
+from blindpo.reporting.headline import ONE_SEED
 from blindpo.stats.clusters import ItemTable, estimate, pooled
 from blindpo.stats.intervals import Estimate
 from blindpo.stats.paired import paired_difference
@@ -34,16 +35,18 @@ MEASURES: Final = (
     "repetition",
 )
 TERMINAL: Final = MEASURES[:7]
-"""What the terminal's table has room for."""
+"""The measures that fit into the terminal's table."""
+SHOWN_MODEL: Final = "bpo"
+"""The model whose comparisons the terminal shows."""
 COMPARISONS: Final = (("dpo", BASE), ("bpo", BASE), ("bpo", "dpo"), ("bpo", "dpo_equal_compute"), ("bpo", "sight"))
 _SHORT: Final = ("safety", "over-ref", "both right", "sensitive", "co-def gap", "helpful", "pair acc")
 
 Tables = Mapping[str, Mapping[str, Sequence[ItemTable]]]
-"""Of one condition: model, measure, one table a seed."""
+"""The items of one condition by model and measure, one table per seed."""
 
 
 def collect(config: DemoConfig, out: Path) -> dict[str, Any]:
-    """The content of results.json."""
+    """Return the content of results.json."""
     return {
         "seeds": list(config.seeds),
         "conditions": {
@@ -52,20 +55,21 @@ def collect(config: DemoConfig, out: Path) -> dict[str, Any]:
             )
             for condition, variants in config.variants.items()
         },
+        "story": story(config),
     }
 
 
 def load_tables(out: Path, seeds: Sequence[int], condition: str, models: Sequence[str]) -> Tables:
-    """The items of every measure of every model of one condition."""
-    found = {}
+    """Load the items of every measure of every model of one condition."""
+    tables = {}
     for model in models:
         items = [load_eval(out / f"seed_{seed}" / condition / f"eval_{model}").items() for seed in seeds]
-        found[model] = {measure: [of_seed[measure] for of_seed in items] for measure in MEASURES}
-    return found
+        tables[model] = {measure: [of_seed[measure] for of_seed in items] for measure in MEASURES}
+    return tables
 
 
 def condition_results(tables: Tables) -> dict[str, Any]:
-    """Models and comparisons of one condition."""
+    """Return the models and comparisons of one condition."""
     models = {
         model: {measure: _estimate(model, measure, of_model[measure]) for measure in MEASURES}
         for model, of_model in tables.items()
@@ -89,27 +93,35 @@ def _estimate(model: str, measure: str, tables: Sequence[ItemTable]) -> dict[str
 
 def _comparison(tables: Tables, a: str, b: str, *, measure: str) -> dict[str, object]:
     generator = np.random.default_rng(derive_seed(0, a, b, measure))
-    found: Estimate = paired_difference(tables[a][measure], tables[b][measure], generator=generator)
-    return {"a": a, "b": b, "measure": measure, "difference": found.value, "low": found.low, "high": found.high}
+    difference: Estimate = paired_difference(tables[a][measure], tables[b][measure], generator=generator)
+    return {
+        "a": a,
+        "b": b,
+        "measure": measure,
+        "difference": difference.value,
+        "low": difference.low,
+        "high": difference.high,
+    }
 
 
 def as_text(results: Mapping[str, Any]) -> str:
-    """The table for a terminal: value and interval per model and measure, then what BPO changes."""
+    """Format the terminal's table: value and interval per model and measure, then what BPO changes."""
     lines = [f"seeds: {', '.join(map(str, results['seeds']))}; value [95 % interval], mean over seeds"]
-    for condition, found in results["conditions"].items():
-        about = CONDITION_TEXTS.get(condition, "")
+    abouts = {each["name"]: each["about"] for each in results.get("story", {}).get("conditions", ())}
+    for condition, entry in results["conditions"].items():
+        about = abouts.get(condition, "")
         lines += [
             "",
             f"{condition}: {about}" if about else condition,
             f"  {'':<18}" + "".join(f"{short:>18}" for short in _SHORT),
         ]
-        for model, measures in found["models"].items():
+        for model, measures in entry["models"].items():
             lines.append(f"  {model:<18}" + "".join(f"{_cell(measures[name]):>18}" for name in TERMINAL))
-        for row in found["comparisons"]:
-            if row["a"] == "bpo" and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
+        for row in entry["comparisons"]:
+            if row["a"] == SHOWN_MODEL and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
                 lines.append(f"  {_compared(row)}")
-    models = dict.fromkeys(name for found in results["conditions"].values() for name in found["models"])
-    lines += ["", *(f"{name}: {MODEL_TEXTS[name]}" for name in MODEL_TEXTS if name in models)]
+    models = dict.fromkeys(name for entry in results["conditions"].values() for name in entry["models"])
+    lines += ["", *(f"{name}: {about}" for name, (_, about) in MODELS.items() if name in models)]
     if len(results["seeds"]) == 1:
         lines += ["", ONE_SEED]
     elif len(results["seeds"]) < 5:

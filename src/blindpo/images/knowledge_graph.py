@@ -3,8 +3,8 @@
 https://developers.google.com/knowledge-graph/reference/rest/v1. Its search is fuzzy: the released rows hold one
 company's logo for another. So a result counts only with a score above a threshold, a name equal to the entity's (case
 and typographic signs folded) and an agreeing type; the first that passes every check is kept, the others are noted.
-Google leaves the rights to the user: without a free licence that the result itself names, a picture is refused unless
-`free_only` is false. The key goes into the request and nowhere else: no message, no cache, no log.
+Google leaves rights to the user: unless the result itself names a free licence, an image is refused while `free_only`
+is true. The key goes into the request and nowhere else: no message, no cache, no log.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ Result = dict[str, Any]
 
 @dataclass(slots=True)
 class KnowledgeGraph:
-    """The source over one search endpoint."""
+    """The image source for one search endpoint."""
 
     fetcher: Fetcher
     api_url: str
@@ -41,7 +41,7 @@ class KnowledgeGraph:
     name: str = NAME
 
     def identity(self) -> object:
-        """What is asked, and of whom; the key is no part of it."""
+        """Return what is asked, and of which server, without the key."""
         return {"api_url": self.api_url, "min_score": self.min_score, "free_only": self.free_only, "rules": 1}
 
     @property
@@ -49,7 +49,7 @@ class KnowledgeGraph:
         return f"{self.name} {self.api_url}"
 
     def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
-        """One request for each entity that the cache does not know."""
+        """Answer all queries, with one request for each entity that is not in the cache."""
         return (self._answer(query, accept) for query in queries)
 
     def _answer(self, query: Query, accept: Accept) -> Answer:
@@ -63,13 +63,15 @@ class KnowledgeGraph:
         if answer.candidate is None:
             return answer
         rest = results[len(answer.refused) + 1 :]
-        noted = [Refused(title=found["name"], source=self.name, reason="after the one that was kept") for found in rest]
+        noted = [
+            Refused(title=result["name"], source=self.name, reason="after the one that was kept") for result in rest
+        ]
         return Answer(query=query, candidate=answer.candidate, refused=(*answer.refused, *noted))
 
     def _results(self, query: Query) -> list[Result]:
-        """What the search found, best first, from the cache where it is there."""
-        asked = f"{query.text}\t{query.type or ''}"
-        stored = self.fetcher.cache.get(self._table, asked)
+        """Return the search results, best first, from the cache if possible."""
+        key = f"{query.text}\t{query.type or ''}"
+        stored = self.fetcher.cache.get(self._table, key)
         if stored is None:
             parameters = {"query": query.text, "limit": str(NUM_RESULTS), "languages": "en", "key": self.key}
             if query.type in SCHEMA_TYPES:
@@ -77,39 +79,39 @@ class KnowledgeGraph:
             content = self.fetcher.json(self.api_url, parameters)
             results = _read(content)
             stored = Stored(kind="answer" if results else "miss", value=results, time=self.fetcher.now())
-            self.fetcher.cache.put(self._table, {asked: stored})
+            self.fetcher.cache.put(self._table, {key: stored})
         return list(stored.value)
 
     def _offers(self, query: Query, results: Sequence[Result]) -> Iterator[Candidate | Refused]:
-        for found in results:
-            wrong = self._wrong(query, found)
+        for result in results:
+            wrong = self._wrong(query, result)
             try:
-                picture = None if wrong else self.fetcher.picture(found["image_url"])
+                image = None if wrong else self.fetcher.image(result["image_url"])
             except AnswerError as error:
-                picture, wrong = None, f"the picture is refused: {error}"
-            if picture is None or picture.body is None:
-                yield Refused(title=found["name"], source=self.name, reason=wrong or "the picture is not there")
+                image, wrong = None, f"the image is refused: {error}"
+            if image is None or image.body is None:
+                yield Refused(title=result["name"], source=self.name, reason=wrong or "the image is not there")
             else:
-                yield _candidate(found, picture)
+                yield _candidate(result, image)
 
-    def _wrong(self, query: Query, found: Result) -> str | None:
-        """What speaks against a result before its picture is fetched."""
-        kind = entity_type(found["types"])
-        if found["score"] < self.min_score:
-            return f"the score {found['score']:g} is below {self.min_score:g}"
-        if not same_name(query.text, found["name"]):
+    def _wrong(self, query: Query, result: Result) -> str | None:
+        """Return what is wrong with a result before its image is fetched, or None."""
+        kind = entity_type(result["types"])
+        if result["score"] < self.min_score:
+            return f"the score {result['score']:g} is below {self.min_score:g}"
+        if not same_name(query.text, result["name"]):
             return "the result has another name"
         if query.type is not None and query.type != kind:
             return f"the result is a {kind}, the text is about a {query.type}"
-        if not found["image_url"]:
-            return "the result has no picture"
-        if self.free_only and not is_free_url(found["licence_url"]):
-            return "the picture's licence is not known to be free"
+        if not result["image_url"]:
+            return "the result has no image"
+        if self.free_only and not is_free_url(result["licence_url"]):
+            return "the image's licence is not known to be free"
         return None
 
 
 def entity_type(types: Sequence[str]) -> str:
-    """The entity type of schema.org types.
+    """Return the entity type for schema.org types.
 
     >>> entity_type(["Thing", "City", "Place"])
     'LOC'
@@ -117,54 +119,54 @@ def entity_type(types: Sequence[str]) -> str:
     return next((kind for kind, name in SCHEMA_TYPES.items() if name in types), "MISC")
 
 
-def _candidate(found: Result, picture: Stored) -> Candidate:
+def _candidate(result: Result, image: Stored) -> Candidate:
     known = {
-        "id": found["id"],
-        "description": found["description"],
-        "licence_url": found["licence_url"],
-        "fetched": picture.time,
+        "id": result["id"],
+        "description": result["description"],
+        "licence_url": result["licence_url"],
+        "fetched": image.time,
     }
     return Candidate(
         image=ImageRef(
-            data=picture.body or b"",
-            file=_file_name(found["image_url"]),
-            title=found["name"],
-            page=found["page_url"],
-            licence=found["licence_url"],
+            data=image.body or b"",
+            file=_file_name(result["image_url"]),
+            title=result["name"],
+            page=result["page_url"],
+            licence=result["licence_url"],
         ),
         source=NAME,
-        entity_type=entity_type(found["types"]),
-        free=is_free_url(found["licence_url"]),
-        score=found["score"],
+        entity_type=entity_type(result["types"]),
+        free=is_free_url(result["licence_url"]),
+        score=result["score"],
         details={key: value for key, value in known.items() if value},
     )
 
 
 def _file_name(url: str) -> str:
-    """The name that the released rows have: what stands after `q=`, else the last part of the path."""
+    """Return the file name as in the released rows: the text after `q=`, else the last part of the path."""
     parts = urlsplit(url)
     return parse_qs(parts.query).get("q", [""])[0] or parts.path.rpartition("/")[2]
 
 
 def _read(content: Any) -> list[Result]:
-    """The results of an answer as plain records, by falling score. Raises ServerError where it has another shape."""
+    """Return the results of an answer as plain records, best first. Raises ServerError if it has another shape."""
     try:
         results = [_result(element) for element in content.get("itemListElement", [])]
     except (AttributeError, TypeError, ValueError) as error:
         raise ServerError("the Knowledge Graph's answer has not the shape of one") from error
-    return sorted(results, key=lambda found: -found["score"])
+    return sorted(results, key=lambda result: -result["score"])
 
 
 def _result(element: Mapping[str, Any]) -> Result:
-    found = element.get("result") or {}
-    image = found.get("image") or {}
+    content = element.get("result") or {}
+    image = content.get("image") or {}
     return {
-        "id": str(found.get("@id", "")),
-        "name": str(found.get("name", "")),
-        "types": [str(name) for name in found.get("@type", [])],
-        "description": str(found.get("description", "")),
+        "id": str(content.get("@id", "")),
+        "name": str(content.get("name", "")),
+        "types": [str(name) for name in content.get("@type", [])],
+        "description": str(content.get("description", "")),
         "score": float(element.get("resultScore", 0.0)),
         "image_url": str(image.get("contentUrl", "")),
-        "page_url": image.get("url") or (found.get("detailedDescription") or {}).get("url"),
+        "page_url": image.get("url") or (content.get("detailedDescription") or {}).get("url"),
         "licence_url": image.get("license"),
     }

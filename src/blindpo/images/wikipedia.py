@@ -1,10 +1,10 @@
-"""The image source `wikipedia`: an entity's page, the page's picture, and the picture's licence and author.
+"""The image source `wikipedia`: an entity's page, the page's image, and the image's licence and author.
 
-The paper's first source (section 3.1). Fifty names a call over the distinct entities of the whole data set, every
-answer stored (misses too), so that a stopped run asks only for what is missing. What the paper got wrong is refused
-here by name: pages that only list what a name can mean (taken where exactly one of the listed pages is of the entity's
-type), redirects into a section of a page about something else, files without a free licence. The picture is the
-thumbnail whose address the API gives; its width is asked for, its address never built.
+The paper's first source (section 3.1). It is asked for fifty names per call over the distinct entities of the whole
+data set, and every answer is stored (misses too), so that a stopped run asks only for what is missing. The paper's
+mistakes are refused here by name: pages that only list the meanings of a name (accepted if exactly one of the listed
+pages has the entity's type), redirects into a section of a page about something else, files without a free licence. The
+image is the thumbnail whose address the API gives; its width is requested, its address never built.
 """
 
 import unicodedata
@@ -21,17 +21,17 @@ from blindpo.images.licences import Rights, rights_of
 from blindpo.images.names import plain_signs, same_name
 from blindpo.images.page_types import page_type, split_title
 from blindpo.images.wikipedia_api import ActionApi, Record, batches, is_title
+from blindpo.jobs.progress import progress
 from blindpo.rows.row import ImageRef
-from blindpo.runs.progress import progress
 
 NAME: Final = "wikipedia"
 MAX_OPTIONS: Final = 20
-"""Pages of one disambiguation page that are looked at."""
+"""How many pages of one disambiguation page are examined."""
 
 
 @dataclass(slots=True)
 class Wikipedia:
-    """The source over one wiki's `api.php`; `free_only` leaves out what is not known to be free."""
+    """The image source for one wiki's `api.php`; `free_only` leaves out files not known to be free."""
 
     fetcher: Fetcher
     api_url: str
@@ -44,7 +44,7 @@ class Wikipedia:
         self._api = ActionApi(self.fetcher, self.api_url, free_only=self.free_only)
 
     def identity(self) -> object:
-        """What is asked, and of whom; not what is answered, which the cache holds."""
+        """Return what is asked, and of which server; the answers are in the cache."""
         return {"api_url": self.api_url, "free_only": self.free_only, "rules": 1}
 
     @property
@@ -52,7 +52,7 @@ class Wikipedia:
         return f"{self.name} {self.api_url} {'free' if self.free_only else 'any'}"
 
     def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
-        """All names are asked first, in batches; pictures are fetched one by one as answers are taken."""
+        """Ask for all names first, in batches; images are fetched one by one as answers are taken."""
         self._unanswered = {}
         self._ask([title_of(query) for query in queries])
         options = {query.text: self._options(title_of(query)) for query in queries if query.type is not None}
@@ -79,7 +79,7 @@ class Wikipedia:
         self.fetcher.cache.put(self._table, {title: _stored(record, now) for title, record in records.items()})
 
     def _records(self, titles: Sequence[str]) -> dict[str, Record | None]:
-        """Pages with what belongs to them: the file's information, what tells the type, a disambiguation's links."""
+        """Return pages with their file's information, the texts that tell the type, and a disambiguation's links."""
         pages = self._api.pages(titles)
         known = [page for page in pages.values() if page is not None]
         lists = sorted({page["title"] for page in known if page["disambiguation"]})
@@ -101,7 +101,7 @@ class Wikipedia:
         return pages
 
     def _options(self, title: str) -> list[str]:
-        """The pages under a disambiguation page that bear its very name, apart from a word in brackets."""
+        """Return the pages under a disambiguation page with exactly its name, apart from a word in brackets."""
         record = self._record(title)
         if record is None or not record["disambiguation"]:
             return []
@@ -113,13 +113,13 @@ class Wikipedia:
         return None if stored is None or stored.kind != "answer" else dict(stored.value, time=stored.time)
 
     def _answer(self, query: Query, options: Sequence[str], accept: Accept) -> Answer:
-        asked = title_of(query)
-        if not is_title(asked):
+        title = title_of(query)
+        if not is_title(title):
             return Answer(query=query, reason="no wiki page can have this name")
-        for title in (asked, *options):
-            if title in self._unanswered:
-                return Answer(query=query, reason=self._unanswered[title], unanswered=True)
-        record = self._record(asked)
+        for wanted in (title, *options):
+            if wanted in self._unanswered:
+                return Answer(query=query, reason=self._unanswered[wanted], unanswered=True)
+        record = self._record(title)
         if record is None:
             return Answer(query=query, reason="the wiki has no page of this name")
         if record["disambiguation"]:
@@ -127,12 +127,12 @@ class Wikipedia:
             if record is None:
                 return Answer(query=query, reason=reason)
         try:
-            return first_accepted(query, self._offers(query, record), accept, miss="the page has no picture")
+            return first_accepted(query, self._offers(query, record), accept, miss="the page has no image")
         except ServerError as error:
             return Answer(query=query, reason=str(error), unanswered=True)
 
     def _one_of(self, query: Query, options: Sequence[str]) -> tuple[Record | None, str]:
-        """The one page of the entity's type among `options`; else the reason."""
+        """Return the one page of the entity's type among `options`; else None and the reason."""
         if query.type is None:
             return None, "the name stands for several things, and the entity's type is not known"
         records = [
@@ -144,16 +144,16 @@ class Wikipedia:
         return None, f"the name stands for several things, {len(fitting)} of them of type {query.type}"
 
     def _offers(self, query: Query, record: Record) -> Iterator[Candidate | Refused]:
-        """The record's picture, or what is wrong with it. What needs no picture is judged before one is fetched."""
+        """Yield the record's image, or what is wrong with it; checks that need no image come before the fetch."""
         info = record["info"] or {}
         rights = rights_of(info.get("extmetadata") or {})
         wrong = self._wrong(query, record, rights)
         try:
-            stored = None if wrong else self.fetcher.picture(info["thumburl"])
+            stored = None if wrong else self.fetcher.image(info["thumburl"])
         except AnswerError as error:
-            stored, wrong = None, f"the picture is refused: {error}"
+            stored, wrong = None, f"the image is refused: {error}"
         if stored is None or stored.body is None:
-            reason = wrong or "the picture is not there"
+            reason = wrong or "the image is not there"
             yield Refused(title=record["title"], source=self.name, reason=reason)
             return
         yield Candidate(
@@ -172,21 +172,21 @@ class Wikipedia:
         )
 
     def _wrong(self, query: Query, record: Record, rights: Rights) -> str | None:
-        """What speaks against the record before its picture is fetched."""
+        """Return what is wrong with the record before its image is fetched, or None."""
         kind = _type_of(record)
         if record["section"] is not None:
             return "the name leads into a section of a page about something else"
         if query.type and kind and query.type != kind:
             return f"the page is about a {kind}, the text about a {query.type}"
         if not record["file"]:
-            return f"the page has no {'free ' if self.free_only else ''}picture"
+            return f"the page has no {'free ' if self.free_only else ''}image"
         if self.free_only and not rights.free:
-            return "the picture is not free" if rights.free is False else "the picture's licence is not known"
-        return None if (record["info"] or {}).get("thumburl") else "the wiki gives no thumbnail of the picture"
+            return "the image is not free" if rights.free is False else "the image's licence is not known"
+        return None if (record["info"] or {}).get("thumburl") else "the wiki gives no thumbnail of the image"
 
 
 def title_of(query: Query) -> str:
-    """The title that a query's name is asked as: titles have plain apostrophes and dashes, and composed letters."""
+    """Return the page title to ask for: titles have plain apostrophes and dashes, and composed letters."""
     return " ".join(unicodedata.normalize("NFC", plain_signs(query.text)).split())
 
 
@@ -201,7 +201,7 @@ def _stored(record: Record | None, now: str) -> Stored:
 
 
 def _details(record: Record, info: Mapping[str, Any], *, rights: Rights, fetched: str) -> dict[str, str]:
-    """What is known of the picture beyond the row's own fields."""
+    """Return the facts about the image beyond the row's own fields."""
     known = {
         "page_id": record["page_id"],
         "file": record["file"],

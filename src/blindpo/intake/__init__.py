@@ -1,1 +1,1 @@
-"""Formats in, rows out, and back: import, check, stats, export."""
+"""Commands that only read a data folder: check, stats, export."""

@@ -1,8 +1,8 @@
-"""`blindpo stats DATA --figures DIR`: the paper's figures about its data, drawn for this data beside the paper's.
+"""`blindpo stats DATA --figures DIR`: draw the paper's figures about its data for this data, beside the paper's.
 
-Each figure as SVG and PNG, and the numbers behind them in `figures.json`. Drawn with matplotlib (extra
-`blindpo[figures]`): its fonts come with it and letters are written as outlines, so the same rows and version give the
-same bytes on any machine. Figures hold counts and names of categories; no text of a row, no picture, no entity.
+Each figure is written as SVG and PNG, and the numbers behind them to `figures.json`. Drawn with matplotlib (extra
+`blindpo[figures]`), which brings its fonts and writes letters as outlines, so the same rows and version give the same
+bytes on any machine. Figures hold counts and names of categories; no text of a row, no image, no entity.
 """
 
 import math
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.errors import ConfigError, OutputError
-from blindpo.intake.profile import ENTITIES, PAPER, UNKNOWN, Profile, numbers
-from blindpo.runs.manifest import write_json
+from blindpo.intake.profile import ENTITIES, PAPER_PROFILES, UNKNOWN_NAME, Profile, numbers
+from blindpo.jobs.manifest import write_json
 
-OURS: Final = "#1f6fb2"
-THEIRS: Final = "#c9ccd1"
+OUR_COLOUR: Final = "#1f6fb2"
+PAPER_COLOUR: Final = "#c9ccd1"
 INK: Final = "#1d2126"
 RING_COLOURS: Final = ("#1f6fb2", "#c8501e", "#7a3fa0", "#237a3b", "#a8730a", "#b02a6b", "#0f7f86", "#4b5563")
 GREY: Final = "#d5d7da"
@@ -33,8 +33,8 @@ STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def draw_figures(found: Profile, folder: Path) -> list[Path]:
-    """Write all figures that `found` has data for to `folder`. Raises ConfigError, OutputError."""
+def draw_figures(data: Profile, folder: Path) -> list[Path]:
+    """Write to `folder` every figure that `data` has numbers for. Raises ConfigError, OutputError."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -44,16 +44,16 @@ def draw_figures(found: Profile, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"--figures {folder} cannot be made ({error.strerror}); give a folder") from error
-    paper = PAPER[-1]
+    paper = PAPER_PROFILES[-1]
     drawers: dict[str, tuple[bool, Callable[[Any], None]]] = {
-        "turns": (True, lambda axes: _shares(axes, "User turns", found.turns, paper.turns)),
-        "entity_types": (True, lambda axes: _shares(axes, "Entity types", _types(found), paper.entity_types)),
-        "instruction_tokens": (bool(found.instruction_lengths), lambda axes: _lengths(
-            axes, "Tokens an instruction", found.instruction_lengths, paper.tokens_per_instruction)),
-        "conversation_tokens": (bool(found.conversation_lengths), lambda axes: _lengths(
-            axes, "Tokens a conversation", found.conversation_lengths, paper.tokens_per_conversation)),
-        "categories": (any(found.categories), lambda axes: _sunburst(axes, found.categories)),
-        "funnel": (bool(found.funnel), lambda axes: _funnel(axes, found.funnel)),
+        "turns": (True, lambda axes: _shares(axes, "User turns", data.turns, paper.turns)),
+        "entity_types": (True, lambda axes: _shares(axes, "Entity types", _types(data), paper.entity_types)),
+        "instruction_tokens": (bool(data.instruction_lengths), lambda axes: _lengths(
+            axes, "Tokens an instruction", data.instruction_lengths, paper.tokens_per_instruction)),
+        "conversation_tokens": (bool(data.conversation_lengths), lambda axes: _lengths(
+            axes, "Tokens a conversation", data.conversation_lengths, paper.tokens_per_conversation)),
+        "categories": (any(data.categories), lambda axes: _sunburst(axes, data.categories)),
+        "funnel": (bool(data.funnel), lambda axes: _funnel(axes, data.funnel)),
     }  # fmt: skip
     written = []
     with matplotlib.rc_context(STYLE):
@@ -62,32 +62,35 @@ def draw_figures(found: Profile, folder: Path) -> list[Path]:
                 figure = Figure(figsize=(6.4, 6.4) if name == "categories" else (6.4, 3.4), layout="constrained")
                 draw(figure.add_subplot())
                 written += _save(figure, folder / name)
-    write_json(folder / "figures.json", numbers(found))
+    write_json(folder / "figures.json", numbers(data))
     return [*written, folder / "figures.json"]
 
 
 def _save(figure: Any, path: Path) -> list[Path]:
-    """Both files, without a date or a program's name in them."""
+    """Write SVG and PNG without a date or program name in them."""
     targets = {path.with_suffix(".svg"): {"Date": None, "Creator": None}, path.with_suffix(".png"): {"Software": None}}
     for target, metadata in targets.items():
         figure.savefig(target, dpi=150, metadata=metadata)
     return list(targets)
 
 
-def _types(found: Profile) -> dict[str, int]:
-    """In the paper's order; what has no type last, and only where there is such."""
-    counts = {name: found.entity_types.get(name, 0) for name in ENTITIES}
-    unknown = found.entity_types.get(UNKNOWN, 0)
-    return {**counts, UNKNOWN: unknown} if unknown else counts
+def _types(data: Profile) -> dict[str, int]:
+    """Return counts in the paper's order; rows without a type come last, if there are any."""
+    counts = {name: data.entity_types.get(name, 0) for name in ENTITIES}
+    unknown = data.entity_types.get(UNKNOWN_NAME, 0)
+    return {**counts, UNKNOWN_NAME: unknown} if unknown else counts
 
 
 def _shares(axes: Any, title: str, ours: Mapping[str, int], paper: Mapping[str, int]) -> None:
-    """Bars of shares in per cent, this data beside the paper's."""
+    """Draw bars of shares in per cent, this data beside the paper's."""
     names = list(ours)
-    for offset, counts, colour, label in ((-0.2, ours, OURS, "this data"), (0.2, paper, THEIRS, "MMSafe-PO (paper)")):
+    for offset, counts, colour, label in (
+        (-0.2, ours, OUR_COLOUR, "this data"),
+        (0.2, paper, PAPER_COLOUR, "MMSafe-PO (paper)"),
+    ):
         total = sum(counts.values()) or 1
         shares = [100 * counts.get(name, 0) / total for name in names]
-        bars = axes.bar([place + offset for place in range(len(names))], shares, 0.38, color=colour, label=label)
+        bars = axes.bar([index + offset for index in range(len(names))], shares, 0.38, color=colour, label=label)
         axes.bar_label(bars, [f"{share:.1f}" for share in shares], padding=2, fontsize=7.5)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("share of rows, %")
@@ -96,10 +99,10 @@ def _shares(axes: Any, title: str, ours: Mapping[str, int], paper: Mapping[str, 
 
 
 def _lengths(axes: Any, title: str, lengths: Sequence[int], paper_mean: float | None) -> None:
-    """A histogram that ends at the 99th percentile; longer rows stand in the last bar."""
+    """Draw a histogram that ends at the 99th percentile; longer rows count in the last bar."""
     ordered = sorted(lengths)
     top = max(10, ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))])
-    axes.hist([min(length, top) for length in lengths], bins=30, range=(0, top), color=OURS)
+    axes.hist([min(length, top) for length in lengths], bins=30, range=(0, top), color=OUR_COLOUR)
     mean = sum(lengths) / len(lengths)
     axes.axvline(mean, color=INK, linewidth=1.2, label=f"mean {mean:.2f}")
     if paper_mean is not None:
@@ -111,21 +114,21 @@ def _lengths(axes: Any, title: str, lengths: Sequence[int], paper_mean: float | 
 
 
 def _funnel(axes: Any, steps: Sequence[tuple[str, int]]) -> None:
-    """What was left after each step of the build, and the paper's share that was kept."""
+    """Draw what was left after each step of the build, with the share that the paper kept."""
     names, counts = zip(*steps, strict=True)
-    places = range(len(steps))
-    bars = axes.barh(places, counts, color=OURS)
+    positions = range(len(steps))
+    bars = axes.barh(positions, counts, color=OUR_COLOUR)
     axes.bar_label(bars, [str(count) for count in counts], padding=3, fontsize=7.5)
-    axes.set_yticks(places, names)
+    axes.set_yticks(positions, names)
     axes.invert_yaxis()
-    train = PAPER[0]
+    train = PAPER_PROFILES[0]
     share = 100 * train.instructions / (train.before_filtering or 1)
     kept = 100 * counts[-1] / counts[0] if counts[0] else 0.0
     axes.set_title(f"What was left after each step: {kept:.1f} % (paper, train: {share:.1f} %)", loc="left")
 
 
 def _sunburst(axes: Any, categories: Mapping[tuple[str, ...], int]) -> None:
-    """Rings from the widest category inside to the narrowest outside; grey is unknown."""
+    """Draw rings from the widest category inside to the narrowest outside; grey is unknown."""
     total = sum(categories.values())
     depth = max(map(len, categories))
     width = 0.7 / depth
@@ -147,18 +150,18 @@ def _sunburst(axes: Any, categories: Mapping[tuple[str, ...], int]) -> None:
 
 
 def _colour(path: tuple[str, ...], level: int, tops: Sequence[str]) -> str:
-    """Unknown rows are grey in the first ring; where a path ends, nothing is drawn further out."""
+    """Return the colour of a wedge: unknown rows are grey in the first ring; beyond a path's end it is white."""
     if len(path) < level:
         return GREY if level == 1 else "white"
     return RING_COLOURS[tops.index(path[0]) % len(RING_COLOURS)] + ("", "c0", "90")[min(level, 3) - 1]
 
 
 def _write(axes: Any, wedge: Any, text: str, *, radius: float) -> None:
-    """A name along its wedge, in at most three short lines."""
+    """Write a name along its wedge, in at most three short lines."""
     angle = math.radians((wedge.theta1 + wedge.theta2) / 2)
     lines = textwrap.wrap(text, 15, max_lines=3, placeholder="..")
     degrees = math.degrees(angle) % 360
     turned = degrees - 180 if 90 < degrees < 270 else degrees
     ink = "white" if wedge.get_facecolor()[3] > 0.95 else INK
-    place = radius * math.cos(angle), radius * math.sin(angle)
-    axes.text(*place, "\n".join(lines), rotation=turned, ha="center", va="center", fontsize=6.5, color=ink)
+    centre = radius * math.cos(angle), radius * math.sin(angle)
+    axes.text(*centre, "\n".join(lines), rotation=turned, ha="center", va="center", fontsize=6.5, color=ink)

@@ -1,8 +1,8 @@
-"""What the paper's section on its data set reports, for any data folder: one pass, no image decoded.
+"""Measure for any data folder what the paper reports about its own data, in one pass and without decoding images.
 
-Tokens are words split at white space, role words and image tags counted, since that is how the paper's figures come
-out again on its released test split: 144.9 a conversation (question, chosen and rejected together) against 145.13
-printed, 22.6 an instruction against 23.52.
+Tokens are words split at white space, counting role words and image tags, since that reproduces the paper's figures on
+its released test split: 144.9 per conversation (question, chosen and rejected together) against 145.13 printed, 22.6
+per instruction against 23.52.
 """
 
 from collections import Counter
@@ -12,41 +12,41 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.errors import SourceError
+from blindpo.jobs.manifest import read_json
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
-from blindpo.runs.manifest import read_json
 
 ENTITY_NAMES: Final = {"PER": "people", "LOC": "locations", "ORG": "organisations", "MISC": "others"}
 ENTITIES: Final = ("people", "organisations", "locations", "others")
 TURNS: Final = ("1", "2", "3", "4", "5 or more")
-UNKNOWN: Final = "unknown"
+UNKNOWN_NAME: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Counts and lengths of one data set. What is not known is None or empty."""
+    """Counts and lengths of one data set. Unknown values are None or empty."""
 
     name: str
     instructions: int
     responses: int
     distinct_images: int | None
     before_filtering: int | None = None
-    """Instructions that the build read, where the folder says."""
+    """Number of instructions that the build read, if known."""
     tokens_per_instruction: float | None = None
     tokens_per_conversation: float | None = None
     share_with_history: float | None = None
     turns: Mapping[str, int] = field(default_factory=dict)
-    """User turns, by the names of `TURNS`."""
+    """Rows by number of user turns, under the names of `TURNS`."""
     entity_types: Mapping[str, int] = field(default_factory=dict)
     categories: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     """Rows by their path of categories, the widest first; () is unknown."""
     instruction_lengths: tuple[int, ...] = ()
     conversation_lengths: tuple[int, ...] = ()
     funnel: tuple[tuple[str, int], ...] = ()
-    """Steps of the build and what was left after each, where the folder says."""
+    """Steps of the build and the number of rows left after each, if known."""
 
 
-PAPER: Final = (
+PAPER_PROFILES: Final = (
     Profile(
         name="MMSafe-PO train",
         instructions=5392,
@@ -68,11 +68,11 @@ PAPER: Final = (
         entity_types={"people": 1526, "locations": 1223, "organisations": 1011, "others": 1907},
     ),
 )
-"""The paper's figures (arXiv 2503.14189, section 3). Sums of its train and test columns are ours."""
+"""The paper's figures (arXiv 2503.14189, section 3). We summed its train and test columns."""
 
 
 def profile(data: Path) -> Profile:
-    """The profile of a data folder. Raises SourceError where it is none."""
+    """Measure a data folder. Raises SourceError if it is not one."""
     counts: Counter[str] = Counter()
     turns: Counter[str] = Counter()
     types: Counter[str] = Counter()
@@ -110,9 +110,9 @@ def profile(data: Path) -> Profile:
 
 
 def num_words(row: PreferenceRow, *, whole: bool) -> int:
-    """Words of the instruction (the last user turn), or of the whole conversation with its two responses.
+    """Count the words of the instruction (the last user turn), or of the whole conversation with its two responses.
 
-    Each turn's role is a word, so is each image, and so is the role of the answer that is to come.
+    Each turn's role counts as a word, and so do each image and the role of the coming answer.
     """
     turns = row.prompt if whole else row.prompt[-1:]
     words = sum(1 + turn.num_images + len(turn.text.split()) for turn in turns) + 1
@@ -126,11 +126,11 @@ def _num_responses(row: PreferenceRow) -> int:
 
 def _type_name(row: PreferenceRow) -> str:
     kind = row.entity.type if row.entity else None
-    return ENTITY_NAMES.get(kind or "", UNKNOWN)
+    return ENTITY_NAMES.get(kind or "", UNKNOWN_NAME)
 
 
 def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
-    """What was read and what each stage gave on, from the `funnel.json` that a build leaves; () where there is none."""
+    """Return the rows read and the rows left after each stage, from a build's `funnel.json`; () without one."""
     path = data / "funnel.json"
     if not path.is_file():
         return ()
@@ -141,9 +141,9 @@ def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
     return (("source", stages[0][1]), *((name, out) for name, _, out in stages)) if stages else ()
 
 
-def numbers(found: Profile) -> dict[str, Any]:
-    """What the figures show and the paper's numbers beside it, as JSON."""
-    return {one.name: _numbers(one) for one in (found, *PAPER)}
+def numbers(data: Profile) -> dict[str, Any]:
+    """Return the figures' numbers with the paper's beside them, as JSON."""
+    return {one.name: _numbers(one) for one in (data, *PAPER_PROFILES)}
 
 
 def _numbers(one: Profile) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _numbers(one: Profile) -> dict[str, Any]:
         "share_with_history": _rounded(one.share_with_history, 4),
         "turns": dict(one.turns),
         "entity_types": dict(one.entity_types),
-        "categories": {" / ".join(path) or UNKNOWN: number for path, number in one.categories.items()},
+        "categories": {" / ".join(path) or UNKNOWN_NAME: number for path, number in one.categories.items()},
     }
 
 
@@ -165,19 +165,19 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def comparison(found: Profile) -> list[tuple[str, str, str]]:
-    """Rows of a table: what, this data, the paper (train and test together)."""
-    paper = PAPER[-1]
+def beside_the_paper(data: Profile) -> list[tuple[str, str, str]]:
+    """Return lines of a table: quantity, this data, the paper (train and test together)."""
+    paper = PAPER_PROFILES[-1]
     lines: list[tuple[str, float | None, float | None]] = [
-        ("instructions before filtering", found.before_filtering, paper.before_filtering),
-        ("instructions", found.instructions, paper.instructions),
-        ("responses", found.responses, paper.responses),
-        ("distinct images", found.distinct_images, paper.distinct_images),
-        ("tokens per instruction", _rounded(found.tokens_per_instruction), paper.tokens_per_instruction),
-        ("tokens per conversation", _rounded(found.tokens_per_conversation), paper.tokens_per_conversation),
-        ("share with history", _rounded(found.share_with_history, 4), paper.share_with_history),
-        *((f"turns: {name}", found.turns.get(name, 0), paper.turns[name]) for name in TURNS),
-        *((f"entities: {name}", found.entity_types.get(name, 0), paper.entity_types[name]) for name in ENTITIES),
+        ("instructions before filtering", data.before_filtering, paper.before_filtering),
+        ("instructions", data.instructions, paper.instructions),
+        ("responses", data.responses, paper.responses),
+        ("distinct images", data.distinct_images, paper.distinct_images),
+        ("tokens per instruction", _rounded(data.tokens_per_instruction), paper.tokens_per_instruction),
+        ("tokens per conversation", _rounded(data.tokens_per_conversation), paper.tokens_per_conversation),
+        ("share with history", _rounded(data.share_with_history, 4), paper.share_with_history),
+        *((f"turns: {name}", data.turns.get(name, 0), paper.turns[name]) for name in TURNS),
+        *((f"entities: {name}", data.entity_types.get(name, 0), paper.entity_types[name]) for name in ENTITIES),
     ]
     return [(name, _words(ours), _words(theirs)) for name, ours, theirs in lines]
 

@@ -56,7 +56,7 @@ def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([*words, "--out", str(tmp_path / "eval"), "--set", "max_new_tokens=4"]) == 0
     shared = "1 of 2 evaluation rows are training rows"
     assert f"WARNING: {shared}" in capsys.readouterr().out
-    again = ["evaluate", str(tmp_path / "eval"), "--rejudge", "--judge", "refusal-rules", "--json"]
+    again = ["rejudge", str(tmp_path / "eval"), "--judge", "refusal-rules", "--json"]
     assert main([*again, "--out", str(tmp_path / "again")]) == 0
     assert json.loads(capsys.readouterr().out)["training_rows"] == 1
     page = tmp_path / "page.html"
@@ -65,10 +65,29 @@ def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["train", str(data), "--model", str(base / "none"), "--out", "x"]) == 2
 
 
-def test_bpo_on_rows_without_any_blind_response_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    base = save_tiny_llava(tmp_path / "base")
+def test_bpo_on_rows_without_any_blind_response_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, out = save_tiny_llava(tmp_path / "base"), tmp_path / "run"
+    words = ["--model", str(base), "--max_steps", "1", "--use_cpu", "--save_strategy", "no", "--out", str(out)]
+    none = write_rows(tmp_path / "none", [row(0, blind=()), row(1, blind=())])
+    assert main(["train", str(none), *words]) == 2
+    error = capsys.readouterr().err
+    assert "none of the 2 rows" in error and "'blindpo blind'" in error and "--method dpo" in error
+    assert not out.exists()
+    assert main(["train", str(none), *words, "--method", "dpo"]) == 0
+    assert "2 without a blind response" in capsys.readouterr().out
+
+
+def test_bpo_says_how_many_rows_have_no_blind_response(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, out = save_tiny_llava(tmp_path / "base"), tmp_path / "run"
     words = ["--model", str(base), "--max_steps", "1", "--use_cpu", "--save_strategy", "no"]
-    for name, rows in (("none", [row(0, blind=())]), ("some", [row(0, blind=()), row(1)])):
-        data = write_rows(tmp_path / name, rows)
-        assert main(["train", str(data), "--out", str(tmp_path / f"run_{name}"), *words]) == 0
-        assert ("WARNING: no row has a blind response" in capsys.readouterr().err) is (name == "none")
+    some = write_rows(tmp_path / "some", [row(0, blind=()), row(1)])
+    assert main(["train", str(some), *words, "--out", str(out)]) == 0
+    warning = "1 of 2 rows have no blind response"
+    printed = capsys.readouterr()
+    assert f"WARNING: {warning}" in printed.err and f"WARNING: {warning}" in printed.out
+    assert f"Warning: {warning}" in (out / "README.md").read_text()
+    # the only row with one is too long
+    lost = write_rows(tmp_path / "lost", [row(0, blind=()), row(1, chosen="a " * 60)])
+    short = ["--max_length", "100", "--out", str(tmp_path / "lost_run")]
+    assert main(["train", str(lost), *words, *short]) == 2
+    assert "none of the 1 rows" in capsys.readouterr().err

@@ -11,15 +11,15 @@ from blindpo.demo.dialogue import sentences
 from blindpo.demo.draw import draw
 from blindpo.demo.instruction import Example
 from blindpo.demo.pretrain import Encoder, PretrainConfig, pretrain
-from blindpo.demo.text_model import MAX_TOKENS, build_processor, build_tokenizer
+from blindpo.demo.tiny_vlm import MAX_TOKENS, build_processor, build_tokenizer
 from blindpo.demo.world import Scene
-from blindpo.models.prompt import encode_prompt, encode_response
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_vlm
+from blindpo.models.vlm.load import load_vlm
+from blindpo.models.vlm.prompt import encode_prompt, encode_response
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, Turn
 
 PROCESSOR = build_processor()
-TINY = PretrainConfig(num_pictures=40, vision_steps=3, vision_batch=8, language_steps=3, language_batch=8)
+TINY = PretrainConfig(num_images=40, vision_steps=3, vision_batch=8, language_steps=3, language_batch=8)
 SCENE = Scene(thing="flag", colour="red", pose=1)
 
 
@@ -50,7 +50,7 @@ def test_pretraining_sees_the_tokens_that_the_processor_gives(turns: int) -> Non
         for i, text in enumerate(says[:-1])
     )
     made = encode_prompt(PROCESSOR, prompt, [draw(SCENE)])
-    ids, is_response = Encoder(PROCESSOR, 9).example(Example(says=says, picture=0))
+    ids, is_response = Encoder(PROCESSOR, 9).example(Example(says=says, image=0))
     response = encode_response(PROCESSOR, prompt, says[-1])
     assert ids == [*made.input_ids.tolist(), *response]
     assert sum(is_response) == len(response)

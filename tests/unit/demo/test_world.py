@@ -1,4 +1,4 @@
-"""The world's rows: valid, repeatable, and with a right answer that depends on the picture alone."""
+"""The world's rows: valid, repeatable, and with a right answer that depends on the image alone."""
 
 import json
 import re
@@ -18,13 +18,13 @@ CONDITION_NAMES = [condition.name for condition in CONDITIONS]
 
 @pytest.mark.parametrize("thing", THINGS)
 @pytest.mark.parametrize("colour", COLOURS)
-def test_every_thing_can_be_drawn_and_the_same_scene_is_the_same_picture(thing: str, colour: str) -> None:
+def test_every_thing_can_be_drawn_and_the_same_scene_is_the_same_image(thing: str, colour: str) -> None:
     scene = Scene(thing=thing, colour=colour, pose=5)
     assert draw(scene).size == (IMAGE_PX, IMAGE_PX)
     assert draw_png(scene) == draw_png(scene)
 
 
-def test_the_pose_moves_the_picture() -> None:
+def test_the_pose_moves_the_image() -> None:
     assert draw_png(Scene(thing="gun", colour="red", pose=1)) != draw_png(Scene(thing="gun", colour="red", pose=2))
 
 
@@ -58,7 +58,7 @@ def test_pairs_never_show_what_is_held_out(condition: Condition) -> None:
         assert not held_out_wording.match(row.prompt[-1].text)
 
 
-def test_twins_share_the_text_and_differ_in_the_picture() -> None:
+def test_twins_share_the_text_and_differ_in_the_image() -> None:
     rows = list(evaluation_rows(CONDITIONS[0], seed=1, num_pairs=8))
     for harmful, harmless in zip(rows[::2], rows[1::2], strict=True):
         assert (harmful.label, harmless.label) == ("harmful", "harmless")
@@ -114,8 +114,8 @@ def test_instructions_are_unbalanced_as_they_say() -> None:
     acts = {intent.act.format(it="this"): intent for intent in INTENTS}
     for example in (instructions.draw() for _ in range(4000)):
         intent = next((acts[act] for act in acts if act in example.says[-2]), None)
-        if intent is not None and example.picture is not None:
-            scene = pool[example.picture]
+        if intent is not None and example.image is not None:
+            scene = pool[example.image]
             assert not held_out(intent.name, scene.thing)
             shown[intent.source].append(scene.harmful)
     assert np.mean(shown["red_team"]) > 0.97

@@ -9,13 +9,13 @@ from PIL import Image
 from blindpo.images.cache import LookupCache
 from blindpo.images.fetch import Fetcher
 from blindpo.images.fetch_config import FetchConfig
-from blindpo.images.polite import Time
+from blindpo.images.rate_limit import Time
 
 CONTACT = "tester@example.org"
 
 
-def picture(name: str = "one", side: int = 80, kind: str = "PNG") -> bytes:
-    """A small picture that depends on `name`."""
+def image(name: str = "one", side: int = 80, kind: str = "PNG") -> bytes:
+    """A small image that depends on `name`."""
     seed = zlib.crc32(name.encode())
     image = Image.new("RGB", (side, side), (seed % 256, seed // 256 % 256, seed // 65536 % 256))
     image.paste((255, 255, 255), (seed % 20, 5, side // 2, side // 2))

@@ -1,21 +1,15 @@
-"""A picture is decoded in full, upright and on white; what is none is refused, whatever the bytes."""
+"""An image is decoded in full, upright and on white; what is none is refused, whatever the bytes."""
 
-import io
 import random
 import struct
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.unit.images.encoded import encode
 
 from blindpo.errors import ImageError
 from blindpo.images.decode import ImageLimits, decode_image
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    sink = io.BytesIO()
-    image.save(sink, format=kind, **options)
-    return sink.getvalue()
 
 
 def noise(side: int = 24) -> Image.Image:
@@ -49,7 +43,7 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert [decode_image(encode(grey, "PNG")).getpixel((x, 0))[0] for x in range(3)] == [0, 128, 255]
 
 
-def test_exif_turns_the_picture_upright() -> None:
+def test_exif_turns_the_image_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     assert decode_image(encode(Image.new("RGB", (8, 4)), "JPEG", exif=exif)).size == (4, 8)
@@ -71,7 +65,7 @@ def test_the_first_frame_is_taken() -> None:
         (encode(noise(), "PNG")[:-300], "truncated"),
     ],
 )
-def test_what_is_no_picture_is_refused(data: bytes, message: str) -> None:
+def test_what_is_no_image_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         decode_image(data)
 
@@ -85,7 +79,7 @@ def test_limits_hold_before_anything_is_decoded() -> None:
 
 
 def test_any_broken_file_is_an_image_error() -> None:
-    """Changed bytes give a picture or an ImageError, never another error."""
+    """Changed bytes give an image or an ImageError, never another error."""
     generator = random.Random(0)
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "x" * 30

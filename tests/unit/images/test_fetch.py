@@ -1,4 +1,4 @@
-"""Whatever a server does, a request ends with a picture or a reason, is polite, and is never repeated in vain."""
+"""Whatever a server does, a request ends with an image or a reason, is polite, and is never repeated in vain."""
 
 import gzip
 import struct
@@ -10,8 +10,8 @@ from typing import BinaryIO
 import pytest
 from PIL import Image
 from tests.fake_server import Asked, FakeServer, redirect, reply, serving
-from tests.unit.images.clients import CONTACT, client, picture
-from tests.unit.images.test_decode import encode
+from tests.unit.images.clients import CONTACT, client, image
+from tests.unit.images.encoded import encode
 
 from blindpo.errors import AnswerError, ConfigError, ServerError
 from blindpo.images.cache import LookupCache
@@ -24,11 +24,11 @@ def server() -> Iterator[FakeServer]:
         yield found
 
 
-def test_a_picture_is_fetched_once_and_servers_are_told_who_asks(server: FakeServer) -> None:
-    url = server.on("/a.png", reply(picture()))
+def test_an_image_is_fetched_once_and_servers_are_told_who_asks(server: FakeServer) -> None:
+    url = server.on("/a.png", reply(image()))
     fetcher = client(server.base)
-    assert fetcher.picture(url).body == picture()
-    assert fetcher.picture(url).body == picture()
+    assert fetcher.image(url).body == image()
+    assert fetcher.image(url).body == image()
     assert server.paths() == ["/a.png"]
     agent = server.asked[0].headers["user-agent"]
     assert agent.startswith("blindpo/") and f"({CONTACT})" in agent and "httpcore2/" in agent
@@ -46,9 +46,9 @@ def test_a_web_page_is_a_contact() -> None:
 
 def test_a_busy_server_is_asked_again_after_the_wait_that_it_names(server: FakeServer) -> None:
     busy = [reply(status=429, retry_after="7"), reply(status=503)]
-    url = server.on("/a.png", *busy, reply(picture()))
+    url = server.on("/a.png", *busy, reply(image()))
     waits: list[float] = []
-    assert client(server.base, waits=waits).picture(url).body == picture()
+    assert client(server.base, waits=waits).image(url).body == image()
     assert waits == [7.0, 2.0]
 
 
@@ -56,7 +56,7 @@ def test_a_server_that_asks_for_too_long_a_wait_is_not_waited_for(server: FakeSe
     url = server.on("/a.png", reply(status=429, retry_after="86400"))
     waits: list[float] = []
     with pytest.raises(ServerError, match="asks to wait 86400 seconds"):
-        client(server.base, waits=waits).picture(url)
+        client(server.base, waits=waits).image(url)
     assert waits == [] and len(server.asked) == 1
 
 
@@ -76,44 +76,44 @@ def test_a_server_that_is_down_is_given_up_and_other_servers_are_not(server: Fak
     fetcher = client(server.base, gone)
     for _ in range(3):
         with pytest.raises(ServerError, match="tried 3 times"):
-            fetcher.picture(f"{gone}/a.png")
+            fetcher.image(f"{gone}/a.png")
     asked = fetcher.asked
     with pytest.raises(ServerError, match="given up"):
-        fetcher.picture(f"{gone}/a.png")
+        fetcher.image(f"{gone}/a.png")
     assert fetcher.asked == asked
-    assert fetcher.picture(server.on("/a.png", reply(picture()))).body == picture()
+    assert fetcher.image(server.on("/a.png", reply(image()))).body == image()
 
 
 @pytest.mark.parametrize("length", [10, 5000])
 def test_a_body_that_ends_early_is_asked_for_again(server: FakeServer, length: int) -> None:
-    whole = picture()
+    whole = image()
     url = server.on("/a.png", reply(whole[:length], content_length=str(len(whole) + 5000)), reply(whole))
-    assert client(server.base).picture(url).body == whole
+    assert client(server.base).image(url).body == whole
     assert len(server.asked) == 2
 
 
-def test_a_content_length_that_is_too_short_is_a_broken_picture_and_asked_again_next_time(server: FakeServer) -> None:
-    url = server.on("/a.png", reply(picture(), content_length="60"), reply(picture()))
+def test_a_content_length_that_is_too_short_is_a_broken_image_and_asked_again_next_time(server: FakeServer) -> None:
+    url = server.on("/a.png", reply(image(), content_length="60"), reply(image()))
     cache = LookupCache(None)
     with pytest.raises(AnswerError, match=r"broken|no image"):
-        client(server.base, cache=cache).picture(url)
+        client(server.base, cache=cache).image(url)
     stored = cache.get(FILES, url)
     assert stored is not None and stored.kind == "fault" and stored.body is None
-    assert client(server.base, cache=cache).picture(url).body == picture()
+    assert client(server.base, cache=cache).image(url).body == image()
 
 
-def test_a_page_in_place_of_a_picture_is_refused(server: FakeServer) -> None:
+def test_a_page_in_place_of_an_image_is_refused(server: FakeServer) -> None:
     page = b"<html>Log in</html>"
-    with pytest.raises(AnswerError, match="'text/html' in place of a picture"):
-        client(server.base).picture(server.on("/a", reply(page, kind="text/html; charset=utf-8")))
+    with pytest.raises(AnswerError, match="'text/html' in place of an image"):
+        client(server.base).image(server.on("/a", reply(page, kind="text/html; charset=utf-8")))
     with pytest.raises(AnswerError, match="no image that we read"):
-        client(server.base).picture(server.on("/b", reply(page)))
+        client(server.base).image(server.on("/b", reply(page)))
 
 
 def test_what_is_not_there_is_a_miss_that_is_not_asked_for_again(server: FakeServer) -> None:
     fetcher = client(server.base)
-    assert fetcher.picture(f"{server.base}/none.png").kind == "miss"
-    assert fetcher.picture(f"{server.base}/none.png").body is None
+    assert fetcher.image(f"{server.base}/none.png").kind == "miss"
+    assert fetcher.image(f"{server.base}/none.png").body is None
     assert len(server.asked) == 1
 
 
@@ -126,13 +126,13 @@ def endless(_asked: Asked, out: BinaryIO) -> None:
 
 def test_an_endless_body_is_cut_off(server: FakeServer) -> None:
     with pytest.raises(AnswerError, match="more than 200000 bytes"):
-        client(server.base, max_bytes=200_000).picture(server.on("/a.png", endless))
+        client(server.base, max_bytes=200_000).image(server.on("/a.png", endless))
 
 
 def test_ten_gigabytes_are_refused_before_they_are_read(server: FakeServer) -> None:
-    url = server.on("/a.png", reply(picture(), content_length=str(10 * 2**30)))
+    url = server.on("/a.png", reply(image(), content_length=str(10 * 2**30)))
     with pytest.raises(AnswerError, match="10737418240 bytes; allowed are 10000000"):
-        client(server.base).picture(url)
+        client(server.base).image(url)
 
 
 def drip(_asked: Asked, out: BinaryIO) -> None:
@@ -153,19 +153,19 @@ def drip_head(_asked: Asked, out: BinaryIO) -> None:
 @pytest.mark.parametrize("slow", [drip, drip_head])
 def test_a_server_that_drips_is_cut_off_at_the_deadline(server: FakeServer, slow: object) -> None:
     with pytest.raises(ServerError, match=r"no whole answer|too slowly"):
-        client(server.base, deadline_seconds=0.25, tries=1).picture(server.on("/a.png", slow))
+        client(server.base, deadline_seconds=0.25, tries=1).image(server.on("/a.png", slow))
 
 
 def test_decompression_bombs_are_refused(server: FakeServer) -> None:
     bomb = encode(Image.new("1", (9000, 9000)), "PNG")
     assert len(bomb) < 20_000
     with pytest.raises(AnswerError, match=r"9000 x 9000|bomb"):
-        client(server.base).picture(server.on("/a.png", reply(bomb)))
-    whole = picture()
+        client(server.base).image(server.on("/a.png", reply(bomb)))
+    whole = image()
     text = b"k\0\0" + zlib.compress(b"a" * 50_000_000)
     block = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
     with pytest.raises(AnswerError, match="too large"):
-        client(server.base).picture(server.on("/b.png", reply(whole[:33] + block + whole[33:])))
+        client(server.base).image(server.on("/b.png", reply(whole[:33] + block + whole[33:])))
     packed = gzip.compress(b" " * 50_000_000)
     url = server.on("/api.php", reply(packed, kind="application/json", content_encoding="gzip"))
     with pytest.raises(AnswerError, match="more than 10000000 bytes"):
@@ -181,10 +181,10 @@ def test_a_packed_answer_is_read_and_a_packed_half_is_not(server: FakeServer) ->
 
 
 def test_redirects_are_followed_on_the_same_server_and_not_for_ever(server: FakeServer) -> None:
-    server.on("/b.png", reply(picture()))
-    assert client(server.base).picture(server.on("/a.png", redirect("/b.png"))).body == picture()
+    server.on("/b.png", reply(image()))
+    assert client(server.base).image(server.on("/a.png", redirect("/b.png"))).body == image()
     with pytest.raises(AnswerError, match="redirects more than"):
-        client(server.base).picture(server.on("/loop", redirect("/loop")))
+        client(server.base).image(server.on("/loop", redirect("/loop")))
 
 
 def test_no_message_and_no_cache_holds_a_key(server: FakeServer) -> None:
@@ -196,11 +196,11 @@ def test_no_message_and_no_cache_holds_a_key(server: FakeServer) -> None:
 
 
 def test_an_address_with_blanks_and_accents_is_asked_as_a_url(server: FakeServer) -> None:
-    server.on("/caf%C3%A9%20one.png", reply(picture()))
-    assert client(server.base).picture(f"{server.base}/caf\u00e9 one.png").body == picture()
+    server.on("/caf%C3%A9%20one.png", reply(image()))
+    assert client(server.base).image(f"{server.base}/caf\u00e9 one.png").body == image()
 
 
-def test_an_api_that_forbids_is_not_asked_on_and_on_and_bad_pictures_are(server: FakeServer) -> None:
+def test_an_api_that_forbids_is_not_asked_on_and_on_and_bad_images_are(server: FakeServer) -> None:
     url = server.on("/api.php", reply(status=403))
     fetcher = client(server.base)
     for number in range(6):
@@ -210,4 +210,4 @@ def test_an_api_that_forbids_is_not_asked_on_and_on_and_bad_pictures_are(server:
     fetcher = client(server.base)
     for number in range(6):
         with pytest.raises(AnswerError, match="text/html"):
-            fetcher.picture(server.on(f"/{number}.png", reply(b"x", kind="text/html")))
+            fetcher.image(server.on(f"/{number}.png", reply(b"x", kind="text/html")))

@@ -3,11 +3,11 @@
 import httpcore2
 import pytest
 from tests.fake_server import redirect, reply, serving
-from tests.unit.images.clients import client, picture
+from tests.unit.images.clients import client, image
 
 from blindpo.errors import AnswerError, ServerError
+from blindpo.images.address_check import Guard, GuardedBackend, is_public
 from blindpo.images.fetch import Fetcher
-from blindpo.images.guard import Guard, GuardedBackend, is_public
 
 PRIVATE = ["172.16.0.1", "127.0.0.1", "172.16.3.4", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1"]
 WRAPPED = ["::ffff:172.16.0.1", "2002:7f00:1::", "64:ff9b::ac10:1", "fe80::1%eth0", "fc00::1", "224.0.0.1", "ff02::1"]
@@ -43,7 +43,7 @@ def test_a_public_address_is_none(address: str) -> None:
 )
 def test_only_listed_hosts_over_https_are_asked(url: str, message: str) -> None:
     with pytest.raises(AnswerError, match=message):
-        client().picture(url)
+        client().image(url)
 
 
 def test_hosts_stand_for_what_is_below_them_and_a_base_for_itself() -> None:
@@ -60,14 +60,14 @@ def test_hosts_stand_for_what_is_below_them_and_a_base_for_itself() -> None:
 )
 def test_a_redirect_to_a_private_or_foreign_address_is_refused(to: str) -> None:
     with serving() as server, pytest.raises(AnswerError, match=r"plain https|allow-list"):
-        client(server.base).picture(server.on("/a.png", redirect(to)))
+        client(server.base).image(server.on("/a.png", redirect(to)))
 
 
 def test_a_redirect_to_another_port_of_this_machine_is_refused() -> None:
     with serving() as server, serving() as inner:
-        secret = inner.on("/a.png", reply(picture()))
+        secret = inner.on("/a.png", reply(image()))
         with pytest.raises(AnswerError, match="plain https"):
-            client(server.base).picture(server.on("/a.png", redirect(secret)))
+            client(server.base).image(server.on("/a.png", redirect(secret)))
         assert inner.asked == []
 
 
@@ -76,7 +76,7 @@ def test_a_listed_name_that_leads_to_a_private_address_is_refused(addresses: lis
     fetcher = client()
     refusing = Fetcher(fetcher.config, fetcher.cache, time=fetcher.time, resolve=lambda _host, _port: addresses)
     with pytest.raises(AnswerError, match="leads to a private address"):
-        refusing.picture("https://example.org/a.png")
+        refusing.image("https://example.org/a.png")
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_used() -> None:
@@ -117,16 +117,16 @@ def test_a_proxy_is_used_where_the_recipe_says_so_and_resolves_the_names(monkeyp
 
         through = Fetcher(asking.config, asking.cache, time=asking.time, resolve=resolve)
         with pytest.raises(ServerError) as caught:
-            through.picture("https://example.org/a.png")
+            through.image("https://example.org/a.png")
         assert "secret" not in str(caught.value)
         assert proxy.paths() == ["example.org:443"]
         assert proxy.asked[0].headers["proxy-authorization"].startswith("Basic ")
         with pytest.raises(AnswerError, match="allow-list"):
-            through.picture("https://example.com/a.png")
+            through.image("https://example.com/a.png")
 
 
 def test_a_wiki_on_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     with serving() as server:
-        url = server.on("/a.png", reply(picture()))
-        assert client(server.base, proxy="environment").picture(url).body == picture()
+        url = server.on("/a.png", reply(image()))
+        assert client(server.base, proxy="environment").image(url).body == image()

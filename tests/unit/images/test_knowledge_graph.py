@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.fake_server import FakeServer, reply, serving
-from tests.unit.images.clients import client, picture
+from tests.unit.images.clients import client, image
 
 from blindpo.images.base import Answer, Query
 from blindpo.images.cache import LookupCache
@@ -22,9 +22,9 @@ def server() -> Iterator[FakeServer]:
 
 
 def result(server: FakeServer, name: str, *, score: float = 900, tbn: str = "tbn:one", **fields: object) -> dict:
-    server.on("/images", reply(picture(), kind="image/jpeg"))
-    picture_fields = {"contentUrl": f"{server.base}/images?q={tbn}", "url": "https://example.org/wiki", "license": CC}
-    found = {"@id": "kg:/m/1", "name": name, "@type": ["Thing", "Corporation", "Organization"], "image": picture_fields}
+    server.on("/images", reply(image(), kind="image/jpeg"))
+    image_fields = {"contentUrl": f"{server.base}/images?q={tbn}", "url": "https://example.org/wiki", "license": CC}
+    found = {"@id": "kg:/m/1", "name": name, "@type": ["Thing", "Corporation", "Organization"], "image": image_fields}
     return {"@type": "EntitySearchResult", "resultScore": score, "result": {**found, **fields}}
 
 
@@ -71,7 +71,7 @@ def test_the_first_result_that_passes_is_kept_and_the_others_are_noted(server: F
         ({"@type": ["Thing", "Person"]}, "ORG", "the result is a PER"),
         ({"@type": ["Thing"]}, "ORG", "the result is a MISC"),
         ({}, "MISC", "the result is a ORG"),
-        ({"image": None}, "ORG", "has no picture"),
+        ({"image": None}, "ORG", "has no image"),
         ({"image": {"contentUrl": "https://elsewhere.test/a.png", "license": CC}}, "ORG", "not on the allow-list"),
         ({"image": {"contentUrl": "https://example.org/a.png"}}, "ORG", "licence is not known to be free"),
     ],
@@ -82,7 +82,7 @@ def test_a_result_that_does_not_fit_is_refused(server: FakeServer, fields: dict,
     assert len(answer.refused) == 1
 
 
-def test_pictures_without_a_free_licence_come_where_they_are_asked_for(server: FakeServer) -> None:
+def test_images_without_a_free_licence_come_where_they_are_asked_for(server: FakeServer) -> None:
     found = result(server, "Quillfox")
     del found["result"]["image"]["license"]
     answer = ask(graph(server, found, free_only=False), kind=None)

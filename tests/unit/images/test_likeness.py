@@ -1,11 +1,11 @@
-"""Copies are found under any name, other pictures are not taken for copies."""
+"""Copies are found under any name, other images are not taken for copies."""
 
 import io
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from blindpo.images.likeness import SeenPictures, look_of
+from blindpo.images.near_duplicates import SeenImages, look_of
 
 
 def drawing(seed: int) -> Image.Image:
@@ -32,10 +32,10 @@ def flag(*colours: str) -> Image.Image:
     return image
 
 
-def seen(*pictures: Image.Image) -> SeenPictures:
-    found = SeenPictures()
-    for number, picture in enumerate(pictures):
-        found.add(f"name {number}", look_of(picture))
+def seen(*images: Image.Image) -> SeenImages:
+    found = SeenImages()
+    for number, image in enumerate(images):
+        found.add(f"name {number}", look_of(image))
     return found
 
 
@@ -48,7 +48,7 @@ def test_copies_are_found_and_under_their_own_name_they_are_no_matter() -> None:
             assert found.other_name(f"name {seed}", look_of(copy)) is None
 
 
-def test_other_pictures_are_no_copies() -> None:
+def test_other_images_are_no_copies() -> None:
     found = seen(*(drawing(seed) for seed in range(200)))
     assert all(found.other_name("another", look_of(drawing(seed))) is None for seed in range(1000, 1100))
 

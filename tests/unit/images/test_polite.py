@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blindpo.images.polite import Time, TokenBucket, backoff, retry_after
+from blindpo.images.rate_limit import Time, TokenBucket, backoff, retry_after
 
 
 class FakeTime:

@@ -49,9 +49,9 @@ MISSED = {
     "Old quarter of Aldermoor": "section of a page about something else",
     "quillfox": "several things, and the entity's type is not known",
     "Speck": "too small",
-    "Halcyon Mark": "no free picture",
+    "Halcyon Mark": "no free image",
     "Unmarked Isle": "licence is not known",
-    "Plain Page": "no free picture",
+    "Plain Page": "no free image",
     "Nowhere": "no page of this name",
     "Dalia Fenwick ": "about a PER, the text about a ORG",
     "File:Speck.png": "no page of this name",
@@ -106,7 +106,7 @@ def test_licence_author_and_origin_are_kept(wiki: FakeServer) -> None:
     assert details["description_url"].endswith("File:Dalia_Fenwick.jpg") and details["fetched"].endswith("+00:00")
 
 
-def test_a_cmyk_picture_comes_as_rgb_and_svg_and_gif_as_stills(wiki: FakeServer) -> None:
+def test_a_cmyk_image_comes_as_rgb_and_svg_and_gif_as_stills(wiki: FakeServer) -> None:
     answers = ask(source(wiki))
     kinds = {text: answers[text].candidate.image.data[:4] for text in ("Dalia Fenwick", "Corvane", "Ember Works")}
     assert kinds == {"Dalia Fenwick": b"\xff\xd8\xff\xe0", "Corvane": b"\x89PNG", "Ember Works": b"GIF8"}
@@ -118,7 +118,7 @@ def test_names_are_asked_with_plain_signs_and_composed_letters(wiki: FakeServer)
     assert wiki.asked[0].query["titles"] == "\u00c9tang Vert"
 
 
-def test_non_free_pictures_come_where_they_are_asked_for(wiki: FakeServer) -> None:
+def test_non_free_images_come_where_they_are_asked_for(wiki: FakeServer) -> None:
     answers = ask(source(wiki, free_only=False), {"Halcyon Mark": "ORG", "Unmarked Isle": "LOC"})
     mark, isle = (answers[text].candidate for text in ("Halcyon Mark", "Unmarked Isle"))
     assert mark is not None and mark.free is False and mark.details["non_free"] == "True"
@@ -173,7 +173,7 @@ def test_a_wiki_that_is_down_leaves_its_names_unanswered_and_loses_nothing(wiki:
     assert [asked.query["titles"] for asked in wiki.asked] == ["Nowhere"]
 
 
-def test_a_picture_that_is_refused_is_named_and_one_that_is_late_is_unanswered(wiki: FakeServer) -> None:
+def test_an_image_that_is_refused_is_named_and_one_that_is_late_is_unanswered(wiki: FakeServer) -> None:
     thumbnail = "/images/thumb/8/8e/Brindle_Tower.png/500px-Brindle_Tower.png"
     try:
         wiki.on(thumbnail, reply(b"<html/>", kind="text/html"))
@@ -182,6 +182,6 @@ def test_a_picture_that_is_refused_is_named_and_one_that_is_late_is_unanswered(w
         late = ask(source(wiki), {"Brindle Tower": "LOC"})["Brindle Tower"]
     finally:
         del wiki.replies[thumbnail]
-    assert "'text/html' in place of a picture" in refused.reason and not refused.unanswered
+    assert "'text/html' in place of an image" in refused.reason and not refused.unanswered
     assert refused.refused[0].title == "Brindle Tower"
     assert late.unanswered and "status 502" in late.reason

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 from tests.sample import write_sample
+from tests.simple_rows import simple
 from tests.tiny_models import save_tiny_llava
-from tests.unit.rows.test_lossless import simple
 
 from blindpo.cli.main import main
+from blindpo.datasets.importer import import_data
 from blindpo.images.decode import decode_image
-from blindpo.intake import checking
-from blindpo.intake.importing import import_data
-from blindpo.models.prompt import encode_prompt, encode_response
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_processor
+from blindpo.intake import check as checking
+from blindpo.models.vlm.load import load_processor
+from blindpo.models.vlm.prompt import encode_prompt, encode_response
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, BlindResponse, ImageRef, Turn
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 
@@ -48,15 +48,15 @@ def test_lengths_are_those_of_training(data: Path, model: Path, capsys: pytest.C
     words = ["check", str(data), "--model", str(model), "--max-length", str(limit)]
     assert main(words) == 0
     over = [row_id for row_id, length in expected.items() if length > limit]
-    told = capsys.readouterr().out
-    assert f"over the limit: {over[0]} " in told and len(over) == 1
-    assert "1 of 12 rows are over the limit" in told
+    shown = capsys.readouterr().out
+    assert f"over the limit: {over[0]} " in shown and len(over) == 1
+    assert "1 of 12 rows are over the limit" in shown
     assert main([*words, "--strict"]) == 1
 
 
 def test_a_cut_response_has_no_end_of_turn(tmp_path: Path, model: Path) -> None:
-    made = {"text": "a long blind answer", "model": "m", "temperature": 0.0, "max_new_tokens": 5, "seed": 1}
-    rows = [simple(str(cut), blind=(BlindResponse(**made, cut=bool(cut)),)) for cut in (0, 1)]
+    fields = {"text": "a long blind answer", "model": "m", "temperature": 0.0, "max_new_tokens": 5, "seed": 1}
+    rows = [simple(str(cut), blind=(BlindResponse(**fields, cut=bool(cut)),)) for cut in (0, 1)]
     write_rows(tmp_path / "data", rows)
     lengths = checking.check_data(tmp_path / "data", model=resolve_model(model)).lengths
     assert lengths["0"] == lengths["1"] + 1

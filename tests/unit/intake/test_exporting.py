@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.rows.test_lossless import picture, simple
+from tests.simple_rows import png, simple
 
 from blindpo.cli.main import main
-from blindpo.intake.importing import import_data
+from blindpo.datasets.importer import import_data
 from blindpo.rows.row import ImageRef
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 
@@ -18,7 +18,7 @@ def data(tmp_path: Path) -> Path:
     """Rows whose pictures share a name, have a hostile one, or none."""
     names = [("image.png", "red"), ("image.png", "blue"), ("../../up", "red"), (None, "green"), ("own", "red")]
     rows = [
-        simple(str(number), images=(ImageRef(data=picture(colour), file=name),))
+        simple(str(number), images=(ImageRef(data=png(colour), file=name),))
         for number, (name, colour) in enumerate(names)
     ]
     folder = tmp_path / "data"
@@ -50,16 +50,16 @@ def test_pictures_that_are_there_are_not_overwritten(data: Path, tmp_path: Path)
     words = ["export", "llava", str(data), "--out", str(tmp_path / "out.json"), "--images", str(tmp_path / "i")]
     assert main(words) == 2
     assert (tmp_path / "i" / "own").read_bytes() == b"mine" and not (tmp_path / "out.json").exists()
-    (tmp_path / "i" / "own").write_bytes(picture("red"))
+    (tmp_path / "i" / "own").write_bytes(png("red"))
     assert main(words) == 0
 
 
 @pytest.mark.parametrize(
     ("form", "out", "images", "message"),
     [
-        ("llava", "there.json", None, "is there already"),
-        ("llava", "folder", None, "is there already"),
-        ("trl", "data", None, "is there already"),
+        ("llava", "there.json", None, "exists already"),
+        ("llava", "folder", None, "exists already"),
+        ("trl", "data", None, "exists already"),
         ("llava", "there.json/out.json", None, "is no folder"),
         ("llava", "out.json", "there.json", "--images"),
         ("llava", "new", "new/img", "is a file in llava; put --images elsewhere"),

@@ -8,11 +8,11 @@ import pytest
 from tests.sample import REAL, write_sample
 
 from blindpo.cli.main import main
+from blindpo.datasets.formats.mmsafe_po import parse_turns
+from blindpo.datasets.importer import import_data
 from blindpo.errors import SourceError
-from blindpo.formats.mmsafe_po import parse_turns
 from blindpo.intake.figures import draw_figures
-from blindpo.intake.importing import import_data
-from blindpo.intake.profile import PAPER, Profile, comparison, num_words, profile
+from blindpo.intake.profile import PAPER_PROFILES, Profile, beside_the_paper, num_words, profile
 from blindpo.rows.row import PreferenceRow, Provenance
 
 STAGES = [
@@ -42,10 +42,12 @@ def test_words_are_counted_as_the_paper_counts_them() -> None:
 
 
 def test_a_profile_holds_what_the_paper_reports(data: Path) -> None:
-    found = profile(data)
-    assert found.instructions == 12 and found.responses == 24 and found.before_filtering is None
-    assert sum(found.turns.values()) == sum(found.entity_types.values()) == sum(found.categories.values()) == 12
-    assert {name for name, _, _ in comparison(found)} >= {
+    measured = profile(data)
+    assert measured.instructions == 12 and measured.responses == 24 and measured.before_filtering is None
+    assert (
+        sum(measured.turns.values()) == sum(measured.entity_types.values()) == sum(measured.categories.values()) == 12
+    )
+    assert {name for name, _, _ in beside_the_paper(measured)} >= {
         "tokens per instruction",
         "turns: 5 or more",
         "distinct images",
@@ -53,7 +55,7 @@ def test_a_profile_holds_what_the_paper_reports(data: Path) -> None:
 
 
 def test_the_papers_own_figures_agree_with_one_another() -> None:
-    train, test, both = PAPER
+    train, test, both = PAPER_PROFILES
     assert train.instructions + test.instructions == both.instructions == sum(both.turns.values())
     assert train.responses == 2 * train.instructions and test.responses == 2 * test.instructions
     assert sum(both.entity_types.values()) == both.instructions
@@ -64,28 +66,28 @@ def test_on_the_released_rows_the_papers_way_of_counting_gives_the_papers_figure
     if not REAL.is_dir():
         pytest.skip("the released rows are not beside the checkout")
     import_data("mmsafe-po", REAL / "test.json", tmp_path / "real", images=REAL / "images")
-    found = profile(tmp_path / "real")
-    assert found.tokens_per_conversation == pytest.approx(145.13, rel=0.05)
-    assert found.tokens_per_instruction == pytest.approx(23.52, rel=0.05)
+    measured = profile(tmp_path / "real")
+    assert measured.tokens_per_conversation == pytest.approx(145.13, rel=0.05)
+    assert measured.tokens_per_instruction == pytest.approx(23.52, rel=0.05)
 
 
 def test_the_builds_funnel_is_read_and_a_broken_one_refused(data: Path) -> None:
     (data / "funnel.json").write_text(json.dumps({"funnel": STAGES}))
-    found = profile(data)
-    assert found.funnel == (("source", 40), ("read", 38), ("match", 12)) and found.before_filtering == 40
+    measured = profile(data)
+    assert measured.funnel == (("source", 40), ("read", 38), ("match", 12)) and measured.before_filtering == 40
     (data / "funnel.json").write_text('{"funnel": [{"stage": 1}]}')
     with pytest.raises(SourceError, match="not what 'blindpo build' writes"):
         profile(data)
 
 
 def test_figures_are_the_same_bytes_and_hold_no_text_of_a_row(tmp_path: Path) -> None:
-    found = Profile(
+    measured = Profile(
         name="this data", instructions=20, responses=40, distinct_images=7, before_filtering=40,
         turns={"1": 10, "2": 6, "3": 2, "4": 1, "5 or more": 1}, entity_types={"people": 12, "unknown": 8},
         categories=RINGS, instruction_lengths=tuple(range(5, 25)), conversation_lengths=tuple(range(50, 90, 2)),
         funnel=(("source", 40), ("read", 38), ("match", 20)),
     )  # fmt: skip
-    first, second = (draw_figures(found, tmp_path / name) for name in "ab")
+    first, second = (draw_figures(measured, tmp_path / name) for name in "ab")
     names = ["categories", "conversation_tokens", "entity_types", "funnel", "instruction_tokens", "turns"]
     assert sorted(path.name for path in first) == sorted(
         [f"{n}.{k}" for n in names for k in ("png", "svg")] + ["figures.json"]
@@ -93,14 +95,16 @@ def test_figures_are_the_same_bytes_and_hold_no_text_of_a_row(tmp_path: Path) ->
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     svg = (tmp_path / "a" / "categories.svg").read_text()
     assert "<script" not in svg and "<date>" not in svg
-    told = json.loads((tmp_path / "a" / "figures.json").read_text())
-    assert told["this data"]["categories"]["Fraud / Scams"] == 3 and told["this data"]["categories"]["unknown"] == 6
+    content = json.loads((tmp_path / "a" / "figures.json").read_text())
+    assert (
+        content["this data"]["categories"]["Fraud / Scams"] == 3 and content["this data"]["categories"]["unknown"] == 6
+    )
 
 
 def test_the_command_draws_and_tells(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stats", str(data), "--figures", str(tmp_path / "figures"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert "turns.svg" in told["figures"] and told["beside_the_paper"]["MMSafe-PO train"]["instructions"] == 5392
+    content = json.loads(capsys.readouterr().out)
+    assert "turns.svg" in content["figures"] and content["beside_the_paper"]["MMSafe-PO train"]["instructions"] == 5392
     assert not (tmp_path / "figures" / "funnel.svg").exists(), "nothing is drawn of what is not known"
 
 

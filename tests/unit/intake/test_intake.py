@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.unit.rows.test_lossless import picture, simple
+from tests.simple_rows import png, simple
 
 from blindpo.cli.main import main
+from blindpo.datasets.importer import import_data
 from blindpo.errors import OutputError
-from blindpo.intake.importing import import_data
 from blindpo.rows.row import IMAGE
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 
@@ -38,11 +38,11 @@ def source(tmp_path: Path) -> Path:
     images = tmp_path / "images"
     images.mkdir()
     for number in range(1, 4):
-        (images / quote(f"flag {number}.svg.png")).write_bytes(picture("red"))
-    (images / "tbn:ANd9_no_extension").write_bytes(picture("blue"))
+        (images / quote(f"flag {number}.svg.png")).write_bytes(png("red"))
+    (images / "tbn:ANd9_no_extension").write_bytes(png("blue"))
     (images / "page.jpg").write_text("<html>no image</html>")
     (images / "empty.png").write_bytes(b"")
-    (images / "cut.png").write_bytes(picture("green")[:40])
+    (images / "cut.png").write_bytes(png("green")[:40])
     (images / "bomb.png").write_bytes(bomb())
     return tmp_path
 
@@ -86,7 +86,7 @@ def test_good_rows_go_back_byte_for_byte(source: Path) -> None:
         == 0
     )
     assert (source / "back.json").read_bytes() == path.read_bytes()
-    assert (source / "i2" / "tbn:ANd9_no_extension").read_bytes() == picture("blue")
+    assert (source / "i2" / "tbn:ANd9_no_extension").read_bytes() == png("blue")
 
 
 BAD = {
@@ -117,7 +117,8 @@ def test_a_bad_row_is_kept_aside_and_all_others_kept(
     path = write(source, [record(1), record(2, **changes), record(3)])
     words = ["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d"), "--json"]
     assert main(words) == 0
-    assert json.loads(capsys.readouterr().out) == {"read": 3, "kept": 2, "rejected": 1}
+    not_used = {"type": 2}  # of the kept rows
+    assert json.loads(capsys.readouterr().out) == {"read": 3, "kept": 2, "rejected": 1, "not_used": not_used}
     rejects = [json.loads(line) for line in (source / "d" / "rejects.jsonl").read_text().splitlines()]
     assert [(r["row_id"], r["field"]) for r in rejects] == [("mmsafe-po-2", field)]
     assert len(rejects[0]["reason"]) > 10
@@ -148,7 +149,7 @@ def test_a_wrong_source_is_one_paragraph_and_status_2(
 
 def test_words_before_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", "mmsafepo", str(tmp_path / "no.json"), "--out", str(tmp_path / "d")]) == 2
-    assert "unknown format 'mmsafepo'" in capsys.readouterr().err
+    assert "unknown format or benchmark 'mmsafepo'" in capsys.readouterr().err
     assert main(["import", "trl", str(tmp_path / "no.json"), "--out", str(tmp_path / "d")]) == 2
     assert "no.json does not exist" in capsys.readouterr().err
     for command in (["check"], ["stats"], ["export", "llava"]):
@@ -159,7 +160,7 @@ def test_words_before_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_nothing_kept_is_status_1(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(source, [record(1, chosen=None)])
     assert main(["import", "mmsafe-po", str(path), "--images", str(source / "images"), "--out", str(source / "d")]) == 1
-    assert "none of 1 rows" in capsys.readouterr().err
+    assert "none of 1 records" in capsys.readouterr().err
 
 
 def test_the_same_command_again_says_the_same_and_another_is_refused(source: Path) -> None:

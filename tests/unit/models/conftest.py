@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.tiny_models import save_tiny_llava
 
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import Vlm, load_vlm
+from blindpo.models.vlm.load import Vlm, load_vlm
+from blindpo.models.vlm.source import resolve_model
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from PIL import Image
 from tests.tiny_models import save_tiny_clip, save_tiny_llava
 
 from blindpo.errors import ModelError
-from blindpo.models.agreement import CAPTION, PictureAgreement
-from blindpo.models.source import resolve_model
+from blindpo.models.classifiers.clip_score import CAPTION, ClipScore
+from blindpo.models.vlm.source import resolve_model
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_score_is_the_cosine_of_the_two_towers(clip: Path) -> None:
-    model = PictureAgreement(resolve_model(clip))
+    model = ClipScore(resolve_model(clip))
     picture = Image.linear_gradient("L").convert("RGB")
     scores = {name: model.score(picture, name) for name in ("Aldermoor", "Corvane", "x" * 500)}
     assert len(set(scores.values())) == 3 and all(-1 <= score <= 1 for score in scores.values())
@@ -36,4 +36,4 @@ def test_the_score_is_the_cosine_of_the_two_towers(clip: Path) -> None:
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     folder = save_tiny_llava(tmp_path / "llava")
     with pytest.raises(ModelError, match=r"no image and text towers|no CLIP-like model"):
-        PictureAgreement(resolve_model(folder))
+        ClipScore(resolve_model(folder))

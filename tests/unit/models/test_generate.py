@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from blindpo.errors import ConfigError
-from blindpo.models import generate as module
-from blindpo.models.generate import Answer, GenerationConfig, GumbelNoise, Request, generate
-from blindpo.models.vlm import Vlm
+from blindpo.models.vlm import generate as module
+from blindpo.models.vlm.generate import Answer, GumbelNoise, Request, generate
+from blindpo.models.vlm.generation_config import GenerationConfig
+from blindpo.models.vlm.load import Vlm
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 
 SAMPLED = GenerationConfig(max_new_tokens=8, temperature=1.0, top_k=40, top_p=0.95, batch_size=16)
@@ -60,6 +61,34 @@ def test_a_long_answer_is_cut_and_a_stopped_one_is_not(tiny_vlm: Vlm) -> None:
     assert cut == Answer(text="aaa", cut=True, num_tokens=3)
     stopped = module._answer(tiny_vlm.processor, [letter, eos, letter], {eos}, 0)
     assert stopped == Answer(text="a", cut=False, num_tokens=1)
+
+
+def test_a_thought_is_no_part_of_the_answer(tiny_vlm: Vlm) -> None:
+    def answer(text: str, opened: str = "") -> Answer:
+        ids = tiny_vlm.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return module._answer(tiny_vlm.processor, ids, set(), 0, opened=opened)
+
+    thinking = answer("<think>\nhm\n</think>\n\nno")
+    assert (thinking.thought, thinking.text, thinking.num_tokens) == ("hm", "no", 23)
+    assert answer("hm", "<think>") == Answer(text="", cut=True, num_tokens=2, thought="hm")
+
+
+def test_a_prompt_that_opens_the_thought_is_seen(tiny_vlm: Vlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    plain = module._answer
+
+    def watched(*args: Any, **options: Any) -> Answer:
+        opened.append(options["opened"])
+        return plain(*args, **options)
+
+    monkeypatch.setattr(module, "_answer", watched)
+    template = tiny_vlm.processor.chat_template
+    for end in ("<think>\n", "<think>\n\n</think>\n\n"):
+        monkeypatch.setattr(
+            tiny_vlm.processor, "chat_template", template.replace("nassistant:' }}", f"nassistant:{end}' }}}}")
+        )
+        generate(tiny_vlm, requests()[4:5], GenerationConfig(max_new_tokens=2))
+    assert opened == ["<think>", ""]
 
 
 @pytest.mark.parametrize(("temperature", "attempts"), [(1.0, [0, 1, 2, 3]), (0.0, [0])])

@@ -9,11 +9,11 @@ from PIL import Image
 from tests.tiny_models import save_tiny_llava
 from tests.training_rows import row
 
-import blindpo.models.lengths
+import blindpo.models.vlm.lengths
 from blindpo.images.decode import decode_image
-from blindpo.models.lengths import CHECKED_SIZES, RowLengths
-from blindpo.models.prompt import encode_prompt, encode_response
-from blindpo.models.source import resolve_model
+from blindpo.models.vlm.lengths import CHECKED_SIZES, RowLengths
+from blindpo.models.vlm.prompt import encode_prompt, encode_response
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import ImageRef, PreferenceRow
 
 
@@ -60,7 +60,7 @@ def test_a_processor_that_tells_wrong_numbers_is_not_believed(folder: Path, monk
 
 
 def test_no_picture_is_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not hasattr(blindpo.models.lengths, "decode_image")
+    assert not hasattr(blindpo.models.vlm.lengths, "decode_image")
     lengths = RowLengths(resolve_model(folder))
     each, size = pictured(3)
     wanted = exact(lengths, each)

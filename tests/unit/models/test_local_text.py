@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluate.worlds import picture
+from tests.unit.evaluation.worlds import picture
 
-from blindpo.models.kept import Kept
-from blindpo.models.local_text import LocalTextModel
-from blindpo.models.reply_store import ReplyStore
-from blindpo.models.source import resolve_model
-from blindpo.models.text import TextReply, TextRequest
-from blindpo.models.vlm import Vlm, load_vlm
+from blindpo.models.chat.cached import Kept
+from blindpo.models.chat.interface import TextReply, TextRequest
+from blindpo.models.chat.local import LocalTextModel
+from blindpo.models.chat.replies import ReplyStore
+from blindpo.models.vlm.load import Vlm, load_vlm
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-import blindpo.models.logprobs as logprobs
-from blindpo.models.logprobs import gather_logps, response_logps, token_logps
-from blindpo.models.prompt import collate, encode_prompt, encode_response
-from blindpo.models.vlm import Vlm
+import blindpo.models.vlm.logprobs as logprobs
+from blindpo.models.vlm.load import Vlm
+from blindpo.models.vlm.logprobs import gather_logps, response_logps, token_logps
+from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
 from blindpo.rows.row import IMAGE, Turn
 
 SEEING = (Turn(role="user", content=(IMAGE, "what is this ?")),)

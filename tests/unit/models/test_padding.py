@@ -8,11 +8,11 @@ from PIL import Image
 from tests.tiny_models import save_tiny_llava
 
 from blindpo.errors import ConfigError, ModelError
-from blindpo.models.padding import image_padding, pad_to_square, padded, padded_size, set_image_padding
-from blindpo.models.prompt import encode_prompt
-from blindpo.models.quantized import missing_for_4bit
-from blindpo.models.source import resolve_model
-from blindpo.models.vlm import load_processor, load_vlm
+from blindpo.models.vlm.load import load_processor, load_vlm
+from blindpo.models.vlm.padding import image_padding, pad_to_square, padded, padded_size, set_image_padding
+from blindpo.models.vlm.prompt import encode_prompt
+from blindpo.models.vlm.quantized import missing_for_4bit
+from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import IMAGE, Turn
 
 TURNS = (Turn(role="user", content=(IMAGE, "what?")),)

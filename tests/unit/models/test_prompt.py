@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 
 from blindpo.errors import RowError
-from blindpo.models.prompt import PromptInputs, collate, encode_prompt, encode_response, stop_ids
-from blindpo.models.vlm import Vlm
+from blindpo.models.vlm.load import Vlm
+from blindpo.models.vlm.prompt import PromptInputs, collate, encode_prompt, encode_response, stop_ids
 from blindpo.rows.row import IMAGE, Turn
 
 SEEING = (Turn(role="user", content=(IMAGE, "what is this ?")),)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from blindpo.models.refusals import looks_like_refusal
+from blindpo.answer.refusal_phrases import looks_like_refusal
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blindpo.errors import ModelError
-from blindpo.models.source import fingerprint, resolve_model
+from blindpo.models.vlm.source import fingerprint, resolve_model
 
 
 def model_folder(path: Path, weights: bytes = b"w") -> Path:

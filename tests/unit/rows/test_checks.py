@@ -1,7 +1,7 @@
 """Every invariant can be broken, and its violation names the field."""
 
 import pytest
-from tests.unit.rows.test_lossless import simple
+from tests.simple_rows import simple
 
 from blindpo.errors import RowError
 from blindpo.rows.checks import require_valid, violations
@@ -34,7 +34,7 @@ def test_a_sound_row_has_no_violation() -> None:
         ({"more_rejected": ("",)}, "blank_response"),
         ({"rejected": "a red card"}, "identical_responses"),
         ({"blind": (BlindResponse(text=" ", **BLIND),)}, "blank_response"),
-        ({"blind": (BlindResponse(text="x", mode="upside-down", **BLIND),)}, "blind_mode"),
+        ({"blind": (BlindResponse(text="x", view="upside-down", **BLIND),)}, "blind_view"),
         ({"text_prompt": (Turn(role="user", content=(IMAGE, "x")),)}, "text_only_twin"),
         ({"truth": "{"}, "json"),
         ({"extra": "[" * 100_000}, "json"),

@@ -1,6 +1,5 @@
 """A row is saved and read back as it was, whatever it holds, and Hugging Face datasets reads the same file."""
 
-import io
 import string
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from tests.simple_rows import png, simple
 
 from blindpo.errors import SourceError
 from blindpo.rows.row import (
-    BLIND_MODES,
     IMAGE,
     LABELS,
     BlindResponse,
@@ -26,6 +24,7 @@ from blindpo.rows.row import (
 )
 from blindpo.rows.schema import SCHEMA, from_record, to_record
 from blindpo.rows.shards import count_rows, data_hash, read_rows, shard_name, shard_paths, write_shard
+from blindpo.rows.view_names import BLIND_VIEWS
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 maybe = st.none() | text
@@ -43,7 +42,7 @@ blind = st.builds(
     BlindResponse,
     text=text,
     cut=st.booleans(),
-    mode=st.sampled_from(BLIND_MODES),
+    view=st.sampled_from(BLIND_VIEWS),
     model=text,
     revision=maybe,
     temperature=st.floats(0, 2),
@@ -73,23 +72,6 @@ row = st.builds(
 )
 
 
-def picture(colour: str) -> bytes:
-    sink = io.BytesIO()
-    Image.new("RGB", (4, 3), colour).save(sink, format="PNG")
-    return sink.getvalue()
-
-
-def simple(row_id: str, **changes: object) -> PreferenceRow:
-    known = {
-        "prompt": (Turn(role="user", content=(IMAGE, "what is this?")),),
-        "images": (ImageRef(data=picture("red"), file="a:b%20c"),),
-        "chosen": "a red card ",
-        "rejected": "a dog",
-        "provenance": Provenance(source="test", source_row_id=row_id, dialogue_id=row_id),
-    }
-    return PreferenceRow(row_id=row_id, **{**known, **changes})
-
-
 @given(row)
 def test_a_record_gives_the_row_back(made: PreferenceRow) -> None:
     assert from_record(to_record(made)) == made
@@ -107,7 +89,7 @@ def test_parquet_gives_the_rows_back_and_the_same_bytes(tmp_path_factory: pytest
 
 
 def test_datasets_reads_trl_columns_with_decodable_images(tmp_path: Path) -> None:
-    rows = [simple("1"), simple("2", images=(ImageRef(data=picture("blue")),), rejected=None, chosen=None)]
+    rows = [simple("1"), simple("2", images=(ImageRef(data=png("blue")),), rejected=None, chosen=None)]
     write_shard(tmp_path / shard_name(0), rows)
     found = datasets.load_dataset(
         "parquet", data_files=str(tmp_path / "*.parquet"), split="train", cache_dir=str(tmp_path / "cache")

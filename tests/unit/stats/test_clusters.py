@@ -212,8 +212,13 @@ def test_over_seeds_without_items_there_is_no_data() -> None:
 
 
 def test_a_seed_that_is_never_drawn_is_no_harm() -> None:
-    tables = [table_of([0, 1]), table_of([1, 1]), table_of([1, 0, 0])]
-    assert pooled(tables, generator=generator(), num_draws=1).value is not None
+    picked_DS = generator(43).integers(3, size=(2, 3))  # the first numbers that `pooled` draws
+    assert set(picked_DS.ravel().tolist()) == {0, 1}, "the third seed is drawn after all: take another generator"
+    seeds = [table_of([value] * 4, bounds=(0.0, 1.0)) for value in (0.0, 1.0, 0.5)]  # no draw of items can change them
+    means_D = np.array([0.0, 1.0, 0.5])[picked_DS].mean(axis=1)
+    interval = pooled(seeds, generator=generator(43), num_draws=2)
+    assert (interval.low, interval.high) == pytest.approx(percentiles(means_D))
+    assert (interval.value, interval.per_seed, interval.n) == (0.5, (0.0, 1.0, 0.5), 12)
 
 
 def test_two_thousand_draws_over_six_hundred_items_are_fast() -> None:

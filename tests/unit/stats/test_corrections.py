@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import linregress
 
-from blindpo.stats.corrections import error_rates, labels_alone, prediction_powered, rogan_gladen
+from blindpo.stats.corrections import error_rates, prediction_powered, rogan_gladen
 from blindpo.stats.intervals import wilson
 
 PEOPLE = [1] * 10 + [0] * 20
@@ -45,11 +45,6 @@ def test_a_judge_that_tells_too_little_corrects_nothing(people: list[int], judge
     assert found.value is None
     assert words in (found.refused or "")
     assert found.to_json() == {"value": None, "refused": found.refused}
-
-
-def test_labels_alone_are_wilsons() -> None:
-    found = labels_alone([1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
-    assert (found.value, found.low, found.high) == (0.2, *wilson(2, 10))
 
 
 def test_prediction_powered_by_hand() -> None:

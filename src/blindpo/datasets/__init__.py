@@ -1,0 +1,1 @@
+"""Sources of rows, both formats of preference data and safety benchmarks: one protocol, one table, one importer."""

@@ -1,0 +1,1 @@
+"""Formats of preference data: one file each, listed in `../table.py`."""

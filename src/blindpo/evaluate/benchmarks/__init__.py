@@ -1,4 +1,0 @@
-"""Public safety benchmarks as adapters over what the user downloaded: one file per layout, all listed in `table.py`.
-
-Nothing is redistributed and nothing is downloaded here: a missing file says what to fetch and where to put it.
-"""

@@ -1,0 +1,1 @@
+"""Several models, several sets: one folder that `report` reads."""

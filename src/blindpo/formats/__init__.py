@@ -1,1 +1,0 @@
-"""Formats of preference data: one file each, listed in `table.py`."""

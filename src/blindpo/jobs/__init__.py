@@ -1,0 +1,1 @@
+"""Long jobs: how they run, are killed and resume, and which files they leave."""

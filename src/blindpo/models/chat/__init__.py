@@ -1,0 +1,1 @@
+"""Text models behind one interface: OpenAI-compatible servers, a local VLM, recorded replies."""

@@ -1,0 +1,1 @@
+"""Models that label: named entities, image-text agreement, guard models."""

@@ -1,0 +1,1 @@
+"""Make one page from finished folders: load them, compare the models, draw, choose examples, write the file."""

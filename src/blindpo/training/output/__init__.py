@@ -1,0 +1,1 @@
+"""Write and upload a RUN folder: weights, checkpoints, model card."""
