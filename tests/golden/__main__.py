@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tests.golden.compare import Comparison, Outcome
-from tests.golden.exceptions import CHANGED, RENAMED, VOLATILE
+from tests.golden.exceptions import CHANGED, RENAMED, RESPELLED, VOLATILE
 from tests.golden.story import Step, steps
 
 BASE: Final = "1145fd5ab336156c0abd09749e9d819bffa47c64"
@@ -119,7 +119,7 @@ def main() -> int:
             side.require_own_sources()
         with ThreadPoolExecutor(len(to_run)) as pool:
             list(pool.map(lambda side: side.run(story), to_run))
-        comparison = Comparison([*VOLATILE, *CHANGED], RENAMED)
+        comparison = Comparison([*VOLATILE, *CHANGED], RENAMED, RESPELLED)
         outcomes = comparison.folders(base.folder, head.folder)
         unused = comparison.unused() if args.steps == "*" else []
         return _report(outcomes, unused, [base, head])

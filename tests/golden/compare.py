@@ -7,12 +7,13 @@ value, so that one allowed key does not hide its neighbours; text line by line; 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 State = Literal["same", "excepted", "DIFFERENT"]
@@ -30,8 +31,9 @@ class Allowed:
     files: str
     """Glob of paths, as the base names them; * goes across folders."""
     keys: tuple[str, ...] = ()
-    """Globs of values in JSON, JSON lines (their first part is the line's number) or Parquet (rows.NUMBER.column...),
-    by names with dots between them."""
+    """Globs of values in JSON, JSON lines or Parquet (rows.NUMBER.column...), by names with dots between them. A line's
+    name is its number, with HEAD's view of it if there is one: `5 swapped`; that of an object in a list is its `id`, or
+    its number."""
     becomes: Mapping[str, str] = field(default_factory=dict)
     """With keys: old value -> new value. A value that is not here must be the same."""
     words: str = ""
@@ -58,6 +60,27 @@ class Renamed:
     """What stands in its place, as `re.sub` takes it."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Respelled:
+    """A key that HEAD spells in another way, with the same value: so the values under it are still compared."""
+
+    reason: str
+    files: str
+    """Glob of paths, as the base names them."""
+    old: str
+    """Regular expression, searched in the base's key (names with dots between them)."""
+    new: str
+    """What stands in its place, as `re.sub` takes it."""
+    becomes: Mapping[str, str] = field(default_factory=dict)
+    """Old value -> new value, where values are spelled anew as well."""
+
+    def spell(self, key: str, value: str) -> tuple[str, str]:
+        """Key and value as HEAD spells them; unchanged where this is not about them."""
+        if not re.search(self.old, key):
+            return key, value
+        return re.sub(self.old, self.new, key), {repr(a): repr(b) for a, b in self.becomes.items()}.get(value, value)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came out for one file."""
@@ -70,10 +93,13 @@ class Outcome:
 class Comparison:
     """Compares two folders under one table, and remembers which of its entries were needed."""
 
-    def __init__(self, allowed: Sequence[Allowed], renamed: Sequence[Renamed] = ()) -> None:
+    def __init__(
+        self, allowed: Sequence[Allowed], renamed: Sequence[Renamed] = (), respelled: Sequence[Respelled] = ()
+    ) -> None:
         self._allowed = allowed
         self._renamed = renamed
-        self._used: set[Allowed | Renamed] = set()
+        self._respelled = respelled
+        self._used: set[Allowed | Renamed | Respelled] = set()
 
     def folders(self, base: Path, head: Path) -> list[Outcome]:
         """The outcome for every file of either folder, by path."""
@@ -86,7 +112,7 @@ class Comparison:
 
     def unused(self) -> list[str]:
         """The reasons of entries that explained nothing and should have."""
-        due = [*(each for each in self._allowed if not each.is_chance), *self._renamed]
+        due = [*(each for each in self._allowed if not each.is_chance), *self._renamed, *self._respelled]
         return [f"{each.reason} ({_where(each)})" for each in due if each not in self._used]
 
     def _new_name(self, name: str) -> str:
@@ -113,8 +139,12 @@ class Comparison:
         return Outcome(name, "DIFFERENT", _bytes_apart(base, head))
 
     def _values(self, name: str, base: Path, head: Path) -> Outcome:
-        old, new = dict(_leaves(_parse(base))), dict(_leaves(_parse(head)))
-        entries: list[Allowed] = []
+        ours, theirs = _parse(base), _parse(head)
+        if base.suffix == ".jsonl":
+            ours, theirs = _named_lines(ours, theirs), _named_lines(theirs, theirs)
+        new = dict(_leaves(theirs))
+        old, respelled = self._respell(name, dict(_leaves(ours)))
+        entries: list[Allowed | Respelled] = [*respelled]
         unexplained: list[str] = []
         for key in dict.fromkeys((*old, *new)):
             before, after = old.get(key, MISSING), new.get(key, MISSING)
@@ -128,6 +158,17 @@ class Comparison:
         if unexplained or not entries:
             return Outcome(name, "DIFFERENT", _listed(unexplained) or "the same values in other bytes")
         return self._excepted(name, entries)
+
+    def _respell(self, name: str, leaves: Mapping[str, str]) -> tuple[dict[str, str], list[Respelled]]:
+        """The base's leaves as HEAD spells their keys, and the entries that did so."""
+        entries = []
+        for each in self._respelled:
+            if fnmatchcase(name, each.files):
+                anew = dict(each.spell(key, value) for key, value in leaves.items())
+                if anew != leaves:
+                    entries.append(each)
+                    leaves = anew
+        return dict(leaves), entries
 
     def _text(self, name: str, base: Path, head: Path) -> Outcome:
         old, new = base.read_text(encoding="utf-8"), head.read_text(encoding="utf-8")
@@ -143,36 +184,65 @@ class Comparison:
     def _for(self, name: str) -> Iterator[Allowed]:
         return (each for each in self._allowed if fnmatchcase(name, each.files))
 
-    def _excepted(self, name: str, entries: Sequence[Allowed]) -> Outcome:
+    def _excepted(self, name: str, entries: Sequence[Allowed | Respelled]) -> Outcome:
         self._used.update(entries)
-        return Outcome(name, "excepted", "; ".join(each.reason for each in entries))
+        return Outcome(name, "excepted", "; ".join(dict.fromkeys(each.reason for each in entries)))
 
 
 def _files(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
 
-def _where(each: Allowed | Renamed) -> str:
+def _where(each: Allowed | Renamed | Respelled) -> str:
     if isinstance(each, Renamed):
         return each.old
+    if isinstance(each, Respelled):
+        return f"{each.files} {each.old}"
     return " ".join([each.files, *each.keys, *([each.words] if each.words else [])])
 
 
 def _parse(path: Path) -> Any:
     if path.suffix == ".parquet":
         table = pq.read_table(path)
-        return {"schema": str(table.schema), "metadata": str(table.schema.metadata), "rows": table.to_pylist()}
+        metadata = {name.decode(): json.loads(text) for name, text in (table.schema.metadata or {}).items()}
+        return {
+            "schema": _kind(pa.struct(table.schema)),
+            "metadata": metadata,
+            "rows": dict(enumerate(table.to_pylist())),
+        }
     text = path.read_text(encoding="utf-8")
-    return json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.split("\n") if line]
+    if path.suffix == ".json":
+        return json.loads(text)
+    return [json.loads(line) for line in text.split("\n") if line]
+
+
+def _named_lines(lines: Sequence[Any], views: Sequence[Any]) -> dict[str, Any]:
+    """JSON lines by number, with the view that the line of this number has in `views`."""
+    ends = [f" {line['view']}" if isinstance(line, dict) and "view" in line else "" for line in views]
+    ends += [""] * (len(lines) - len(ends))
+    return {f"{number}{end}": line for number, (line, end) in enumerate(zip(lines, ends, strict=False))}
+
+
+def _kind(kind: pa.DataType) -> Any:
+    """A Parquet type as lists and objects, so that each field of it is compared by its name."""
+    if pa.types.is_list(kind):
+        return [_kind(kind.value_type)]
+    return {each.name: _kind(each.type) for each in kind} if pa.types.is_struct(kind) else str(kind)
 
 
 def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
     """Every plain value with the names that lead to it; 1, 1.0 and true are three values."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = value.items() if isinstance(value, dict) else _named(value) if isinstance(value, list) else ()
     if not inner:
         yield at, repr(value)
     for name, each in inner:
         yield from _leaves(each, f"{at}.{name}" if at else str(name))
+
+
+def _named(values: list[Any]) -> Iterable[tuple[Any, Any]]:
+    """The values by number; objects that have an `id` each by that, so that one that is new moves no other."""
+    names = {value["id"]: value for value in values if isinstance(value, dict) and isinstance(value.get("id"), str)}
+    return names.items() if len(names) == len(values) else enumerate(values)
 
 
 def _allows(each: Allowed, key: str, before: str, after: str) -> bool:

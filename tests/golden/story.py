@@ -114,9 +114,9 @@ EVALUATE: Final = (
     Step("evaluate_panel", "evaluate out/rows --responses in/recorded.jsonl --judge panel:oracle+refusal-rules "
          "--out out/eval_recorded --set views=as_is,text --set num_draws=200"),
     Step("evaluate_part_1", f"evaluate out/rows --model in/tiny --judge oracle --part 1/2 --out out/part_1 {VIEWS} "
-         f"{WORDS}"),
+         f"{WORDS} --set shard_rows=10"),
     Step("evaluate_part_2", f"evaluate out/rows --model in/tiny --judge oracle --part 2/2 --out out/part_2 {VIEWS} "
-         f"{WORDS}"),
+         f"{WORDS} --set shard_rows=10"),
     Step("merge", "evaluate out/part_1 out/part_2 --merge --judge oracle --out out/eval_merged --set num_draws=200",
          "merge out/part_1 out/part_2 --judge oracle --out out/eval_merged --set num_draws=200"),
     Step("rejudge", "evaluate out/eval_tiny --rejudge --judge refusal-rules --out out/eval_rejudged "

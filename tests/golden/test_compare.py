@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.golden.compare import Allowed, Comparison, Outcome, Renamed
+from tests.golden.compare import Allowed, Comparison, Outcome, Renamed, Respelled
 
 WHY = "because"
 
@@ -112,3 +112,40 @@ def test_what_explains_nothing_is_named(sides: tuple[Path, Path]) -> None:
     assert comparison.unused() == ["idle (a.json y)", "gone (^b)"]
     assert Comparison(idle).folders(*sides)[0].why == "later"
     assert Comparison([Allowed(reason="chance", files="a.json", is_chance=True)]).unused() == []
+
+
+def test_a_key_spelled_anew_still_has_its_value_compared(sides: tuple[Path, Path]) -> None:
+    anew = Respelled(reason=WHY, files="*.json", old=r"\.mode$", new=".view", becomes={"remove": "removed"})
+    put(sides, "a.json", {"x": {"mode": "remove"}}, {"x": {"view": "removed"}})
+    assert Comparison((), (), [anew]).folders(*sides) == [Outcome("a.json", "excepted", WHY)]
+    assert only(sides).state == "DIFFERENT"
+    put(sides, "a.json", {"x": {"mode": "remove"}}, {"x": {"view": "blank"}})
+    (outcome,) = Comparison((), (), [anew]).folders(*sides)
+    assert outcome == Outcome("a.json", "DIFFERENT", "x.view: 'removed' -> 'blank'")
+    idle = Comparison((), (), [Respelled(reason="gone", files="*.json", old="^b", new="c")])
+    idle.folders(*sides)
+    assert idle.unused() == ["gone (*.json ^b)"]
+
+
+def test_a_line_is_named_with_its_view(sides: tuple[Path, Path]) -> None:
+    put(sides, "a.jsonl", '{"view": "as_is", "x": 1}\n', '{"view": "as_is", "x": 2}\n')
+    swapped = Allowed(reason=WHY, files="*", keys=("* swapped.x",))
+    assert only(sides, swapped) == Outcome("a.jsonl", "DIFFERENT", "0 as_is.x: 1 -> 2")
+    put(sides, "a.jsonl", '{"view": "swapped", "x": 1}\n', '{"view": "swapped", "x": 2}\n')
+    assert only(sides, swapped).state == "excepted"
+    put(sides, "a.jsonl", '{"x": 1}\n{"x": 3}\n', '{"view": "swapped", "x": 2}\n')
+    assert only(sides, swapped).why == "1.x: 3 -> (not there), 0 swapped.view: (not there) -> 'swapped'"
+
+
+def test_an_object_in_a_list_is_named_by_its_id(sides: tuple[Path, Path]) -> None:
+    put(sides, "a.json", [{"id": "a", "x": 1}], [{"id": "new", "x": 2}, {"id": "a", "x": 1}])
+    new = Allowed(reason=WHY, files="*", keys=("new.*",))
+    assert only(sides, new).state == "excepted"
+    assert only(sides).why == "new.id: (not there) -> 'new', new.x: (not there) -> 2"
+
+
+def test_a_field_of_a_parquet_schema_is_named(sides: tuple[Path, Path]) -> None:
+    for folder, kind in zip(sides, (pa.int32(), pa.int64()), strict=True):
+        schema = pa.schema({"blind": pa.list_(pa.struct({"cut": kind}))})
+        pq.write_table(pa.table({"blind": [[]]}, schema=schema), folder / "a.parquet")
+    assert only(sides) == Outcome("a.parquet", "DIFFERENT", "schema.blind.0.cut: 'int32' -> 'int64'")
