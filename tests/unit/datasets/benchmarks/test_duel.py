@@ -112,7 +112,14 @@ def test_a_judge_that_dies_is_asked_only_for_what_is_missing(
     probe = PROTOCOLS["figstep/asr/ours"]
     monkeypatch.setitem(PROTOCOLS, "figstep/asr/ours", replace(probe, benchmarks=("test",)))
     with FakeChatServer(answer) as server:
-        options = ["--judge", "chat:m", "--set", f"judge_server.base_url={server.base_url}", "--set", "judge_server.retries=0"]
+        options = [
+            "--judge",
+            "chat:m",
+            "--set",
+            f"judge_server.base_url={server.base_url}",
+            "--set",
+            "judge_server.retries=0",
+        ]
         words = ["protocols", str(stored), "--use", "figstep/asr/ours", *options, "--set", "judge_server.concurrency=1"]
         assert main([*words, "--out", str(tmp_path / "s")]) == 1
         before, left[0] = len(server.requests), 9

@@ -152,7 +152,7 @@ def test_a_missing_or_changed_file_of_prompts_says_what_to_fetch(tmp_path: Path)
         run_protocols(stored, ["siuo/safe-official"], tmp_path / "s", judge=judge)
     file = folder / "eval/gpt-eval.py"
     text = file.read_text()
-    for content, word in (("x = 1\n", "one is needed"), (text[: len(text) // 2], "whole Python file")):
+    for content, word in (("x = 1\n", "one is needed"), (text[: len(text) // 2], "complete Python file")):
         file.write_text(content)
         with pytest.raises(SourceError, match=word):
             run_protocols(stored, ["siuo/safe-official"], tmp_path / "s", judge=judge, shipped=folder)
