@@ -18,7 +18,8 @@ PICTURE_TEXTS: Final = frozenset(
         "jobs/settings.py",
     }
 )
-"""Files whose data say `picture`: questions of the drawn world, phrases of the paper, a prompt, the old name of a key."""
+"""Files whose data say `picture`: questions of the drawn world, phrases of the paper, a prompt, an old key."""
+
 
 def test_no_file_is_called_after_odds_and_ends() -> None:
     assert not [name(path) for path in MODULES + TESTS if BANNED_FILES.search(name(path))]
@@ -58,6 +59,7 @@ SHARED_NAMES: Final = {
     "T": "a type variable",
 }
 """Public names that more than one module has, each with its reason."""
+
 
 def test_a_public_name_stands_for_one_thing() -> None:
     modules = defaultdict(list)
