@@ -25,6 +25,7 @@ USERS: Final = {
     "_load_best_model": TRAINER,
     "balance": TEMPLATE,
     "beaten_by": TEMPLATE,
+    "cheating": RECORD,
     "decoder": TOKENIZERS,
     "design_effect": PAGE,
     "equation": "docs/training.md shows it: tests/unit/training/test_methods.py holds the page to it",

@@ -52,9 +52,6 @@ SHARED_NAMES: Final = {
     "add_arguments": COMMANDS,
     "run": COMMANDS,
     "NAME": "each image source has its name",
-    "KINDS": "each table has its kinds",
-    "FORM": "each guard model has its form",
-    "OURS": "each guard model says which of its categories are ours",
     "Floats": "a short name for numpy's array of floats, in each module of formulas",
     "T": "a type variable",
 }
