@@ -40,7 +40,6 @@ USERS: Final = {
     "kind_S": 'a key of the batch, which the trainer reads as batch["kind_S"]',
     "loss_is_scaled_for_ga": TRAINER,
     "max_connections": "called by Inspect: ModelAPI",
-    "meaning": TEMPLATE,
     "missed": RECORD,
     "model_accepts_loss_kwargs": TRAINER,
     "on_epoch_end": CALLBACK,
