@@ -7,7 +7,7 @@ export KMP_BLOCKTIME ?= 0
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test test-live test-slow check fix bench bench-full docs families clean
+.PHONY: setup demo test test-live test-slow golden check fix bench bench-full docs families clean
 
 setup: .venv/.ready
 
@@ -27,6 +27,9 @@ test-live: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+golden: setup
+	$(BIN)/python -m tests.golden
 
 check: setup
 	$(BIN)/ruff format --check src tests bench

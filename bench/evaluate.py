@@ -32,6 +32,7 @@ from blindpo.evaluation.judge_check.run import judge_check
 from blindpo.evaluation.judges.verdict import VERDICTS
 from blindpo.evaluation.run import rejudge
 from blindpo.jobs.manifest import write_json
+from blindpo.models.chat.config import ServerConfig
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Provenance, Turn
 from blindpo.rows.shards import write_shard
 from blindpo.stats.comparison import compare
@@ -102,7 +103,7 @@ def judging(folder: Path) -> dict[str, float]:
     check = JudgeCheckConfig(
         safe=("1",),
         unsafe=("2",),
-        model="model",
+        model_column="model",
         cluster="case",
         annotators=("first", "second"),
         response="answer",
@@ -123,7 +124,9 @@ def requests_a_second(folder: Path, in_flight: int, delay_seconds: float) -> flo
     stored = stored_eval(folder / f"chat-{in_flight}-{delay_seconds}", num)
     with FakeChatServer(form, delay_seconds=delay_seconds) as server:
         config = RejudgeConfig(
-            judge="chat:m", judge_base_url=server.base_url, judge_concurrency=in_flight, num_draws=100
+            judge="chat:m",
+            judge_server=ServerConfig(base_url=server.base_url, concurrency=in_flight),
+            num_draws=100,
         )
         start = time.perf_counter()
         rejudge(stored, config, folder / f"out-{in_flight}-{delay_seconds}")

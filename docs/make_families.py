@@ -20,22 +20,22 @@ TOP = """# Packed rows against separate sequences, family by family
 Written by `make families`; do not edit. The same checks are tests: `tests/numeric/test_families.py`.
 
 Tiny random models built from the family's own configuration classes (weights scaled up, so that attention matters),
-two pictures in one prompt, responses of {lengths} tokens, torch {torch}, transformers {transformers}, on a CPU. Each
+two images in one prompt, responses of {lengths} tokens, torch {torch}, transformers {transformers}, on a CPU. Each
 cell: the largest difference of a token's log-probability in nats, and of any gradient (every parameter's, vision tower
-included) as a share of the largest. The gradients are those of the BPO loss. `split` is what training uses of sdpa: the
-prompt apart, without a mask (`models/vlm/attention.py`).
+included) as a share of the largest. The gradients are those of the BPO loss. `split` is sdpa as training uses it: the
+prompt is computed apart, without a mask (`models/vlm/attention.py`).
 
 | family | attention | checkpointing | float32: logp / gradient | float64: logp / gradient |
 |---|---|---|---|---|
 """
 MIDDLE = """
-In float64 norms and rotary embeddings still compute in float32, inside transformers; so does eager attention's softmax,
-which the float64 columns lift (without that eager differs by up to about 1e-6).
+In the float64 columns norms and rotary embeddings still compute in float32, inside transformers. Eager attention's
+softmax would too; here it is computed in float64 (otherwise eager differs by up to about 1e-6).
 
 ## What a fault would do
 
-The same row with one thing broken on purpose: the largest difference of a token's log-probability in nats. The tests
-hold that each is far above what is allowed.
+The largest difference of a token's log-probability, in nats, when one thing in the same row is broken on purpose. The
+tests check that each is far above what is allowed.
 
 | family | positions do not restart | responses see each other | first token predicted by its packed neighbour |
 |---|---|---|---|

@@ -1,26 +1,17 @@
 """Write docs/commands.md from the commands' own --help. A test fails when the page is out of date."""
 
-import argparse
 import importlib
 import os
 from pathlib import Path
 
-from blindpo.cli.main import COMMANDS, Parser, help_text
+from blindpo.cli.main import COMMANDS, help_text, make_parser
 
 PAGE = Path(__file__).with_name("commands.md")
 
 
 def command_help(name: str) -> str:
     """The help text of one command at a fixed width."""
-    module = importlib.import_module(f"blindpo.cli.{COMMANDS[name].module}")
-    parser = Parser(
-        prog=f"blindpo {name}",
-        description=module.__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    return parser.format_help()
+    return make_parser(name, importlib.import_module(f"blindpo.cli.{COMMANDS[name].module}")).format_help()
 
 
 def page() -> str:

@@ -1,7 +1,7 @@
 """A chat server on this machine that answers as it is told, or misbehaves: busy, HTML, empty, slow, dead after N.
 
     with FakeChatServer(lambda body: "safe") as server:
-        ChatModel(ChatConfig(model="m", base_url=server.base_url))
+        ChatModel(ChatConfig(model="m", server=ServerConfig(base_url=server.base_url)))
 
 `answer` gets the request's body and returns the answer's text, or a `Fault`, or a whole body as a dict.
 """

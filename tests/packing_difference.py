@@ -11,7 +11,8 @@ from torch import Tensor
 from blindpo.models.vlm.attention import SPLIT, use_attention
 from blindpo.models.vlm.logprobs import response_token_logps
 from blindpo.models.vlm.prompt import PromptInputs, collate
-from blindpo.training.loss import preference_loss
+from blindpo.training.loss import Rewards, preference_loss
+from blindpo.training.methods import METHODS
 from blindpo.training.packing.batch import PackedBatch, pack, packed_token_logps
 from blindpo.training.packing.families import Family, family_of
 from blindpo.training.packing.segments import PackedRow, pack_row
@@ -105,8 +106,9 @@ def _graded(model: Any, forward: Callable[[], Tensor]) -> tuple[Tensor, dict[str
     model.zero_grad(set_to_none=True)
     logps_T = forward()
     r_R = BETA * torch.stack([part.sum() for part in logps_T.split(LENGTHS)])
-    row = torch.zeros(1, dtype=torch.long)
-    terms = preference_loss(r_R[:1], r_R[1:2], row, blind_r_B=r_R[2:], blind_row_B=row, use_blind=True)
+    tokens_R, row = torch.tensor(LENGTHS), torch.zeros(1, dtype=torch.long)
+    kinds = (Rewards(r_R[k : k + 1], tokens_R[k : k + 1], row) for k in range(3))
+    terms = preference_loss(*kinds, method=METHODS["bpo"], beta=BETA)
     terms.per_row_N.sum().backward()
     found = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     return logps_T.detach(), found

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,12 @@ def run_training(base: Path, data: Path, out: Path, *, config: Any = None, **opt
         out=out,
         eval_data=eval_data,
     )
+
+
+def left(out: Path) -> dict[str, str]:
+    """The hash of each file that two runs must have alike."""
+    names = ("metrics.jsonl", "rejects.jsonl", "run.json", "manifest.json", "tokenizer.json", "chat_template.jinja")
+    files = [*(out / name for name in names), *out.glob("*.safetensors")]
+    found = {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
+    checkpoints = sorted(path.name for path in out.glob("checkpoint-*"))
+    return {**found, "checkpoints": " ".join(checkpoints)}

@@ -158,7 +158,7 @@ def run_case(case: GpuCase, *, device: str, tiny: bool) -> dict[str, Any]:
 
 def our_work(trainer: Any, *, packed: bool) -> Work:
     """Of our trainer's counted steps, from the sizes that its plan has."""
-    sizes = trainer.train_plan().sizes
+    sizes = trainer.step_plan().sizes
     prompts = [size.width - (sum(RESPONSES) if packed else max(RESPONSES)) for size in sizes]
     pairs = sum(
         packed_pairs(prompt, RESPONSES, split=True) if packed else separate_pairs(prompt, RESPONSES)

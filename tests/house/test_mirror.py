@@ -2,7 +2,8 @@
 
 A package may also be tested as a whole, in a file that has its name (`tests/unit/evaluation/test_suite.py`, or one of
 `tests/contract` and `tests/story`): that counts for the modules which the file imports, and for all modules of the
-package where the file goes in by its door (`run.py` or `table.py`; plug-ins stand in the table above their package).
+package where the file goes in by its door (`run.py`, `table.py` or `main.py`; plug-ins stand in the table above their
+package).
 """
 
 import ast
@@ -12,10 +13,14 @@ from typing import Final
 from tests.house.source import MODULES, PACKAGE, ROOT, TESTS, dotted, name, room, tree
 
 TEST_ROOMS: Final = ("unit", "contract", "story", "numeric")
-DOORS: Final = ("run", "table")
+DOORS: Final = ("run", "table", "main")
 UNNAMED: Final = frozenset({"__init__", "__main__"})
 LEFT: Final = frozenset(
     [
+        "answer/answerer.py",
+        "answer/chat.py",
+        "answer/config.py",
+        "answer/from_file.py",
         "blinding/config.py",
         "building/card.py",
         "building/config.py",
@@ -25,10 +30,15 @@ LEFT: Final = frozenset(
         "building/pipeline.py",
         "building/text_models.py",
         "building/words.py",
+        "evaluation/config.py",
+        "evaluation/eval_folder.py",
+        "evaluation/inspect/registry.py",
+        "evaluation/suite/run.py",
         "images/base.py",
         "images/fetch_config.py",
         "images/names.py",
         "images/wikipedia_api.py",
+        "jobs/progress.py",
         "models/chat/in_flight.py",
         "models/vlm/attention.py",
         "models/vlm/generation_config.py",
@@ -36,12 +46,16 @@ LEFT: Final = frozenset(
         "reporting/headline.py",
         "reporting/load.py",
         "reporting/story.py",
+        "rows/row.py",
+        "rows/view_names.py",
+        "training/config.py",
+        "training/mismatch.py",
+        "training/output/save.py",
+        "training/trainer.py",
     ]
 )
 """Modules without a test of their name: this list only shrinks."""
 MOST_LEFT: Final = 40
-AT_WORK: Final = frozenset({"answer", "cli", "evaluation", "jobs", "rows", "training"})
-"""Rooms in which others are at work, whose modules are not held yet: the lead empties this."""
 
 
 def own_tests(path: Path) -> list[Path]:
@@ -90,7 +104,7 @@ def untested() -> set[str]:
 
 
 def test_every_module_has_a_test_of_its_name_or_its_packages() -> None:
-    missing = {module for module in untested() if module.partition("/")[0] not in AT_WORK}
+    missing = untested()
     assert not missing - LEFT, "give the module a test file of its name"
     assert not LEFT - missing, "it has one now, or is gone: take it off the list"
     assert len(LEFT) <= MOST_LEFT
@@ -102,7 +116,7 @@ def test_a_test_file_stands_in_a_room_that_the_source_has() -> None:
     assert not [name(test) for test in TESTS if unit in test.parents and test.parent.relative_to(unit) not in rooms]
 
 
-BORROWED_LEFT: Final = frozenset({"tests/numeric/test_against_trl.py", "tests/unit/training/test_processes.py"})
+BORROWED_LEFT: Final = frozenset({"tests/numeric/test_against_trl.py", "tests/unit/training/test_run_processes.py"})
 """Test files that take helpers from others, in rooms in which others are at work: the lead empties this."""
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from tests.house.source import ROOT, name, tracked
 
-PRIVATE = re.compile(r"(?<![\w.])/(?:work|farm|root|home)/|\b(?:10|192\.168)\.\d+\.\d+\.\d+\b|CUDA_VISIBLE_DEVICES")
+PRIVATE = re.compile(
+    r"(?<![\w.])/(?:work|farm|root|home)/|\b(?:10|192\.168)\.\d+\.\d+\.\d+\b|CUDA_VISIBLE_DEVICES\W+\d"
+)
 SECRET = re.compile(r"\b(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9]{20,}|AIza[0-9A-Za-z_-]{35}|AKIA[0-9A-Z]{16})\b")
 
 

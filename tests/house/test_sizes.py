@@ -19,6 +19,7 @@ TO_JUDGE: Final = "a running track owns the room; the lead judges it when the tr
 ALONE: Final = {
     "building/rephrase.py": "a stage of the pipeline, and the paper's rule, shown by examples",
     "building/accept.py": "a table of checks: the next rule is a function and an entry",
+    "cli/blind.py": "a command, found by its name in main.py's table",
     "demo/instruction.py": "the base's training data, which the docs describe; pretrain.py is its training",
     "demo/search.py": "another run than the story: the search of its settings",
     "demo/texts.py": "data: every title and sentence that the page shows about the demo",

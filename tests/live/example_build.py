@@ -18,10 +18,11 @@ from typing import Final
 from tests.live.wiki_server import local_wiki, why_not
 from tests.live.wiki_world import write_entity, write_world
 
+from blindpo.answer.views import has_view, shown_row
 from blindpo.cli.main import main
 from blindpo.datasets.formats.hh_rlhf import HHRLHF
 from blindpo.rows.shards import read_rows
-from blindpo.rows.views import textual_twin
+from blindpo.rows.views import OtherImages
 
 CATEGORIES: Final = {
     "PER": "Living people",
@@ -55,8 +56,8 @@ def make(source: Path, out: Path, work: Path) -> int:
     if status:
         return status
     raw_format = HHRLHF()
-    twins = (textual_twin(row) for row in read_rows(data))
-    raw_format.write((raw_format.to_record(twin) for twin in twins if twin is not None), raw)
+    twins = (shown_row(row, "text", OtherImages()) for row in read_rows(data) if has_view(row, "text"))
+    raw_format.write((raw_format.to_record(twin) for twin in twins), raw)
     print(f"{write_entities(data, work / 'content')} pages in the wiki")  # noqa: T201
     wiki = Path(os.environ.get("BLINDPO_WIKI_DIR") or work / "wiki")
     with local_wiki(wiki, work / "content") as url:

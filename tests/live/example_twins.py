@@ -16,7 +16,7 @@ from tests.tiny_models import save_tiny_llava
 
 from blindpo.building.draft import Draft, Mention
 from blindpo.building.match import StoredImages
-from blindpo.building.twins import TwinModels, Twins, lines_of_twins, said_of
+from blindpo.building.twins import TwinModels, Twins, lines_of_twins, verdict_counts
 from blindpo.cli.main import main
 from blindpo.images.base import Candidate
 from blindpo.jobs.manifest import write_json
@@ -67,9 +67,9 @@ def make(source: Path, out: Path, work: Path) -> int:
     drafts = drafts_of(data)
     judge = LocalTextModel("a tiny model of random weights", load_vlm(resolve_model(save_tiny_llava(work / "model"))))
     stage = Twins(TwinModels(judge=judge), RowImages(drafts), tries=3, seed=42, stop_unanswered=True)
-    said = dict(sorted(said_of(stage(drafts).drafts).items()))
-    write_json(out, {"judge": judge.name, "rows": len(drafts), "qualify": said.get("twin", 0), "says": said})
-    print("\n".join(lines_of_twins(said)))  # noqa: T201
+    verdicts = dict(sorted(verdict_counts(stage(drafts).drafts).items()))
+    write_json(out, {"judge": judge.name, "rows": len(drafts), "qualify": verdicts.get("twin", 0), "says": verdicts})
+    print("\n".join(lines_of_twins(verdicts)))  # noqa: T201
     return 0
 
 

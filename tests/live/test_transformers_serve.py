@@ -21,6 +21,7 @@ from tests.unit.evaluation.worlds import row, save_rows
 from blindpo.evaluation.config import EvaluateConfig
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.run import evaluate, evaluate_chat
+from blindpo.models.chat.config import ServerConfig
 from blindpo.models.vlm.source import resolve_model
 
 pytestmark = pytest.mark.live
@@ -67,7 +68,7 @@ def test_a_served_model_says_what_it_says_locally(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     data = save_rows(tmp_path / "data", [row(number) for number in range(4)])
-    config = replace(CONFIG, model_base_url=server, model_concurrency=2)
+    config = replace(CONFIG, model_server=ServerConfig(base_url=server, concurrency=2))
     evaluate_chat(config, data, str(model), tmp_path / "served")
     evaluate(CONFIG, data, resolve_model(model), tmp_path / "local")
     served, local = (load_eval(tmp_path / name).responses for name in ("served", "local"))

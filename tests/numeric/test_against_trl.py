@@ -1,6 +1,6 @@
-"""Loss and gradients against TRL's DPOTrainer on the two pair data sets (rejected pairs, blind pairs).
+"""Loss and gradients of every method against TRL's DPOTrainer on pair data sets (rejected pairs, blind pairs for BPO).
 
-TRL's mean over both sets of pairs, times two, is our sum of two terms. It is a development dependency alone.
+TRL's mean over both sets of pairs, times two, is BPO's sum of two terms. It is a development dependency alone.
 """
 
 from dataclasses import replace
@@ -21,6 +21,7 @@ from blindpo.training.arguments import make_arguments
 from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import ImageTensors, make_example
+from blindpo.training.methods import METHODS
 from blindpo.training.monitor.metrics import MetricsFile
 from blindpo.training.packing.families import family_of
 from blindpo.training.trainer import PreferenceTrainer
@@ -42,17 +43,21 @@ def pair(each: Any, rejected: str) -> dict[str, Any]:
     }
 
 
-def test_gradients_are_trls_on_the_two_pair_data_sets(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "loss_type"), [("bpo", "sigmoid"), ("dpo", "sigmoid"), ("ipo", "ipo")])
+def test_gradients_are_trls_on_its_pair_data_sets(base: Path, tmp_path: Path, method: str, loss_type: str) -> None:
     import datasets
     import trl
 
     rows = [row(n) for n in range(2)]
-    pairs = [pair(each, each.rejected) for each in rows] + [pair(each, each.blind[0].text) for each in rows]
+    pairs = [pair(each, each.rejected) for each in rows]
+    if METHODS[method].uses_blind:
+        pairs += [pair(each, each.blind[0].text) for each in rows]
+    terms = len(pairs) / len(rows)  # TRL averages over pairs, ours is a sum of the means of each kind
     vlm = load_vlm(resolve_model(base), device="cpu")
     reference = moved_reference(base)
     arguments = trl.DPOConfig(
         output_dir=str(tmp_path), beta=BETA, use_cpu=True, report_to="none", bf16=False, max_length=None,
-        per_device_train_batch_size=len(pairs), gradient_checkpointing=False,
+        per_device_train_batch_size=len(pairs), gradient_checkpointing=False, loss_type=[loss_type],
     )  # fmt: skip
     trainer = trl.DPOTrainer(
         model=vlm.model, ref_model=reference, args=arguments, train_dataset=datasets.Dataset.from_list(pairs),
@@ -60,10 +65,10 @@ def test_gradients_are_trls_on_the_two_pair_data_sets(base: Path, tmp_path: Path
     )  # fmt: skip
     batch = trainer.data_collator(pairs)
     loss = trainer.compute_loss(trainer.model, batch)
-    (2 * loss).backward()
-    ours = graded(base, rows, method="bpo", beta=BETA, reference=reference)
+    (terms * loss).backward()
+    ours = graded(base, rows, method=method, beta=BETA, reference=reference)
     theirs = {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
-    assert ours.loss == pytest.approx(2 * loss.item(), rel=1e-4)
+    assert ours.loss == pytest.approx(terms * loss.item(), rel=1e-4)
     largest = max(float(gradient.abs().max()) for gradient in theirs.values())
     for name, gradient in ours.gradients.items():
         assert torch.allclose(gradient, theirs[name], rtol=1e-3, atol=1e-4 * largest), name

@@ -31,8 +31,8 @@ from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import ImageTensors, make_example
 from blindpo.training.packing.batch import packed_logps
-from blindpo.training.packing.check import choose_path
 from blindpo.training.packing.families import CannotPackError, family_of
+from blindpo.training.preflight.packing_check import choose_path
 
 SINGLE = 1e-4
 DOUBLE_GRADIENT = 1e-5  # norms and rotary embeddings compute in float32 whatever the model is in

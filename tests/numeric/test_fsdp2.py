@@ -18,7 +18,8 @@ from blindpo.models.vlm.load import load_vlm
 from blindpo.models.vlm.source import resolve_model
 from blindpo.training.collator import BLIND, CHOSEN, REJECTED, Collator
 from blindpo.training.examples import ImageTensors, make_example
-from blindpo.training.loss import preference_loss
+from blindpo.training.loss import Rewards, preference_loss
+from blindpo.training.methods import METHODS
 from blindpo.training.packing.families import family_of
 
 STEPS = 3
@@ -26,11 +27,9 @@ STEPS = 3
 
 def loss_of(model: Any, collator: Collator, batch: dict[str, Any], rows: int) -> torch.Tensor:
     r_S = 0.3 * collator.logps(model, batch)
-    chosen, rejected, blind_S = (batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND))
-    terms = preference_loss(
-        r_S[chosen], r_S[rejected], batch["row_S"][rejected],
-        blind_r_B=r_S[blind_S], blind_row_B=batch["row_S"][blind_S], use_blind=True,
-    )  # fmt: skip
+    kinds = [batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND)]
+    rewards = (Rewards(r_S[kind_S], batch["tokens_S"][kind_S], batch["row_S"][kind_S]) for kind_S in kinds)
+    terms = preference_loss(*rewards, method=METHODS["bpo"], beta=0.3)
     return terms.per_row_N.sum() / rows
 
 

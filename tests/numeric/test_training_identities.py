@@ -15,7 +15,8 @@ from blindpo.models.vlm.load import load_vlm
 from blindpo.models.vlm.source import resolve_model
 from blindpo.training.collator import BLIND, CHOSEN, REJECTED, Collator
 from blindpo.training.examples import ImageTensors, make_example
-from blindpo.training.loss import preference_loss
+from blindpo.training.loss import Rewards, preference_loss
+from blindpo.training.methods import METHODS
 
 
 def metrics(run: Path) -> list[dict[str, float]]:
@@ -40,17 +41,15 @@ def graded(base: Path, rows: list[Any], *, method: str, reference: Any, beta: fl
     """By the plain path: collator, preference_loss."""
     vlm = load_vlm(resolve_model(base), device="cpu")
     images = ImageTensors(vlm.processor)
-    examples = [make_example(each, images, use_blind=method == "bpo", max_length=None) for each in rows]
+    examples = [make_example(each, images, use_blind=METHODS[method].uses_blind, max_length=None) for each in rows]
     collator = Collator(images, pad_id=vlm.pad_id)
     batch = collator(examples)
     with torch.no_grad():
         reference_S = collator.logps(reference, batch)
     r_S = beta * (collator.logps(vlm.model, batch) - reference_S)
-    chosen, rejected, blind_S = (batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND))
-    terms = preference_loss(
-        r_S[chosen], r_S[rejected], batch["row_S"][rejected],
-        blind_r_B=r_S[blind_S], blind_row_B=batch["row_S"][blind_S], use_blind=method == "bpo",
-    )  # fmt: skip
+    kinds = [batch["kind_S"] == kind for kind in (CHOSEN, REJECTED, BLIND)]
+    rewards = (Rewards(r_S[kind_S], batch["tokens_S"][kind_S], batch["row_S"][kind_S]) for kind_S in kinds)
+    terms = preference_loss(*rewards, method=METHODS[method], beta=beta)
     loss = terms.per_row_N.mean()
     loss.backward()
     found = {name: p.grad for name, p in vlm.model.named_parameters() if p.grad is not None}

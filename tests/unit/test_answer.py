@@ -21,13 +21,15 @@ from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.run import evaluate, evaluate_chat, evaluate_recorded, merge_parts
 from blindpo.jobs.engine import Engine
-from blindpo.jobs.shards import Part, parse_part
+from blindpo.jobs.shards import ShardPart, parse_part
+from blindpo.models.chat.config import ServerConfig
 from blindpo.models.vlm.adapters import add_lora
 from blindpo.models.vlm.load import load_vlm
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import Turn
 from blindpo.rows.shards import RowBlocks
 
+NOWHERE = ServerConfig(base_url="http://127.0.0.1:9/v1")
 CONFIG = EvaluateConfig(judge="oracle", max_new_tokens=4, shard_rows=2, num_draws=100, likelihoods=False)
 
 
@@ -38,8 +40,9 @@ def data(tmp_path: Path) -> Path:
     return save_rows(tmp_path / "data", [row(number, text_prompt=twin) for number, twin in enumerate(twins)])
 
 
-def chat(server: FakeChatServer, **changes: Any) -> EvaluateConfig:
-    return replace(CONFIG, model_base_url=server.base_url, model_retries=0, **changes)
+def chat(server: FakeChatServer, *, concurrency: int = 8, **changes: Any) -> EvaluateConfig:
+    reached = ServerConfig(base_url=server.base_url, retries=0, concurrency=concurrency)
+    return replace(CONFIG, model_server=reached, **changes)
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +79,7 @@ def test_a_server_that_dies_loses_no_answer_and_the_same_command_asks_the_rest(d
         return "a ball" if alive[0] >= 0 else BUSY
 
     with FakeChatServer(answer) as server:
-        config = chat(server, model_concurrency=1)
+        config = chat(server, concurrency=1)
         with pytest.raises(UnansweredError, match="the same command asks only for the rest"):
             evaluate_chat(config, data, "tiny", tmp_path / "eval")
         assert not (tmp_path / "eval" / "manifest.json").exists()
@@ -103,9 +106,9 @@ def test_what_a_chat_server_cannot_do_is_refused(
     changes: dict[str, Any], word: str, data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=word):
-        evaluate_chat(replace(CONFIG, model_base_url="http://127.0.0.1:9/v1", **changes), data, "m", tmp_path / "out")
-    with pytest.raises(ConfigError, match="model_concurrency has no effect"):
-        replace(CONFIG, model_concurrency=3).require_options("local")
+        evaluate_chat(replace(CONFIG, model_server=NOWHERE, **changes), data, "m", tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"model_server\.concurrency has no effect"):
+        replace(CONFIG, model_server=ServerConfig(concurrency=3)).require_options("local")
 
 
 def record(path: Path, lines: list[Any]) -> Path:
@@ -178,10 +181,10 @@ def test_parts_of_several_machines_join_to_the_bytes_of_one(
     assert main([*asked, "--out", str(tmp_path / "whole")]) == 0
     for number in (1, 2):
         assert main([*asked, "--part", f"{number}/2", "--out", str(tmp_path / f"part{number}")]) == 0
-    assert "join all with --merge" in capsys.readouterr().out
+    assert "join all with 'blindpo merge" in capsys.readouterr().out
     parts = [str(tmp_path / "part2"), str(tmp_path / "part1")]
     judged = ["--judge", "oracle", "--set", "num_draws=100"]
-    assert main(["evaluate", *parts, "--merge", *judged, "--out", str(tmp_path / "joined")]) == 0
+    assert main(["merge", *parts, *judged, "--out", str(tmp_path / "joined")]) == 0
     whole, joined = contents(tmp_path / "whole"), contents(tmp_path / "joined")
     assert {name: joined[name] for name in joined if name != "manifest.json"} == {
         name: whole[name] for name in whole if name != "manifest.json"
@@ -197,8 +200,8 @@ def test_parts_of_several_machines_join_to_the_bytes_of_one(
 
 def test_a_part_of_another_evaluation_is_told_apart(data: Path, tmp_path: Path) -> None:
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
-    evaluate(CONFIG, data, source, tmp_path / "one", part=Part(1, 2))
-    evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=Part(2, 2))
+    evaluate(CONFIG, data, source, tmp_path / "one", part=ShardPart(1, 2))
+    evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=ShardPart(2, 2))
     with pytest.raises(SourceError, match="differs in: config"):
         merge_parts([tmp_path / "one", tmp_path / "two"], RejudgeConfig(judge="oracle"), tmp_path / "out")
     shards = sorted((tmp_path / "one" / "shards").iterdir())
@@ -212,12 +215,10 @@ def test_a_part_of_another_evaluation_is_told_apart(data: Path, tmp_path: Path) 
     ("words", "named"),
     [
         (["nowhere", "--model", "m", "--responses", "f"], "--model"),
-        (["nowhere", "--rejudge", "--merge"], "do not go together"),
-        (["a", "b", "--model", "m"], "2 folders"),
-        (["--model", "m"], "0 folders"),
+        (["nowhere"], "--model"),
+        (["a", "b", "--model", "m"], "unrecognized arguments: b"),
+        (["--model", "m"], "required: DATA"),
         (["nowhere", "--responses", "f", "--part", "1/2"], "--part has no effect"),
-        (["nowhere", "--merge", "--part", "1/2"], "--part has no effect with --merge"),
-        (["nowhere", "--models", "a=b"], "--models takes a suite"),
         (["nowhere", "--model", "m", "--part", "9"], "--part 9"),
     ],
 )

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import Response, View
+from blindpo.answer.response import Response
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import WORK, read_rows
+from blindpo.rows.view_names import View
 
 CHAT: Final = "chat:"
-REPLIES: Final = "replies.jsonl"
-"""In the work folder: what a chat server said, so that nothing is asked twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ def find_answerer(
     *,
     model: str | None = None,
     responses: Path | None = None,
-    view: str = "as_is",
+    view: View = "as_is",
 ) -> Answerer:
     """Whom the words of a command line name: one of `model` and `responses`. Raises UsageError.
 
@@ -97,7 +96,7 @@ def find_answerer(
     if str(model).startswith(CHAT):
         from blindpo.answer.chat import ChatAnswers
 
-        return ChatAnswers(config, str(model).removeprefix(CHAT), store=out / WORK / REPLIES)
+        return ChatAnswers(config, str(model).removeprefix(CHAT), work=out / WORK)
     config.require_options("local")
     source = resolve_model(str(model))
     from blindpo.answer.local import LocalAnswers  # torch: once the words are known to be right

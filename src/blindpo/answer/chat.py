@@ -9,7 +9,7 @@ from typing import Final
 
 from blindpo.answer.answerer import Ask
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import BLANK, Response
+from blindpo.answer.response import EMPTY, Response
 from blindpo.errors import ConfigError, UnansweredError
 from blindpo.images.decode import decode_image
 from blindpo.models.chat.client import ChatModel
@@ -19,28 +19,29 @@ from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.thoughts import split_thought
 from blindpo.rows.row import PreferenceRow
 
+REPLIES_FILE: Final = "replies.jsonl"
 CUT: Final = "length"
 """What a server says of an answer that stopped at its limit."""
 
 
 class ChatAnswers:
-    """Asks a model behind an OpenAI-compatible server; what it said is kept in `store`, and never asked again."""
+    """Asks a model behind an OpenAI-compatible server; what it said is kept in `work`, and never asked again."""
 
     revision: str | None = None
 
-    def __init__(self, config: AnswerConfig, model: str, *, store: Path) -> None:
+    def __init__(self, config: AnswerConfig, model: str, *, work: Path) -> None:
         """Raises ConfigError for an option that a chat server has no way to follow, and ModelError."""
         self._chat = _chat_config(config, model)
         self.drawn = config
-        self._store = store
-        asked = ChatModel(self._chat)
-        self.name = asked.name
-        self.fingerprint = sha256(json.dumps(dict(asked.identity), sort_keys=True).encode()).hexdigest()
+        self._work = work
+        model_of_server = ChatModel(self._chat)
+        self.name = model_of_server.name
+        self.fingerprint = sha256(json.dumps(dict(model_of_server.identity), sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def _model(self) -> ChatModel:
         """Opened when something is asked: the store lies in a folder that may be another run's until then."""
-        return ChatModel(self._chat, store=ReplyStore(self._store))
+        return ChatModel(self._chat, store=ReplyStore(self._work / REPLIES_FILE))
 
     def check(self, row: PreferenceRow) -> None:
         """Raise RowError where an image cannot be read."""
@@ -72,15 +73,10 @@ def _chat_config(config: AnswerConfig, model: str) -> ChatConfig:
         raise ConfigError("top_k has no effect with a chat server; leave it out")
     return ChatConfig(
         model=model,
-        base_url=config.model_base_url,
-        key_env=config.model_key_env,
+        server=config.model_server,
         temperature=config.temperature,
         top_p=None if config.top_p == 1.0 else config.top_p,
         seed=config.seed if config.temperature > 0 else None,
-        concurrency=config.model_concurrency,
-        retries=config.model_retries,
-        timeout_seconds=config.model_timeout_seconds,
-        budget_tokens=config.model_budget_tokens,
     )
 
 
@@ -93,7 +89,7 @@ def _response(ask: Ask, reply: TextReply | None) -> Response:
     elif reply.text is None:
         reason = reply.failure or "there was no reply"
     elif not text.strip():
-        reason = BLANK
+        reason = EMPTY
     return Response(
         row_id=ask.row.row_id,
         view=ask.view,

@@ -12,17 +12,17 @@ import json
 from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from blindpo.answer.answerer import Ask
-from blindpo.answer.response import BLANK, Response, View
+from blindpo.answer.response import EMPTY, Response
 from blindpo.errors import SourceError
 from blindpo.models.thoughts import split_thought
 from blindpo.models.vlm.generation_config import GenerationConfig
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.view_names import VIEWS, View, current_view
 
-NOT_RECORDED: Final = "the recording holds no response"
-_VIEWS: Final = get_args(View)
+NO_RECORD: Final = "the recording holds no response"
 Key = tuple[str, str, int]
 """Row, view, draw."""
 
@@ -33,7 +33,7 @@ class RecordedAnswers:
     revision: str | None = None
     drawn: GenerationConfig | None = None
 
-    def __init__(self, path: Path, row_ids: Collection[str], *, view: str = "as_is") -> None:
+    def __init__(self, path: Path, row_ids: Collection[str], *, view: View = "as_is") -> None:
         """`view` is that of lines that name none. Raises SourceError that names the line."""
         self.name = f"recorded:{path.name}"
         self.fingerprint = _file_hash(path)
@@ -56,7 +56,7 @@ class RecordedAnswers:
 
 
 def _not_recorded(ask: Ask) -> Response:
-    return Response(row_id=ask.row.row_id, view=ask.view, draw=ask.draw, text=None, reason=NOT_RECORDED)
+    return Response(row_id=ask.row.row_id, view=ask.view, draw=ask.draw, text=None, reason=NO_RECORD)
 
 
 def _file_hash(path: Path) -> str:
@@ -66,7 +66,7 @@ def _file_hash(path: Path) -> str:
         raise SourceError(f"--responses {path} cannot be read ({error.strerror}); give a file of JSON lines") from error
 
 
-def _read_lines(path: Path, known: set[str], view: str) -> dict[Key, Response]:
+def _read_lines(path: Path, known: set[str], view: View) -> dict[Key, Response]:
     recorded: dict[Key, Response] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if line.strip():
@@ -81,7 +81,7 @@ def _read_lines(path: Path, known: set[str], view: str) -> dict[Key, Response]:
     return recorded
 
 
-def _read(line: str, where: str, default_view: str) -> Response:
+def _read(line: str, where: str, default_view: View) -> Response:
     try:
         record = json.loads(line)
     except ValueError as error:
@@ -89,20 +89,20 @@ def _read(line: str, where: str, default_view: str) -> Response:
     if not isinstance(record, dict):
         raise SourceError(f"{where} is no JSON object; give one a line, with row_id and text")
     row_id, text = _first(record, "row_id", "id"), _first(record, "text", "response")
-    view, draw = record.get("view", default_view), record.get("draw", 0)
-    if not isinstance(row_id, str | int) or not isinstance(text, str | None) or view not in (*_VIEWS, default_view):
-        raise SourceError(f"{where}: it needs row_id, text (or null), and view as one of {', '.join(_VIEWS)}")
+    view, draw = current_view(str(record.get("view", default_view))), record.get("draw", 0)
+    if not isinstance(row_id, str | int) or not isinstance(text, str | None) or view not in VIEWS:
+        raise SourceError(f"{where}: it needs row_id, text (or null), and view as one of {', '.join(VIEWS)}")
     if not isinstance(draw, int) or draw < 0:
         raise SourceError(f"{where}: draw is {draw}; it must be a whole number from 0")
     thought, answer = split_thought(text or "")
-    blank = not answer.strip()
+    is_empty = not answer.strip()
     return Response(
         row_id=str(row_id),
         view=view,
         draw=draw,
-        text=None if blank else answer,
+        text=None if is_empty else answer,
         cut=bool(record.get("cut", False)),
-        reason=BLANK if blank else None,
+        reason=EMPTY if is_empty else None,
         chosen_logp_per_token=_number(record, "chosen_logp_per_token"),
         rejected_logp_per_token=_number(record, "rejected_logp_per_token"),
         thought=thought or None,

@@ -15,7 +15,7 @@ import torch
 
 from blindpo.answer.answerer import Ask
 from blindpo.answer.config import AnswerConfig
-from blindpo.answer.response import BLANK, Response
+from blindpo.answer.response import EMPTY, Response
 from blindpo.errors import RowError
 from blindpo.images.decode import decode_image
 from blindpo.models.vlm.generate import Request, generate
@@ -101,7 +101,7 @@ class LocalAnswers:
             for row, each in ordered
         )
         total, num_tokens = 0.0, 0
-        for logps in score(self.vlm, sequences, self.drawn.batch_size):
+        for logps in score_batches(self.vlm, sequences, self.drawn.batch_size):
             total += float(logps.sums_N.double().sum())
             num_tokens += int(logps.num_tokens_N.sum())
         return total, num_tokens
@@ -158,7 +158,7 @@ def respond(
         for place, (seen, _) in usable.items()
     ]
     answers = dict(
-        zip(usable, generate(vlm, requests, config, prompts=[made for _, made in usable.values()]), strict=True)
+        zip(usable, generate(vlm, requests, config, prompts=[prompt for _, prompt in usable.values()]), strict=True)
     )
     own = {place: prompt for place, (_, prompt) in usable.items() if asks[place].view == "as_is"} if likelihoods else {}
     scores = _pair_scores(vlm, {place: (asks[place].row, prompt) for place, prompt in own.items()}, config.batch_size)
@@ -173,7 +173,7 @@ def respond(
                 draw=ask.draw,
                 text=None if answer is None else answer.text,
                 cut=answer is not None and answer.cut,
-                reason=prompt if isinstance(prompt, str) else BLANK if answer is None else None,
+                reason=prompt if isinstance(prompt, str) else EMPTY if answer is None else None,
                 chosen_logp_per_token=chosen,
                 rejected_logp_per_token=rejected,
                 thought=None if answer is None else answer.thought or None,
@@ -198,13 +198,15 @@ def _pair_scores(
             places.append(place)
             sequences += [(prompt, encode_response(vlm.processor, row.prompt, t)) for t in (row.chosen, row.rejected)]
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i][0].input_ids) - len(sequences[i][1]))
-    batches = score(vlm, [sequences[i] for i in order], batch_size)
+    batches = score_batches(vlm, [sequences[i] for i in order], batch_size)
     means = dict(zip(order, (mean for logps in batches for mean in logps.per_token_N.tolist()), strict=True))
     scores = {place: (means[2 * i], means[2 * i + 1]) for i, place in enumerate(places)}
     return {place: both for place, both in scores.items() if all(map(math.isfinite, both))}
 
 
-def score(vlm: Vlm, sequences: Iterable[tuple[PromptInputs, list[int]]], batch_size: int) -> Iterator[ResponseLogps]:
+def score_batches(
+    vlm: Vlm, sequences: Iterable[tuple[PromptInputs, list[int]]], batch_size: int
+) -> Iterator[ResponseLogps]:
     """Log-probabilities of responses (token ids) after their prompts, a batch at a time, in order."""
     waiting = iter(sequences)
     while batch := list(islice(waiting, batch_size)):

@@ -7,15 +7,14 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 from blindpo.errors import SourceError
-
-View = Literal["as_is", "text", "mid", "removed", "blank", "swapped", "safe_image"]
-"""`as_is` is the row's own prompt with its images, `text` its textual twin; `views.py` says what each shows."""
+from blindpo.rows.view_names import View, current_view
 
 RESPONSES: Final = "responses.jsonl"
-BLANK: Final = "blank response"
+EMPTY: Final = "blank response"
+"""Why there is no text: the answer was empty."""
 _NOT_STORED: Final = {"stored": "never"}
 
 
@@ -38,12 +37,12 @@ class Response:
     num_tokens: int | None = field(default=None, metadata=_NOT_STORED)
     """Of thought and text together, without the end of turn; None where nobody counted."""
     redraws: int = field(default=0, metadata=_NOT_STORED)
-    """How many blank answers came before."""
+    """How many empty answers came before."""
     revision: str | None = field(default=None, metadata=_NOT_STORED)
     """Of the model, where a server says who answered."""
 
 
-Record = TypeVar("Record")
+_Record = TypeVar("_Record")
 
 
 def json_lines(records: Iterable[Any]) -> str:
@@ -60,14 +59,18 @@ def _stored(record: Any) -> dict[str, Any]:
     return content
 
 
-def read_records(kind: Callable[..., Record], path: Path) -> list[Record]:
+def read_records(kind: Callable[..., _Record], path: Path) -> list[_Record]:
     """The records of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
     return [_record(kind, fields, path) for fields in _lines(path)]
 
 
 def read_responses(path: Path) -> list[Response]:
     """The responses of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
-    return read_records(Response, path)
+    return read_records(_from_record, path)
+
+
+def _from_record(*, view: str, **fields: Any) -> Response:
+    return Response(view=current_view(view), **fields)
 
 
 def _lines(path: Path) -> list[Any]:
@@ -81,7 +84,7 @@ def _lines(path: Path) -> list[Any]:
         raise SourceError(f"{path} holds a line that is not JSON; run 'blindpo evaluate' again") from error
 
 
-def _record(kind: Callable[..., Record], fields: Any, path: Path) -> Record:
+def _record(kind: Callable[..., _Record], fields: Any, path: Path) -> _Record:
     try:
         return kind(**fields)
     except TypeError as error:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blindpo.answer.answerer import Answerer, Ask
-from blindpo.answer.response import View, json_lines
-from blindpo.answer.views import VIEWS, Pictures, has_view, pictures_for, shown_row
+from blindpo.answer.response import json_lines
+from blindpo.answer.views import has_view, images_for, shown_row
 from blindpo.errors import RowError
 from blindpo.jobs.manifest import write_text
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import RowBlocks
+from blindpo.rows.view_names import VIEWS, View
+from blindpo.rows.views import OtherImages
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class ResponseJob:
     answerer: Answerer
     views: Sequence[str]
     safe_images: Path | None = None
-    _images: Pictures | None = field(default=None, init=False)
+    _images: OtherImages | None = field(default=None, init=False)
 
     def files(self, number: int) -> Sequence[Path]:
         """The one file of a shard."""
@@ -36,7 +38,7 @@ class ResponseJob:
     def __call__(self, number: int) -> None:
         """Make and store shard `number`. Raises UnansweredError where a server did not answer in full."""
         if self._images is None:
-            self._images = pictures_for(self.rows.data, self.views, self.safe_images)
+            self._images = images_for(self.rows.data, self.views, self.safe_images)
         asks = [
             Ask(row=row, view=view, shown=_shown(row, view, self._images), sample=VIEWS.index(view))
             for row in self.rows(number)
@@ -56,7 +58,7 @@ def joined_text(shards: Iterable[tuple[int, Path]]) -> str:
     return "".join(shard_path(folder, number).read_text(encoding="utf-8") for number, folder in shards)
 
 
-def _shown(row: PreferenceRow, view: View, images: Pictures) -> PreferenceRow | str:
+def _shown(row: PreferenceRow, view: View, images: OtherImages) -> PreferenceRow | str:
     try:
         return shown_row(row, view, images)
     except RowError as error:

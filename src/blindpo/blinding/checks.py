@@ -41,7 +41,7 @@ def token_jaccard(one: str, other: str) -> float:
     return len(first & second) / len(union) if union else 0.0
 
 
-def compare(blind: str, chosen: str | None) -> Counter[str]:
+def compare_with_chosen(blind: str, chosen: str | None) -> Counter[str]:
     """Counts for one blind response beside its row's chosen one (None in rows for evaluation)."""
     refuses = looks_like_refusal(blind)
     counts = Counter({"refusals": int(refuses)})
@@ -62,7 +62,7 @@ class BlindSummary:
     rows: int
     rejected: int
     without_blind: int
-    """Rows kept though every draw was blank, redraws included."""
+    """Rows kept though every draw was empty, redraws included."""
     responses: int
     blank_draws: int
     redraws: int
@@ -81,7 +81,7 @@ class BlindSummary:
     thoughts: int = 0
     """Responses that came after a thought, which was cut off."""
     missing: dict[str, int] = field(default_factory=dict)
-    """Draws without a response that were not blank, by the reason: a server declined, a file does not hold it."""
+    """Draws without a response that were not empty, by the reason: a server declined, a file does not hold it."""
 
     @property
     def warnings(self) -> list[str]:
@@ -91,7 +91,7 @@ class BlindSummary:
             return []
         return [
             f"{share:.0%} of the blind responses refuse as the chosen ones do; the blind term then teaches little, or "
-            "lowers refusals: draw more (--draws, --temperature), or another --mode"
+            "lowers refusals: draw more (--draws, --temperature), or another --view"
         ]
 
 
@@ -130,7 +130,7 @@ def lines(summary: BlindSummary) -> Iterable[str]:
     yield f"{summary.responses} blind responses, {summary.cut} cut"
     if summary.thoughts:
         yield f"thoughts cut off       {summary.thoughts}"
-    yield f"blank draws            {summary.blank_draws} (redraws that helped: {summary.redraws})"
+    yield f"empty draws            {summary.blank_draws} (redraws that helped: {summary.redraws})"
     for reason, number in summary.missing.items():
         yield f"draws without response {number}: {reason}"
     yield f"equal to chosen        {_percent(summary.equal_share)}"

@@ -5,21 +5,22 @@ from typing import Any
 
 from blindpo.answer.config import AnswerConfig
 from blindpo.errors import ConfigError
-from blindpo.rows.row import BlindMode
+from blindpo.rows.view_names import BlindView
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlindConfig(AnswerConfig):
     """How blind responses are made: sampled by default, under one view."""
 
-    mode: BlindMode = "remove"
-    """What the model sees: no image (the paper), a blank one, noise, another row's image, or the image ("sight")."""
+    view: BlindView = "removed"
+    """What the model is shown. removed: no image, as in the paper; blank: each image in its mean colour; noise: noise;
+    swapped: images of other rows; as_is: the row as it is, as a control."""
     draws: int = 1
-    """Responses per row; more than one needs a temperature."""
+    """How many responses are drawn per row, 1 or more. More than one needs a temperature."""
     temperature: float = 1.0
-    """0 is greedy."""
+    """0 takes the likeliest token each time (greedy); above 0 tokens are sampled at this temperature."""
     shard_rows: int = 32
-    """Rows made between two saves; a kill loses one such shard at most."""
+    """How many rows are answered between two saves, 1 or more. A kill loses the work on one such shard at most."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,4 +31,4 @@ class BlindConfig(AnswerConfig):
 
     def identity(self) -> dict[str, Any]:
         """What tells runs apart; the address of a server is in the model's own identity."""
-        return {key: value for key, value in super().identity().items() if key != "model_base_url"}
+        return {key: value for key, value in super().identity().items() if key != "model_server"}

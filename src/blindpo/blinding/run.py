@@ -9,36 +9,32 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Final, cast
-
-import numpy as np
+from typing import Final
 
 from blindpo.answer.answerer import Answerer, Ask
-from blindpo.answer.response import BLANK, Response, View
-from blindpo.blinding.checks import MISSING, BlindSummary, compare, summarise
+from blindpo.answer.response import EMPTY, Response
+from blindpo.answer.views import images_for, shown_row
+from blindpo.blinding.checks import MISSING, BlindSummary, compare_with_chosen, summarise
 from blindpo.blinding.config import BlindConfig
 from blindpo.errors import NothingKeptError, RowError
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder, link_file
-from blindpo.jobs.seeds import derive_seed
 from blindpo.jobs.shards import (
     WHOLE,
-    Part,
     Place,
     Reject,
     RowJob,
+    ShardFolder,
+    ShardPart,
     ShardResult,
-    finish_part,
     join_parts,
     make_shards,
     merge_rejects,
-    part_folder,
-    state_folder,
     sum_counts,
 )
-from blindpo.rows.row import BlindResponse, ImageRef, PreferenceRow
-from blindpo.rows.shards import RowBlocks, data_hash, read_rows
-from blindpo.rows.views import view
+from blindpo.rows.row import BlindResponse, PreferenceRow
+from blindpo.rows.shards import RowBlocks, data_hash
+from blindpo.rows.views import OtherImages
 
 DRAWN: Final = ("temperature", "top_p", "top_k", "max_new_tokens", "seed")
 """What a blind response keeps of how it was drawn; None where nobody knows."""
@@ -56,12 +52,12 @@ def run_blind(
 
 
 def blind_part(
-    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: Part, engine: Engine = IN_PROCESS
+    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: ShardPart, engine: Engine = IN_PROCESS
 ) -> None:
     """Have one machine's share of the rows answered into `out`, for `merge_blind`. Raises what `run_blind` raises."""
     folder, num_shards = _make(config, data, answerer, out, part=part, engine=engine)
     if num_shards is not None:
-        finish_part(folder, part, num_shards)
+        folder.finish_part(num_shards)
 
 
 def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
@@ -82,16 +78,15 @@ def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
 
 
 def _make(
-    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: Part, engine: Engine
-) -> tuple[OutFolder, int | None]:
+    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: ShardPart, engine: Engine
+) -> tuple[ShardFolder, int | None]:
     """Claim `out` and make the part's shards; how many shards all parts have, or None where `out` was finished."""
     identity = {"command": "blind", "config": config.identity(), "data": data_hash(data), "model": answerer.fingerprint}
-    folder = part_folder(out, identity, part)
+    folder = ShardFolder(out, identity, part)
     if folder.begin() == "done":
         return folder, None
     rows = RowBlocks(data.resolve(), config.shard_rows)
-    state = state_folder(folder, part).resolve()
-    place = Place(out.resolve() if part == WHOLE else state, state)
+    place = Place(out.resolve() if part == WHOLE else folder.shards, folder.shards)
     job = RowJob(place, _BlindWork(config=config, rows=rows, answerer=answerer))
     make_shards(job, len(rows), what="blind shards", engine=engine, part=part, go_on=True)
     return folder, len(rows)
@@ -120,7 +115,7 @@ class _BlindWork:
     config: BlindConfig
     rows: RowBlocks
     answerer: Answerer
-    _images: dict[str, ImageRef] | None = field(default=None, init=False)
+    _images: OtherImages | None = field(default=None, init=False)
 
     def __call__(self, number: int) -> ShardResult:
         shown: list[tuple[PreferenceRow, PreferenceRow]] = []
@@ -134,10 +129,10 @@ class _BlindWork:
                 rejects.append(Reject(row_id=row.row_id, field=name, reason=error.reason, stage="blind"))
             else:
                 shown.append((row, seen))
-        mode, draws = cast(View, self.config.mode), self.config.draws
+        draws = self.config.draws
         responses = self.answerer.respond(
             [
-                Ask(row=row, view=mode, shown=seen, draw=draw, sample=len(row.blind) + draw)
+                Ask(row=row, view=self.config.view, shown=seen, draw=draw, sample=len(row.blind) + draw)
                 for row, seen in shown
                 for draw in range(draws)
             ]
@@ -156,33 +151,22 @@ class _BlindWork:
 
     def _shown(self, row: PreferenceRow) -> PreferenceRow:
         """The row under the view. Raises RowError where there is no such view of it."""
-        seed = derive_seed(self.config.seed, row.row_id, "view", self.config.mode)
-        generator = np.random.default_rng(seed)
-        other = self._other(row, generator) if self.config.mode == "swap" and row.images else None
-        return view(row, self.config.mode, generator=generator, other=other)
-
-    def _other(self, row: PreferenceRow, generator: np.random.Generator) -> ImageRef:
-        if self._images is None:  # every different image of the data once, by hash in order
-            images = {image.sha256: image for each in read_rows(self.rows.data) for image in each.images}
-            self._images = dict(sorted(images.items()))
-        own = {image.sha256 for image in row.images}
-        others = [name for name in self._images if name not in own]
-        if not others:
-            raise RowError("no other row has a different image to swap with", row_id=row.row_id, field="images")
-        return self._images[others[int(generator.integers(len(others)))]]
+        if self._images is None:
+            self._images = images_for(self.rows.data, (self.config.view,))
+        return shown_row(row, self.config.view, self._images, seed=self.config.seed)
 
     def _with_responses(self, row: PreferenceRow, responses: Sequence[Response], counts: Counter[str]) -> PreferenceRow:
         blind = []
         for response in responses:
             if response.text is None:
-                counts["blank_draws" if response.reason == BLANK else f"{MISSING}{response.reason}"] += 1
+                counts["blank_draws" if response.reason == EMPTY else f"{MISSING}{response.reason}"] += 1
                 continue
             blind.append(self._blind_response(response, response.text, draw=len(row.blind) + response.draw))
             counts.update({"responses": 1, "cut": int(response.cut), "redraws": response.redraws})
             counts["thoughts"] += response.thought is not None
             if response.num_tokens is not None:
                 counts["tokens"] += response.num_tokens
-            counts.update(compare(response.text, row.chosen))
+            counts.update(compare_with_chosen(response.text, row.chosen))
         counts["without_blind"] += not blind
         return replace(row, blind=(*row.blind, *blind))
 
@@ -190,7 +174,7 @@ class _BlindWork:
         return BlindResponse(
             text=text,
             cut=response.cut,
-            mode=self.config.mode,
+            view=self.config.view,
             model=self.answerer.fingerprint,
             revision=response.revision or self.answerer.revision,
             draw=draw,

@@ -1,4 +1,4 @@
-"""Text-only preferences in, multimodal preferences out: the paper's modality interpretation, one file a stage.
+"""Text-only preferences in, multimodal preferences out: the paper's modality interpretation, one file per stage.
 
-The order stands in `pipeline.py`: read, entities, match, rephrase, filter, categorise, twins, out.
+`pipeline.py` holds the order: read, entities, match, rephrase, filter, categorise, twins, out.
 """

@@ -1,6 +1,6 @@
-"""What an image must be to stand for an entity: one small check a rule, asked of every candidate of every source.
+"""Conditions that an image must meet to stand for an entity: one small check per rule, run on every candidate.
 
-A check gives a reason, `code: words`, or None. They run in the order of `CHECKS`; the first reason counts.
+A check returns a reason, `code: words`, or None. They run in the order of `CHECKS`; the first reason counts.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Check = Callable[[Query, Candidate], str | None]
 
 @lru_cache(1)
 def _image(data: bytes) -> Image.Image:
-    """The decoded image: several checks look at the same one, one after the other."""
+    """Decode an image; cached, since several checks in a row look at the same one."""
     return decode_image(data)
 
 
@@ -56,7 +56,7 @@ def _whole(config: BuildConfig) -> Check:
 
 
 def _agrees(config: BuildConfig) -> Check | None:
-    """By a CLIP-like model; one image is often asked for by several names, so nothing is kept."""
+    """Check with a CLIP-like model that image and name agree. Not cached: one image may have several names."""
     if config.agreement == "none":
         return None
     # torch is heavy, and only a recipe that names a model needs it
@@ -74,7 +74,7 @@ def _agrees(config: BuildConfig) -> Check | None:
 
 
 def _alone(config: BuildConfig) -> Check | None:
-    """No two titles share an image; several names of one page may. Comes last: what it passes it remembers."""
+    """Check that no two titles share an image; several names of one page may. Last, since it remembers images."""
     if config.near_duplicates == "allow":
         return None
     seen = SeenImages()
@@ -91,12 +91,12 @@ def _alone(config: BuildConfig) -> Check | None:
 
 
 CHECKS: Final[tuple[Callable[[BuildConfig], Check | None], ...]] = (_same_type, _free, _whole, _agrees, _alone)
-"""Cheap ones first, and last the one that remembers; each makes its check from the recipe, or None where the recipe
-does not ask for it."""
+"""Makers of checks: cheap ones first, the one that remembers last. Each returns a check, or None if the recipe does not
+ask for it."""
 
 
 def acceptance(config: BuildConfig) -> Accept:
-    """All checks as one. Reasons about the same bytes are the same, so an image is looked at once for each entity."""
+    """Combine all checks into one that returns the first reason, or None."""
     checks = [check for make in CHECKS if (check := make(config)) is not None]
 
     def accept(query: Query, candidate: Candidate) -> str | None:

@@ -1,6 +1,6 @@
-"""What a reader of the data must know: the card (README.md), and who made every image (attributions.csv).
+"""The data card (README.md) and the authors of every image (attributions.csv).
 
-Both are written from counts and from what the image sources state, hold no text of a row, and are the same bytes for
+Both are written from counts and from what the image sources state, hold no text of a row, and have the same bytes for
 the same build.
 """
 
@@ -23,7 +23,7 @@ UNKNOWN: Final = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """One image: its hash, what its source states (empty where it states nothing), and how many rows show it."""
+    """One image: its hash, what its source states (empty if nothing), and the number of rows that show it."""
 
     sha256: str
     names: str
@@ -39,7 +39,7 @@ class Attribution:
 
 
 def attributions(work: Path, counts: Mapping[str, float]) -> list[Attribution]:
-    """The images that rows show, in order of their hash; `counts` has `image<TAB>HASH` for each."""
+    """List the images that rows show, in order of their hash; `counts` has `image<TAB>HASH` for each."""
     used = {key.removeprefix("image\t"): int(n) for key, n in counts.items() if key.startswith("image\t")}
     names: defaultdict[str, list[str]] = defaultdict(list)
     stated: dict[str, dict[str, Any]] = {}
@@ -66,7 +66,7 @@ def _attribution(key: str, candidate: Mapping[str, Any], names: Sequence[str], r
 
 
 def write_attributions(path: Path, used: Sequence[Attribution]) -> None:
-    """One line an image, as CSV with a head."""
+    """Write a CSV file with a header and one line per image."""
     sink = io.StringIO(newline="")
     writer = csv.DictWriter(sink, fieldnames=list(Attribution.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
@@ -77,7 +77,7 @@ def write_attributions(path: Path, used: Sequence[Attribution]) -> None:
 def write_card(
     path: Path, made_of: tuple[BuildConfig, str], summary: Mapping[str, Any], used: Sequence[Attribution]
 ) -> None:
-    """README.md of a data folder; `made_of` is the recipe and the source's name."""
+    """Write README.md of a data folder; `made_of` is the recipe and the source's name."""
     config, source = made_of
     parts = [
         _head(summary),
@@ -97,7 +97,7 @@ def write_card(
 
 
 def _head(summary: Mapping[str, Any]) -> str:
-    """The front matter that data hubs read."""
+    """Return the front matter that data hubs read."""
     splits = summary["splits"]
     files = {name: f"{name}/rows-*.parquet" for name in splits} if len(splits) > 1 else {"train": "rows-*.parquet"}
     listed = "\n".join(f"  - split: {name}\n    path: {pattern}" for name, pattern in files.items())
@@ -136,7 +136,7 @@ def _licences(used: Sequence[Attribution]) -> str:
     table = "\n".join(f"| {name} | {images[name]} | {rows[name]} |" for name in sorted(images))
     unnamed = sum(not one.author for one in used)
     return (
-        "## Licences\n\nTexts: as the source's (Anthropic HH-RLHF is MIT). StoredImages, as their sources state:\n\n"
+        "## Licences\n\nTexts: as the source's (Anthropic HH-RLHF is MIT). Images, as their sources state:\n\n"
         f"| licence | images | rows |\n|---|---|---|\n{table}\n\n"
         "`attributions.csv` names file, title, page, licence and author of every image; whoever passes images on "
         f"passes it on too. For {unnamed} of {len(used)} images the source states no author."
@@ -158,7 +158,7 @@ def _limits(config: BuildConfig, summary: Mapping[str, Any]) -> str:
     if config.categorise == "rules":
         limits.append("Harm categories come from lists of words: a rough instrument.")
     if not config.free_only:
-        limits.append("StoredImages that are not free are among them.")
+        limits.append("Images that are not free are among them.")
     if summary["twins"].get("twin"):
         limits.append(
             f"{summary['twins']['twin']} rows are benign twins, derived from others by the judge {config.twins}: their "

@@ -1,7 +1,7 @@
-"""Stage 6, categorise (optional): which harm is a request about? By words of a taxonomy, or by a chat model.
+"""Stage 6, categorise (optional): name the harm that a request is about, by words of a taxonomy or by a chat model.
 
-The taxonomy is data (`taxonomy.yaml`, SPA-VL's three levels as far as known, or a file of the user's own). What no word
-or answer places stays unknown: no row is forced into a category, and none is rejected for want of one.
+The taxonomy is data (`taxonomy.yaml`, SPA-VL's three levels as far as known, or the user's own file). A row that no
+word or answer categorises stays unknown: no row is forced into a category, and none is rejected for lack of one.
 """
 
 import json
@@ -28,19 +28,19 @@ Reply with the number of one line of this list alone, or 0 where none fits or th
 Request:
 {text}"""
 UNSEEN: Final = "unseen"
-"""A third level whose name is not known: it is left out of a row's categories."""
+"""A third level with an unknown name: it is left out of a row's categories."""
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """One leaf: its levels from the top, and the words that the rules look for."""
+    """One leaf of the taxonomy: its levels from the top, and the words that the rules look for."""
 
     levels: tuple[str, ...]
     words: tuple[str, ...]
 
 
 def read_taxonomy(path: Path) -> list[Category]:
-    """The leaves of a file `level one: {level two: {level three: [words]}}`. Raises SourceError and ConfigError."""
+    """Read the leaves of `level one: {level two: {level three: [words]}}`. Raises SourceError and ConfigError."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -59,7 +59,7 @@ def read_taxonomy(path: Path) -> list[Category]:
 
 
 class ByRules:
-    """Counts words; the leaf with most of them is the category, and where two have as many there is none."""
+    """Categorise by counting words: the leaf with the most is the category; if two tie, there is none."""
 
     name = "categorise"
 
@@ -71,7 +71,7 @@ class ByRules:
         ]
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """All drafts, some with categories."""
+        """Return all drafts, some with categories."""
         return Outcome([self._categorised(draft) for draft in drafts])
 
     def _categorised(self, draft: Draft) -> Draft:
@@ -83,7 +83,7 @@ class ByRules:
 
 
 class ByModel:
-    """Asks a model for a number of the list."""
+    """Categorise by asking a model for a number from the list."""
 
     name = "categorise"
 
@@ -94,7 +94,7 @@ class ByModel:
         self._lines = "\n".join(f"{n}. {' > '.join(c.levels)}" for n, c in enumerate(categories, 1))
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """All drafts, some with categories; an answer that is no number of the list leaves it unknown, and is noted."""
+        """Return all drafts, some with categories; an answer that is not a number from the list is noted as unknown."""
         replies = self._model.replies(map(self._request, drafts))
         return Outcome([self._categorised(draft, reply) for draft, reply in zip(drafts, replies, strict=True)])
 
@@ -126,5 +126,5 @@ def _with(draft: Draft, levels: tuple[str, ...], who: str) -> Draft:
 
 
 def taxonomy_hash_text(categories: Sequence[Category]) -> str:
-    """The taxonomy as one text, for the identity of a build."""
+    """Return the taxonomy as one text, for the identity of a build."""
     return json.dumps([[category.levels, category.words] for category in categories])

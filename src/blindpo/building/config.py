@@ -6,6 +6,8 @@ from typing import Final, Literal
 
 from blindpo.errors import ConfigError
 from blindpo.images.base import SourceConfig
+from blindpo.jobs.settings import option
+from blindpo.models.chat.config import ServerConfig
 
 DEFAULT_FILTERS: Final = (
     "unsound",
@@ -26,63 +28,64 @@ class BuildConfig(SourceConfig):
     """How multimodal rows are made of text-only ones; `SourceConfig` holds the keys of the image sources."""
 
     recognizers: tuple[str, ...] = ("catalogue",)
-    """Who finds entities: catalogue, capitalised, hf:MODEL. Where two overlap, the one named first is taken."""
+    """Who finds entities in a text: catalogue, capitalised, hf:MODEL. Where two mentions overlap, the recogniser named
+    first wins."""
     min_entity_score: float = 0.5
-    """Mentions that a recogniser is less sure of are dropped."""
+    """Mentions that a recogniser is less sure of than this are dropped. From 0 to 1."""
     max_entities: int = 16
-    """Entities of one dialogue that are followed, in the order of the text; a list of names is no dialogue."""
+    """The most entities of one dialogue that are followed, in the order of the text. A list of names is no dialogue."""
     sources: tuple[str, ...] = ("catalogue",)
-    """Image sources in the order in which they are asked (images/table.py)."""
-    unanswered: Literal["stop", "drop"] = "stop"
-    """When a source cannot be asked: stop, so that the next run asks again, or drop those entities' rows."""
+    """The image sources, in the order in which they are asked: catalogue, wikipedia, knowledge-graph."""
+    unanswered: Literal["stop", "drop"] = option("stop", changes_result=False)
+    """What happens when a source cannot be asked. stop: the build stops, and the next run asks again; drop: the rows of
+    those entities are dropped."""
     min_image_px: int = 64
-    """Pixels of the shorter side."""
+    """The smallest length of an image's shorter side, in pixels."""
     near_duplicates: Literal["refuse", "allow"] = "refuse"
-    """What becomes of an image that is, to the eye, the one of an entity of another title."""
+    """What happens to an image that looks the same as the image of an entity with another title."""
     agreement: str = "none"
-    """Who checks that image and name agree: none, or hf:MODEL (CLIP-like)."""
+    """Who checks that image and name agree: none, or hf:MODEL (a model like CLIP)."""
     min_agreement: float = 0.2
-    """Smallest cosine between image and name; its scale is the model's own."""
+    """The smallest cosine between image and name that passes. Its scale is the model's own."""
     rephrase: str = "template"
     """Who words the instruction: template, chat:MODEL (an OpenAI-compatible server) or vlm:MODEL (in this process).
-    Where a model's text does not pass the checks of building/rewrite.py, the template's is kept, with the reason."""
+    Where a model's text does not pass our checks, the template's text is kept, with the reason."""
     template: Literal["default", "paper"] = "default"
-    """default: the image moves to the first turn that names the entity, and every mention is replaced.
-    paper: it stands in the last user turn, the first mention there is replaced, the history stays as it is."""
+    """default: the image goes to the first turn that names the entity, and every mention is replaced. paper: the image
+    goes to the last user turn, the first mention there is replaced, and the history stays as it is."""
     filters: tuple[str, ...] = DEFAULT_FILTERS
-    """Rules (building/filters.py) that reject a row."""
+    """The rules that reject a row. docs/building.md explains each."""
     flags: tuple[str, ...] = ("leak-response",)
-    """Rules that only mark it: they stand in its `extra`, and are counted."""
+    """The rules that only mark a row: their names are written into its `extra`, and are counted."""
     max_words: int = 1024
-    """Of prompt and longer response together, for the rule over-long."""
+    """The most words of a row's prompt and longer response together, for the rule over-long."""
     categorise: str = "none"
-    """Who gives harm categories: none, rules (words of the taxonomy), chat:MODEL or vlm:MODEL."""
-    taxonomy: str = ""
-    """A YAML file of categories; empty is the one in the package (building/taxonomy.yaml)."""
+    """Who gives harm categories: none, rules (the words of the taxonomy), chat:MODEL or vlm:MODEL."""
+    taxonomy: str = option("", changes_result=False)
+    """A YAML file of categories. Without it, the one in the package is used."""
     twins: str = "none"
-    """Who judges which rows get a benign twin (building/twins.py): none, chat:MODEL or vlm:MODEL."""
+    """Who judges which rows get a benign twin: none, chat:MODEL or vlm:MODEL."""
     twin_images: int = 3
-    """How many other images are tried for one row."""
+    """How many other images are tried for the twin of one row, 1 or more."""
     twin_answers: str = "none"
-    """Who answers twins, so that they train: none (for evaluation alone), template, chat:MODEL or vlm:MODEL."""
-    chat_url: str = ""
-    """Base URL of the chat server, up to and with /v1; empty is $OPENAI_BASE_URL."""
-    chat_concurrency: int = 8
-    """Requests in flight."""
-    chat_budget_tokens: int = 0
-    """Tokens that one run may spend at the chat server; 0 is without limit."""
-    replies: str = ""
-    """A file that keeps what chat models replied, for further builds; empty keeps it until this build is done."""
+    """Who answers twins, so that they can be trained on: none (they serve evaluation alone), template, chat:MODEL or
+    vlm:MODEL."""
+    rewriter_server: ServerConfig = option(default_factory=ServerConfig)
+    """The server of every model chat:MODEL of this build, whatever it is asked for."""
+    replies: str = option("", changes_result=False)
+    """A file that keeps what chat models replied, for further builds. Without it, replies are kept until this build is
+    done."""
     rewrites: int = 3
-    """How often a model is asked for one instruction before the template's text is taken."""
+    """How often a model is asked for one instruction before the template's text is taken, 1 or more."""
     rewrite_temperature: float = 0.5
-    """Of the rewriter, 0 or more; at 0 a second try is mostly the first again."""
+    """The temperature of the model that rewords instructions, 0 or more. At 0 a second try mostly repeats the first."""
     test_share: float = 0.0
-    """Share of dialogues that go to the split "test" where the source says no split; from 0 to below 1."""
+    """The share of dialogues that go to the split "test" where the source names no split. From 0 to 1."""
     seed: int = 42
-    """Of the choice of phrases and of the split."""
+    """Fixes the choice of phrases and the split."""
     shard_dialogues: int = 256
-    """Dialogues worked on between two saves; a kill loses one such shard a process at most."""
+    """How many dialogues are worked on between two saves, 1 or more. A kill loses one such shard per process at
+    most."""
 
     def __post_init__(self) -> None:
         """Refuse values out of range. Raises ConfigError."""
@@ -95,7 +98,6 @@ class BuildConfig(SourceConfig):
             "max_words",
             "shard_dialogues",
             "rewrites",
-            "chat_concurrency",
             "twin_images",
         ):
             if getattr(self, name) < 1:

@@ -1,7 +1,7 @@
-"""A row on its way through the stages: a dialogue, the mention that becomes an image, and what each stage did.
+"""A row on its way through the stages: a dialogue, the mention that becomes an image, and notes on what each stage did.
 
-Stages are pure functions of drafts: they take a list and return those that go on, and a reject with its reason for
-every other one. What a stage wants remembered goes into `notes`, which end in the row's `extra` under "build".
+Stages are pure functions of drafts: they take a list and return the drafts that go on, and a reject with its reason for
+every other one. A stage records what it did in `notes`, which end up in the row's `extra` under "build".
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,47 +15,47 @@ from blindpo.rows.row import PreferenceRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """A named entity in the last user turn: `text` is that turn's letters from `start` up to `end`."""
+    """A named entity in the last user turn: `text` is the turn's characters from `start` up to `end`."""
 
     start: int
     end: int
     text: str
     type: str | None = None
-    """One of images.base.ENTITY_TYPES, or None where the recogniser does not say."""
+    """One of images.base.ENTITY_TYPES, or None if the recogniser gives none."""
     score: float = 1.0
-    """The recogniser's own, from 0 to 1."""
+    """The recogniser's own score, from 0 to 1."""
     recogniser: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """One (dialogue, entity) on its way."""
+    """One (dialogue, entity) on its way through the stages."""
 
     row: PreferenceRow
-    """The text-only dialogue at first; each stage fills in its part."""
+    """At first the text-only dialogue; each stage fills in its part."""
     mention: Mention
     candidate: Candidate | None = None
     """The image, from the stage `match` on."""
     notes: Mapping[str, Any] = field(default_factory=dict)
-    """JSON: what the stages did and why."""
+    """JSON values: what the stages did and why."""
 
     @property
     def dialogue_row(self) -> str:
-        """Id of the source's row: every entity of it adds the place where its name starts."""
+        """Id of the source's row. A draft's own id adds the offset at which the entity's name starts."""
         return self.row.row_id.rpartition("-")[0]
 
     def noted(self, **notes: Any) -> "Draft":
-        """The draft with more notes."""
+        """Return the draft with more notes."""
         return replace(self, notes={**self.notes, **notes})
 
-    def reject(self, stage: str, reason: str, place: str) -> Reject:
-        """The reject of this draft; `place` is the field that the reason is about."""
-        return Reject(row_id=self.row.row_id, field=place, reason=reason, stage=stage)
+    def reject(self, stage: str, reason: str, row_field: str) -> Reject:
+        """Return the reject of this draft; `row_field` is the field that the reason is about."""
+        return Reject(row_id=self.row.row_id, field=row_field, reason=reason, stage=stage)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a stage made of a list of drafts: those that go on, in order, and the rejects."""
+    """The result of a stage: the drafts that go on, in order, and the rejects."""
 
     drafts: Sequence[Draft]
     rejects: Sequence[Reject] = ()
@@ -67,4 +67,4 @@ class Stage(Protocol):
     name: str
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """The drafts that go on, and a reject for each other one."""
+        """Return the drafts that go on, and a reject for each other one."""

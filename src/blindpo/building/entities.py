@@ -1,8 +1,8 @@
-"""Stage 2, entities: who or what does the last user turn name? Each dialogue gives one draft for every entity.
+"""Stage 2, entities: find who or what the last user turn names. Each dialogue gives one draft per entity.
 
-Three recognisers find mentions (`catalogue`, `capitalised`, `hf:MODEL`); one stage takes the best of them. Whoever
-finds it, a mention stands on word bounds and is no stop word, number or ordinal: the released rows have 17 entities
-that are pieces of words, and images for them (paper: bert-large-cased-finetuned-conll03-english).
+Three recognisers find mentions (`catalogue`, `capitalised`, `hf:MODEL`); one stage takes the best of them. Every
+mention is on word boundaries and is not a stop word, number or ordinal: the released rows have 17 entities that are
+pieces of words, and images for them (paper: bert-large-cased-finetuned-conll03-english).
 """
 
 import re
@@ -35,16 +35,16 @@ class Recognizer(Protocol):
     name: str
 
     def find(self, texts: Sequence[str]) -> list[list[Mention]]:
-        """The mentions of each text, in order of their start, none over another."""
+        """Return the mentions of each text, in order of their start, without overlaps."""
 
 
 class CatalogueRecognizer:
-    """Names and aliases of an image catalogue: the longest match on word bounds, letters folded."""
+    """Find names and aliases of an image catalogue: the longest match on word boundaries, case and accents folded."""
 
     name = "catalogue"
 
     def __init__(self, names: Iterable[tuple[str, str | None]]) -> None:
-        """`names` are (name, type); one name with two types has none."""
+        """Build the matcher from `names`, pairs (name, type); a name with two types gets none."""
         known: dict[str, tuple[str, set[str | None]]] = {}
         for name, kind in names:
             known.setdefault(name_key(name), (name, set()))[1].add(kind)
@@ -54,7 +54,7 @@ class CatalogueRecognizer:
         self._automaton.make_automaton()
 
     def find(self, texts: Sequence[str]) -> list[list[Mention]]:
-        """All mentions; of two that overlap the one that starts first, of two that start together the longer."""
+        """Return all mentions; of two that overlap the first to start, of two with the same start the longer."""
         return [list(self._in(text)) for text in texts]
 
     def _in(self, text: str) -> Iterator[Mention]:
@@ -69,12 +69,12 @@ class CatalogueRecognizer:
 
 
 class CapitalisedRecognizer:
-    """Runs of capitalised words, without the function word that opens a sentence. Says no type."""
+    """Find runs of capitalised words, without the function word that opens a sentence. Gives no type."""
 
     name = "capitalised"
 
     def find(self, texts: Sequence[str]) -> list[list[Mention]]:
-        """All runs; a word that is capitalised only because it opens a sentence is one of them, at a lower score."""
+        """Return all runs; a word that may be capitalised only because it opens a sentence gets a lower score."""
         return [[m for span in _CAPITALISED.finditer(text) for m in self._trimmed(text, span.span())] for text in texts]
 
     def _trimmed(self, text: str, span: tuple[int, int]) -> Iterator[Mention]:
@@ -92,7 +92,7 @@ class CapitalisedRecognizer:
 
 
 class ModelRecognizer:
-    """A token-classification model; its word pieces are merged, and what stands on no word bound is widened or lost."""
+    """Find mentions with a token-classification model; word pieces are merged, other partial words widened or lost."""
 
     def __init__(self, source: ModelSource) -> None:
         self.name = f"hf:{source.given}"
@@ -100,7 +100,7 @@ class ModelRecognizer:
         self._tagger: Any = None
 
     def find(self, texts: Sequence[str]) -> list[list[Mention]]:
-        """The model's spans; types other than the four are MISC."""
+        """Return the model's spans; types other than the four become MISC."""
         if self._tagger is None:
             # torch is heavy, and only this recogniser needs it
             from blindpo.models.classifiers.ner import Tagger
@@ -118,7 +118,7 @@ def _mention(text: str, span: tuple[int, int], kind: str | None, by: tuple[float
 
 
 def on_word_bounds(text: str, start: int, end: int) -> bool:
-    """Whether the span begins and ends where words do; "Brien" in "O'Brien" does not, "Ann" in "Ann's" does.
+    """Return whether the span begins and ends where words do; "Brien" in "O'Brien" does not, "Ann" in "Ann's" does.
 
     >>> on_word_bounds("in Parish", 3, 8), on_word_bounds("in Paris.", 3, 8)
     (False, True)
@@ -131,14 +131,14 @@ def on_word_bounds(text: str, start: int, end: int) -> bool:
 
 
 def without_overlaps(mentions: Iterable[Mention]) -> Iterator[Mention]:
-    """Those that overlap none before them in the order given."""
-    taken: list[tuple[int, int]] = []  # sorted, none over another
+    """Yield the mentions that overlap none before them in the given order."""
+    taken: list[tuple[int, int]] = []  # sorted, without overlaps
     for mention in mentions:
         span = (mention.start, mention.end)
-        place = bisect(taken, span)
-        before_fits = place == 0 or taken[place - 1][1] <= mention.start
-        if before_fits and (place == len(taken) or mention.end <= taken[place][0]):
-            taken.insert(place, span)
+        index = bisect(taken, span)
+        before_fits = index == 0 or taken[index - 1][1] <= mention.start
+        if before_fits and (index == len(taken) or mention.end <= taken[index][0]):
+            taken.insert(index, span)
             yield mention
 
 
@@ -148,14 +148,14 @@ def _opens_sentence(text: str, start: int) -> bool:
 
 
 def _is_name(text: str, start: int, written: str, name: str) -> bool:
-    """A name that is a function word too ("Will", "US") counts in its own letters, and not as a sentence's start."""
+    """Return whether `written` is a name: a function word ("Will", "US") only as the name is cased, not at a start."""
     if not is_stop(written):
         return True
     return written == name and written != written.lower() and (written.isupper() or not _opens_sentence(text, start))
 
 
 class Recognize:
-    """The stage: all recognisers over the last user turns, those named first win where two overlap."""
+    """The stage: run all recognisers on the last user turns; if two overlap, the one named first wins."""
 
     name = "entities"
 
@@ -165,7 +165,7 @@ class Recognize:
         self._most = most
 
     def __call__(self, rows: Sequence[PreferenceRow]) -> Outcome:
-        """One draft for each entity of each row; a row without one is rejected."""
+        """Return one draft for each entity of each row; a row without one is rejected."""
         texts = [row.prompt[-1].text for row in rows]
         by_recognizer = [recognizer.find(texts) for recognizer in self._recognizers]
         drafts: list[Draft] = []

@@ -1,8 +1,8 @@
-"""Stage 5, filter: one small class a rule, each with a name and a reason. Add yours to `RULES`.
+"""Stage 5, filter: one small class per rule, each with a name and a reason. Add yours to `RULES`.
 
-A recipe lists rules twice: under `filters`, where a match rejects the row, and under `flags`, where it is only marked
-and counted. A rule sees one draft and those of the same dialogue that were kept before it; rules run in the recipe's
-order and the first that matches counts. Rules about images alone are in `accept.py`: another image may do.
+A recipe has two lists of rules: under `filters` a match rejects the row, under `flags` it is only marked and counted. A
+rule sees one draft and the drafts of the same dialogue that were kept before it; rules run in the recipe's order and
+the first that matches counts. Rules about images alone are in `accept.py`: there another image may do.
 """
 
 import re
@@ -26,76 +26,76 @@ _POINTS: Final = re.compile(rf"\b(?:{'|'.join(POINTS)}|shown|visible|depicted|re
 
 
 class Rule(Protocol):
-    """One rule. `field` is the row's field that it is about, `reason` says in words what is wrong."""
+    """One rule. `field` is the row's field concerned, `reason` says what is wrong."""
 
     name: str
     field: str
     reason: str
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """Whether the draft breaks the rule; `kept` are the drafts of its dialogue that stay."""
+        """Return whether the draft breaks the rule; `kept` are the drafts of its dialogue kept so far."""
 
 
 def names_entity(text: str, entity: str) -> bool:
-    """Whether `text` has the whole name on word bounds, letters folded."""
+    """Return whether `text` has the whole name on word boundaries, case and accents folded."""
     return bool(mentions_of(text, entity))
 
 
 def names_part(text: str, entity: str) -> bool:
-    """Whether `text` has a word of the name that has more than two letters and is no function word."""
+    """Return whether `text` has a word of the name with more than two letters that is not a function word."""
     words = [word for word in re.findall(r"\w+", fold(entity)) if len(word) > 2 and word not in STOP_WORDS]
     return any(mentions_of(text, word) for word in words)
 
 
 @dataclass(frozen=True)
 class DuplicateDialogue:
-    """The same turns and responses came before, in the order of the source."""
+    """Reject a dialogue whose turns and responses came before, in the order of the source."""
 
     name = "duplicate-dialogue"
     field = "prompt"
     reason = "the same dialogue with the same responses came before"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """By the global look at all dialogues between the two passes."""
+        """Read the note made from all dialogues between the two passes."""
         return bool(draft.notes.get("duplicate"))
 
 
 @dataclass(frozen=True)
 class OneRowPerDialogue:
-    """Keeps the first entity of a dialogue that no other rule rejects; list it last."""
+    """Keep only the first entity of a dialogue that no other rule rejects; list this rule last."""
 
     name = "one-row-per-dialogue"
     field = "entity"
     reason = "another entity of the dialogue has a row"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """One is kept already."""
+        """Match if one draft is kept already."""
         return bool(kept)
 
 
 @dataclass(frozen=True)
 class Unsound:
-    """Breaks an invariant of every row (`rows/checks.py`): empty or identical responses, roles, image slots, ..."""
+    """Reject a broken row invariant (`rows/checks.py`): empty or identical responses, roles, image slots, ..."""
 
     name = "unsound"
     field = "row"
     reason = "an invariant of rows is broken"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """Any violation."""
+        """Match any violation."""
         return bool(violations(draft.row, pair=True))
 
 
 @dataclass(frozen=True)
 class RoleMarker:
-    """Literal role markers in a turn or response: formats that hold a dialogue in one string read them as turns."""
+    """Reject literal role markers in a text: formats that hold a dialogue in one string read them as turns."""
 
     name = "role-marker"
     field = "prompt"
     reason = "a turn or response holds a literal role marker such as 'USER:'"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """In the text as it was or as it is now."""
+        """Search both the original and the reworded text."""
         row = draft.row
         turns = [turn.text for turn in (*row.prompt, *(row.text_prompt or ()))]
         return any(_MARKER.search(text) for text in (*turns, row.chosen or "", row.rejected or ""))
@@ -103,7 +103,7 @@ class RoleMarker:
 
 @dataclass(frozen=True)
 class OverLong:
-    """Longer than a model's context in all likelihood; tokens are counted by `blindpo check --model`."""
+    """Reject what is probably longer than a model's context; `blindpo check --model` counts tokens."""
 
     max_words: int
     name = "over-long"
@@ -111,7 +111,7 @@ class OverLong:
     reason = "prompt and longer response have more words than max_words"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """Words are split at white space."""
+        """Count words split at white space."""
         row = draft.row
         longest = max(len((text or "").split()) for text in (row.chosen, row.rejected))
         return sum(len(turn.text.split()) for turn in row.prompt) + longest > self.max_words
@@ -119,21 +119,21 @@ class OverLong:
 
 @dataclass(frozen=True)
 class ShortEntity:
-    """One or two letters that are no abbreviation: mostly a mistake of the recogniser."""
+    """Reject names of one or two letters that are not an abbreviation: mostly a recogniser's mistakes."""
 
     name = "short-entity"
     field = "entity"
     reason = "the name has fewer than three letters and is no abbreviation in capitals"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """By the letters alone."""
+        """Look at letters and digits alone."""
         letters = [letter for letter in draft.mention.text if letter.isalnum()]
         return len(letters) < 3 and not draft.mention.text.isupper()
 
 
 @dataclass(frozen=True)
 class LeakQuestion:
-    """The last user turn names the entity still: no need to look at the image."""
+    """Reject a last user turn that still names the entity: the image is not needed."""
 
     name = "leak-question"
     field = "prompt"
@@ -146,7 +146,7 @@ class LeakQuestion:
 
 @dataclass(frozen=True)
 class LeakHistory:
-    """An earlier turn names the entity."""
+    """Reject an earlier turn that names the entity."""
 
     name = "leak-history"
     field = "prompt"
@@ -159,53 +159,53 @@ class LeakHistory:
 
 @dataclass(frozen=True)
 class LeakPart:
-    """Any turn has a part of the name, such as a surname."""
+    """Reject any turn that has a part of the name, such as a surname."""
 
     name = "leak-part"
     field = "prompt"
     reason = "a turn has a word of the entity's name"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """Words of more than two letters."""
+        """Search for words of more than two letters."""
         return any(names_part(turn.text, draft.mention.text) for turn in draft.row.prompt)
 
 
 @dataclass(frozen=True)
 class LeakResponse:
-    """A response names the entity. Responses stay as people ranked them, so this is a flag in both recipes."""
+    """Match a response that names the entity. A flag in both recipes, since responses stay as people ranked them."""
 
     name = "leak-response"
     field = "chosen"
     reason = "a response names the entity"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """The whole name, in either."""
+        """Search both responses for the whole name."""
         return any(names_entity(text or "", draft.mention.text) for text in (draft.row.chosen, draft.row.rejected))
 
 
 @dataclass(frozen=True)
 class NoDeictic:
-    """Nothing in the prompt points to the image any more."""
+    """Reject a prompt in which nothing points to the image any more."""
 
     name = "no-deictic"
     field = "prompt"
     reason = "no word of the prompt points to the image"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """By a list of words (phrases.POINTS and a few participles)."""
+        """Search for words from a list (phrases.POINTS and a few participles)."""
         return not any(_POINTS.search(turn.text) for turn in draft.row.prompt if turn.role == "user")
 
 
 @dataclass(frozen=True)
 class NotRewritten:
-    """A chat model was asked to word the instruction and did not: the template's text stands."""
+    """Match an instruction that a chat model failed to reword, so that the template's text was kept."""
 
     name = "not-rewritten"
     field = "prompt"
     reason = "the rewriter's text did not pass its checks, the template's stands"
 
     def matches(self, draft: Draft, kept: Sequence[Draft]) -> bool:
-        """By what the stage `rephrase` noted."""
+        """Read the note of the stage `rephrase`."""
         return "refused" in draft.notes.get("rephrase", {})
 
 
@@ -226,7 +226,7 @@ RULES: Final[dict[str, Callable[[BuildConfig], Rule]]] = {
 
 
 class Filter:
-    """The stage: rules that reject, then rules that mark."""
+    """The stage: first the rules that reject, then the rules that mark."""
 
     name = "filter"
 
@@ -235,7 +235,7 @@ class Filter:
         self._flags = [RULES[name](config) for name in config.flags]
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """Drafts that break no rule, with the flags that they carry; drafts of one dialogue stand together."""
+        """Return the drafts that break no rule, with their flags. Drafts of one dialogue must be adjacent."""
         kept: list[Draft] = []
         rejects: list[Reject] = []
         for draft in drafts:
@@ -250,11 +250,11 @@ class Filter:
 
 
 def _of_dialogue(draft: Draft, kept: Sequence[Draft]) -> list[Draft]:
-    """The drafts at the end of `kept` that are of the same source row."""
+    """Return the drafts at the end of `kept` that come from the same source row."""
     return list(takewhile(lambda other: other.dialogue_row == draft.dialogue_row, reversed(kept)))
 
 
 def flags_of(drafts: Sequence[Draft]) -> Iterator[tuple[str, int]]:
-    """How often each flag was set."""
+    """Count how often each flag was set."""
     counts = Counter(flag for draft in drafts for flag in draft.notes.get("flags", ()))
     return iter(sorted(counts.items()))

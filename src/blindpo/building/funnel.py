@@ -1,7 +1,7 @@
-"""The funnel: at every stage, what went in = what was kept + what was rejected, by reason.
+"""The funnel: at every stage, items in = items kept + items rejected, by reason.
 
-Shards count, the run sums. A stage that makes several items of one (a dialogue names two entities) says how many it
-gave on under "out"; the unit changes there.
+Shards count, the run sums. A stage that makes several items of one (a dialogue names two entities) counts what it
+passes on under "out"; the unit changes there.
 """
 
 from collections import Counter
@@ -12,13 +12,13 @@ from blindpo.jobs.shards import Reject
 
 STAGES: Final = ("read", "entities", "match", "rephrase", "filter", "categorise", "twins", "out")
 UNITS: Final = {"read": "dialogues", "entities": "dialogues"}
-"""What a stage counts; after `entities` it is (dialogue, entity)."""
+"""The unit that a stage counts; after `entities` it is (dialogue, entity)."""
 PAPER: Final = {"train": (42_537, 5_392), "test": (2_312, 275)}
-"""Instructions before and after filtering, as the paper reports of its own data."""
+"""Instructions before and after filtering, as the paper reports them for its own data."""
 
 
 def code_of(reason: str) -> str:
-    """The code in front of a reason, `code: words`; "other" where there is none.
+    """Return the code in front of a reason, `code: words`; "other" if there is none.
 
     >>> code_of("leak-question: the last user turn names it"), code_of("it is blank")
     ('leak-question', 'other')
@@ -28,7 +28,7 @@ def code_of(reason: str) -> str:
 
 
 def tally(stage: str, taken: int, rejects: Sequence[Reject], given: int | None = None) -> Counter[str]:
-    """Counts of one stage over one shard; `given` where it is not what was kept."""
+    """Count one stage over one shard; `given` is the number passed on, if it differs from the number kept."""
     kept = taken - len(rejects)
     counts = Counter({f"{stage}\tin": taken, f"{stage}\tkept": kept, f"{stage}\tout": kept if given is None else given})
     counts.update(f"{stage}\trejected\t{code_of(reject.reason)}" for reject in rejects)
@@ -36,7 +36,7 @@ def tally(stage: str, taken: int, rejects: Sequence[Reject], given: int | None =
 
 
 def funnel_of(counts: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The stages in order, from the summed counts; stages that did not run are left out."""
+    """Return the stages in order, from the summed counts; stages that did not run are left out."""
     stages = []
     for stage in STAGES:
         if f"{stage}\tin" not in counts:
@@ -49,7 +49,7 @@ def funnel_of(counts: Mapping[str, float]) -> list[dict[str, Any]]:
 
 
 def lines_of(funnel: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The funnel for a person: a line a stage, the reasons below it."""
+    """Format the funnel for a person: one line per stage, with the reasons below it."""
     lines = [f"{'stage':<12}{'in':>9}{'kept':>9}{'rejected':>10}{'out':>9}  counts"]
     for row in funnel:
         lost = sum(row["rejected"].values())

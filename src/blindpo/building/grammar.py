@@ -1,4 +1,4 @@
-"""A name in a sentence becomes a phrase, and the words around it are mended: determiners, number, capitals.
+"""Replace a name in a sentence by a phrase, and mend the words around it: determiners, number, capitals.
 
     "I met a Parisian"    + "the person in the image"    "I met the person in the image"
     "my Walkman broke"    + "the object in the image"    "my object in the image broke"
@@ -26,12 +26,12 @@ _ARE: Final = re.compile(r"\s+(?:are|were|have|do|don['\u2019]t|aren['\u2019]t|w
 _FIXED: Final = (*POSSESSIVES, *DEMONSTRATIVES, *QUANTIFIERS, *_NUMBERS)
 _MANY: Final = ("these", "those", "all", "many", "most", "few", "several", "other", *_NUMBERS)
 _WINDOW: Final = 120
-"""Letters before a name that are looked at: patterns that end at it are slow on long texts."""
+"""Characters searched before a name: patterns anchored at its start are slow on long texts."""
 _OPENING: Final = re.compile(r"(?:^|[.!?]['\"\u2019\u201d)]*\s+|\n\s*)['\"\u2018\u201c(]*$")
 
 
 def is_plural(text: str, start: int, end: int) -> bool:
-    """Whether the name from `start` up to `end` stands for many, by the words around it.
+    """Return whether the name from `start` up to `end` is plural, by the words around it.
 
     >>> is_plural("Are all Parisians so?", 8, 17), is_plural("Paris is big", 0, 5)
     (True, False)
@@ -46,13 +46,13 @@ def is_plural(text: str, start: int, end: int) -> bool:
 
 
 def put(text: str, start: int, end: int, phrase: str) -> str:
-    """`text` with `phrase` ("the ...") in place of the letters from `start` up to `end`, its surroundings mended."""
-    dropped, wording = _said(text, start, phrase)
+    """Return `text` with `phrase` ("the ...") in place of `start` up to `end`, its surroundings mended."""
+    dropped, wording = _wording(text, start, phrase)
     return text[: start - dropped] + wording + text[end:]
 
 
-def _said(text: str, start: int, phrase: str) -> tuple[int, str]:
-    """How many letters before `start` go (an article), and what stands there then."""
+def _wording(text: str, start: int, phrase: str) -> tuple[int, str]:
+    """Return how many characters before `start` to drop (an article), and the wording to put there."""
     before = text[max(0, start - _WINDOW) : start]
     bare = phrase.removeprefix("the ")
     kept, adjective = _split_adjective(before)
@@ -70,7 +70,7 @@ def _said(text: str, start: int, phrase: str) -> tuple[int, str]:
 
 
 def _split_adjective(before: str) -> tuple[str, str]:
-    """`before` without a known adjective at its end, and that adjective."""
+    """Split a known adjective off the end of `before`."""
     match = _BEFORE.search(before)
     word = match["adjective"] if match else None
     if not match or word is None or word.lower() not in _ADJECTIVES:
@@ -79,7 +79,7 @@ def _split_adjective(before: str) -> tuple[str, str]:
 
 
 def mentions_of(text: str, name: str) -> list[tuple[int, int]]:
-    """Where `text` has `name` on word bounds, letters folded, blanks alike; in order.
+    """Find `name` in `text` on word boundaries, case and accents folded, any white space alike; spans in order.
 
     >>> mentions_of("paris, Paris and Parish", "Paris")
     [(0, 5), (7, 12)]
@@ -94,11 +94,11 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 
 def put_all(text: str, name: str, first: str, later: str) -> str:
-    """`text` with every mention of `name` replaced: the first by the phrase `first`, the others by `later`."""
+    """Return `text` with every mention of `name` replaced: the first by the phrase `first`, the others by `later`."""
     pieces = []
     done = 0
     for number, (start, end) in enumerate(mentions_of(text, name)):
-        dropped, wording = _said(text, start, later if number else first)
+        dropped, wording = _wording(text, start, later if number else first)
         pieces += [text[done : max(done, start - dropped)], wording]
         done = end
     return "".join([*pieces, text[done:]])

@@ -1,9 +1,9 @@
-"""Stage 3, match: every distinct entity of the data gets one image, from the first source that has a fitting one.
+"""Stage 3, match: give every distinct entity of the data one image, from the first source that has a fitting one.
 
-Look-ups are one global step between the two passes over the shards: servers limit a person, not a process. Sources are
-asked in the recipe's order, each for what those before it did not find (the paper: Wikipedia, then the Knowledge
-Graph). StoredImages lie in a folder by the hash of their bytes, and `matches.jsonl` says which entity has which: shards
-read both. Within a source, the first candidate that passes every check of `accept.py` is taken, the others are noted.
+Look-ups are one global step between the two passes over the shards, since servers limit a person, not a process.
+Sources are asked in the recipe's order, each for what those before it did not find (the paper: Wikipedia, then the
+Knowledge Graph). Images are stored by the hash of their bytes, and `matches.jsonl` maps entities to them: shards read
+both. Within a source, the first candidate that passes every check of `accept.py` is taken; the others are noted.
 """
 
 import json
@@ -27,7 +27,7 @@ IMAGES: Final = "images"
 
 @dataclass(frozen=True, slots=True)
 class MatchTotals:
-    """Distinct entities: how many were asked for, found, missed, and could not be asked."""
+    """Numbers of distinct entities: in all, found, missed, and unanswered."""
 
     entities: int
     found: int
@@ -36,12 +36,12 @@ class MatchTotals:
 
 
 def query_key(text: str, kind: str | None) -> str:
-    """What equal questions share: the folded name, and the type where one is known."""
+    """Return the key that equal queries share: the folded name, and the type if known."""
     return f"{name_key(text)}\t{kind or ''}"
 
 
 def distinct(queries: Iterator[Query]) -> list[Query]:
-    """One query for each name and type, as first met."""
+    """Return one query for each name and type, in order of first appearance."""
     by_key: dict[str, Query] = {}
     for query in queries:
         by_key.setdefault(query_key(query.text, query.type), query)
@@ -51,9 +51,9 @@ def distinct(queries: Iterator[Query]) -> list[Query]:
 def match_all(
     queries: Sequence[Query], sources: Sequence[ImageSource], accept: Accept, work: Path, *, drop: bool = False
 ) -> MatchTotals:
-    """Ask all sources, write images and `matches.jsonl` below `work`. A finished match is not done again.
+    """Ask all sources, and write images and `matches.jsonl` below `work`. A finished match is not repeated.
 
-    One with entities that nobody could be asked about is finished only if these may `drop`.
+    A match with unanswered entities is finished only if `drop` allows to do without them.
     """
     done = work / "matched.json"
     if done.is_file():
@@ -78,14 +78,14 @@ def match_all(
 
 
 def why_unanswered(work: Path) -> str:
-    """What kept most entities unanswered, in the source's words; of an unfinished match."""
+    """Return the most frequent reason of the unanswered entities of a match, in the source's words."""
     with (work / MATCHES).open(encoding="utf-8") as file:
         reasons = Counter(line["reason"] for line in map(json.loads, file) if line["unanswered"])
     return str(reasons.most_common(1)[0][0])
 
 
 def _stored(answer: Answer, folder: Path) -> Answer:
-    """The answer with its image on disk and out of memory."""
+    """Store the answer's image on disk, and return the answer with the image's hash in place of its bytes."""
     if answer.candidate is None:
         return answer
     image = answer.candidate.image
@@ -99,7 +99,7 @@ def _stored(answer: Answer, folder: Path) -> Answer:
 
 
 def _joined(before: Answer | None, after: Answer) -> Answer:
-    """What two sources said, the one asked first in front; not known to either only if neither was down."""
+    """Join the answers of two sources, the first asked in front; a miss counts only if neither source was down."""
     if before is None:
         return after
     unanswered = after.candidate is None and (before.unanswered or after.unanswered)
@@ -124,7 +124,7 @@ def _line(answer: Answer) -> dict[str, Any]:
 
 
 class StoredImages:
-    """What the look-ups found, read back: by name and type, bytes on demand."""
+    """The results of the look-ups, read back by name and type; image bytes on demand."""
 
     def __init__(self, work: Path) -> None:
         with (work / MATCHES).open(encoding="utf-8") as file:
@@ -132,11 +132,11 @@ class StoredImages:
         self._folder = work / IMAGES
 
     def of_type(self, kind: str | None) -> list[dict[str, Any]]:
-        """The lines with an image whose entity is, by name or by what its source says, of type `kind`."""
+        """Return the lines with an image whose entity has type `kind`, by the query or by its source."""
         return [line for line in self.lines.values() if line["candidate"] is not None and kind == _type_of(line)]
 
     def candidate(self, line: dict[str, Any]) -> Candidate | None:
-        """The candidate of one line of `matches.jsonl` with its bytes, or None for a miss."""
+        """Return the candidate of one line of `matches.jsonl` with its bytes, or None for a miss."""
         record = line["candidate"]
         if record is None:
             return None
@@ -151,7 +151,7 @@ def _type_of(line: dict[str, Any]) -> str | None:
 
 
 class Match:
-    """Gives every draft its image; a draft without one is rejected with what the sources said."""
+    """The stage: give every draft its image; a draft without one is rejected with the sources' reason."""
 
     name = "match"
 
@@ -159,7 +159,7 @@ class Match:
         self._images = images
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """Drafts whose entity has an image."""
+        """Return the drafts whose entity has an image."""
         kept: list[Draft] = []
         rejects: list[Reject] = []
         loaded: dict[str, Candidate | None] = {}

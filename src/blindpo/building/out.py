@@ -1,11 +1,10 @@
-"""Stage 8, out: drafts become rows with their provenance and split; several splits get folders of their own.
+"""Stage 8, out: turn drafts into rows with provenance and split; several splits get folders of their own.
 
-DATA holds all rows. Where they are of several splits, DATA/train and DATA/test are data folders of the same shards (a
-hard link where a shard is of one split), so that `blindpo train DATA/train --eval DATA/test` never mixes them.
+DATA holds all rows. If there are several splits, DATA/train and DATA/test are data folders of the same shards (hard
+links for shards of one split), so that `blindpo train DATA/train --eval DATA/test` never mixes them.
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from blindpo.building.config import BuildConfig
 from blindpo.building.draft import Draft, Outcome
 from blindpo.errors import RowError
+from blindpo.jobs.folder import link_file
 from blindpo.jobs.manifest import write_json
 from blindpo.jobs.seeds import derive_seed
 from blindpo.jobs.shards import Reject
@@ -24,11 +24,11 @@ from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_shard, write_shard
 
 SOURCE: Final = "build/"
-"""In front of the source's name in a built row's provenance: it is no longer a row of that source."""
+"""Prefix of the source's name in a built row's provenance: it is no longer a row of that source."""
 
 
 class Out:
-    """The last stage: a sound row, or a reject."""
+    """The last stage: every draft becomes a valid row or a reject."""
 
     name = "out"
 
@@ -36,7 +36,7 @@ class Out:
         self._config = config
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """Drafts whose row is as it will be written."""
+        """Return drafts whose rows are final."""
         kept: list[Draft] = []
         rejects: list[Reject] = []
         for draft in drafts:
@@ -58,7 +58,7 @@ class Out:
         return replace(draft.row, provenance=provenance, extra=notes)
 
     def _split(self, dialogue_id: str) -> str | None:
-        """By the dialogue alone, so that no dialogue is in two splits; None where the recipe asks for no split."""
+        """Draw the split by dialogue, so that no dialogue is in two; None if the recipe asks for no split."""
         if not self._config.test_share:
             return None
         share = derive_seed(self._config.seed, dialogue_id, "split") / 2**63
@@ -66,7 +66,7 @@ class Out:
 
 
 def write_splits(data: Path, splits: dict[str, int]) -> None:
-    """Make a data folder for each of `splits` (rows by name) below `data`, if there are several."""
+    """Make a data folder below `data` for each of `splits` (name to number of rows), if there are several."""
     if len(splits) < 2:
         return
     # not shard_paths: this folder is not finished yet
@@ -80,7 +80,7 @@ def write_splits(data: Path, splits: dict[str, int]) -> None:
             folder.mkdir(exist_ok=True)
             target = folder / path.name
             if len(here) == 1:
-                _link(path, target)
+                link_file(path, target)
             elif not target.is_file():
                 write_shard(target, _of_split(path, split))
     for split, num_rows in splits.items():
@@ -89,13 +89,3 @@ def write_splits(data: Path, splits: dict[str, int]) -> None:
 
 def _of_split(path: Path, split: str) -> Iterator[PreferenceRow]:
     return (row for row in read_shard(path) if (row.provenance.split or "none") == split)
-
-
-def _link(path: Path, target: Path) -> None:
-    """A hard link, or a copy where the file system has none."""
-    if target.is_file():
-        return
-    try:
-        os.link(path, target)
-    except OSError:
-        write_shard(target, read_shard(path))

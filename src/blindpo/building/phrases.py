@@ -1,8 +1,8 @@
-"""Deictic phrases: what an instruction says in place of a name, once the image shows who or what is meant.
+"""Deictic phrases: the wording that replaces a name, once the image shows who or what is meant.
 
-Nouns by entity type and number, times tails, as in the released rows (78 phrases, all "the NOUN TAIL"; one noun list is
-never shared between types but for "subject"). The default recipe takes only tails that point to the image in so many
-words, since the released "the company depicted" reads as if the image had been forgotten.
+Nouns by entity type and number, times tails, as in the released rows (78 phrases, all "the NOUN TAIL"; no noun but
+"subject" is shared between types). The default recipe takes only tails that name the image explicitly, since the
+released "the company depicted" reads as if the image had been forgotten.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ NOUNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "MISC": (("subject", "subjects"), ("entity", "entities"), ("object", "objects"), ("item", "items")),
 }
-"""(one, many) by type; the first pair is the plainest."""
+"""(singular, plural) by type; the first pair is the plainest."""
 TAILS: Final = (
     "in the image",
     "shown in the image",
@@ -39,11 +39,11 @@ TAILS: Final = (
 )
 PAPER_TAILS: Final = (*TAILS, "shown", "visible", "depicted", "represented", "in the scene", "in the shot")
 POINTS: Final = ("image", "picture", "photo", "scene", "shot")
-"""What a text can point to."""
+"""Words for the image that a text can point to."""
 
 
 def noun(kind: str | None, *, plural: bool, number: int = 0) -> str:
-    """A noun that fits an entity of `kind` (None: MISC's).
+    """Return a noun that fits an entity of `kind` (None: MISC's).
 
     >>> noun("PER", plural=True)
     'people'
@@ -53,7 +53,7 @@ def noun(kind: str | None, *, plural: bool, number: int = 0) -> str:
 
 
 def phrase(kind: str | None, *, plural: bool, seed: int, row_id: str, paper: bool = False) -> str:
-    """The phrase for one row; it depends on seed and row id alone.
+    """Return the phrase for one row; it depends on seed and row id alone.
 
     >>> phrase("LOC", plural=False, seed=42, row_id="r-1").startswith("the ")
     True

@@ -1,10 +1,10 @@
 """The order of the stages, in this one place.
 
     pass 1, shard by shard      read -> entities
-    between, once for all       look up distinct entities; find which dialogue came first
+    between, once for all       look up distinct entities; find duplicate dialogues
     pass 2, shard by shard      match -> rephrase (template, then a model) -> filter -> categorise -> twins -> out
 
-A pass is a value that goes to another process; what is heavy in it is made there, once.
+A pass is a value that can be sent to another process; its heavy parts are made there, once.
 """
 
 import json
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from blindpo.building.categorise import ByModel, ByRules, read_taxonomy
 from blindpo.building.config import BuildConfig
 from blindpo.building.draft import Draft, Mention, Outcome, Stage
-from blindpo.building.duplicates import FirstPlaces
+from blindpo.building.duplicates import FirstPositions
 from blindpo.building.entities import (
     CapitalisedRecognizer,
     CatalogueRecognizer,
@@ -36,7 +36,7 @@ from blindpo.building.read import Reader
 from blindpo.building.rephrase import Template
 from blindpo.building.rewrite import Rewrite
 from blindpo.building.text_models import find_model, is_model
-from blindpo.building.twins import TwinModels, Twins, said_of
+from blindpo.building.twins import TwinModels, Twins, verdict_counts
 from blindpo.errors import ConfigError
 from blindpo.images.base import Query
 from blindpo.images.catalogue import read_index
@@ -47,7 +47,7 @@ from blindpo.rows.shards import read_shard, shard_name
 
 
 def make_recognizers(config: BuildConfig) -> list[Recognizer]:
-    """The recognisers of the recipe, in its order. Raises ConfigError, SourceError and ModelError."""
+    """Return the recognisers of the recipe, in its order. Raises ConfigError, SourceError and ModelError."""
     return [_recognizer(name, config) for name in config.recognizers]
 
 
@@ -62,7 +62,7 @@ def _recognizer(name: str, config: BuildConfig) -> Recognizer:
     kind, _, model = name.partition(":")
     if kind == "hf" and model:
         return ModelRecognizer(resolve_model(model))
-    raise ConfigError(f"recognizers: '{name}' is none of catalogue, capitalised, hf:MODEL")
+    raise ConfigError(f"recognizers: '{name}' is unknown; allowed: catalogue, capitalised, hf:MODEL")
 
 
 class FirstPass:
@@ -74,7 +74,7 @@ class FirstPass:
         self._recognize: Recognize | None = None
 
     def __call__(self, number: int) -> ShardResult:
-        """One shard of the source."""
+        """Process one shard of the source."""
         if self._recognize is None:
             config = self._config
             self._recognize = Recognize(
@@ -85,30 +85,30 @@ class FirstPass:
         outcome = self._recognize([row for _, row in read.rows])
         counts += tally(self._recognize.name, len(read.rows), outcome.rejects, len(outcome.drafts))
         start = number * self._config.shard_dialogues
-        places = {row.row_id: start + place for place, row in read.rows}
-        rows = [_packed(draft, places[draft.dialogue_row]) for draft in outcome.drafts]
+        positions = {row.row_id: start + position for position, row in read.rows}
+        rows = [_packed(draft, positions[draft.dialogue_row]) for draft in outcome.drafts]
         return ShardResult(rows=rows, rejects=[*read.rejects, *outcome.rejects], counts=dict(counts))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what is made in each process."""
+        """Leave out what each process makes anew."""
         return {**self.__dict__, "_recognize": None}
 
 
-def _packed(draft: Draft, place: int) -> PreferenceRow:
-    return replace(draft.row, extra=json.dumps({"mention": asdict(draft.mention), "place": place}))
+def _packed(draft: Draft, position: int) -> PreferenceRow:
+    return replace(draft.row, extra=json.dumps({"mention": asdict(draft.mention), "place": position}))
 
 
 def found_queries(folder: Path, num_shards: int) -> Iterator[Query]:
-    """Name and type of every mention of the first pass, from the one column that holds them."""
+    """Yield name and type of every mention of the first pass, reading only the column that holds them."""
     for record in _column(folder, num_shards, "entity"):
         yield Query(text=record["text"], type=record["type"])
 
 
-def found_places(folder: Path, num_shards: int) -> Iterator[tuple[str, int]]:
-    """Dialogue id and place in the source of every mention of the first pass."""
+def found_positions(folder: Path, num_shards: int) -> Iterator[tuple[str, int]]:
+    """Yield dialogue id and position in the source of every mention of the first pass."""
     ids = (record["dialogue_id"] for record in _column(folder, num_shards, "provenance"))
-    places = (json.loads(extra)["place"] for extra in _column(folder, num_shards, "extra"))
-    return zip(ids, places, strict=True)
+    positions = (json.loads(extra)["place"] for extra in _column(folder, num_shards, "extra"))
+    return zip(ids, positions, strict=True)
 
 
 def _column(folder: Path, num_shards: int, name: str) -> Iterator[Any]:
@@ -125,12 +125,12 @@ class SecondPass:
         self._work = work
         self._found = first_pass
         self._stages: list[Stage] = []
-        self._first: FirstPlaces | None = None
+        self._first: FirstPositions | None = None
 
     def __call__(self, number: int) -> ShardResult:
-        """One shard of the first pass."""
+        """Process one shard of the first pass."""
         if self._first is None:
-            self._first = FirstPlaces(self._work)
+            self._first = FirstPositions(self._work)
             self._stages = make_stages(self._config, self._work)
         path = self._found / shard_name(number)
         drafts: Sequence[Draft] = [_unpacked(row, self._first) for row in read_shard(path)] if path.is_file() else []
@@ -143,17 +143,17 @@ class SecondPass:
             rejects += outcome.rejects
         counts.update({f"flag\t{name}": times for name, times in flags_of(drafts)})
         counts["responses"] += sum((d.row.chosen is not None) + (d.row.rejected is not None) for d in drafts)
-        counts.update({f"twin\t{words}": times for words, times in said_of(drafts).items()})
+        counts.update({f"twin\t{words}": times for words, times in verdict_counts(drafts).items()})
         counts.update(f"image\t{image.sha256}" for draft in drafts for image in draft.row.images)
         counts.update(f"split\t{draft.row.provenance.split or ''}" for draft in drafts)
         return ShardResult(rows=[draft.row for draft in drafts], rejects=rejects, counts=dict(counts))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what is made in each process."""
+        """Leave out what each process makes anew."""
         return {**self.__dict__, "_stages": [], "_first": None}
 
 
-def _unpacked(row: PreferenceRow, first: FirstPlaces) -> Draft:
+def _unpacked(row: PreferenceRow, first: FirstPositions) -> Draft:
     kept = json.loads(row.extra or "")
     mention = Mention(**kept["mention"])
     position = {key: value for key, value in asdict(mention).items() if key not in ("text", "type")}
@@ -164,7 +164,7 @@ def _unpacked(row: PreferenceRow, first: FirstPlaces) -> Draft:
 
 
 def make_stages(config: BuildConfig, work: Path) -> list[Stage]:
-    """The second pass's stages in order. Raises what a model or a file that the recipe names gives cause for."""
+    """Return the second pass's stages in order. Raises the errors of the models and files that the recipe names."""
     stop = config.unanswered == "stop"
     rephrase: list[Stage] = [Template(config)]
     if is_model(config.rephrase):
@@ -182,7 +182,7 @@ def make_stages(config: BuildConfig, work: Path) -> list[Stage]:
         answers = (
             find_model(config.twin_answers, config, work) if is_model(config.twin_answers) else config.twin_answers
         )
-        models = TwinModels(judge=judge, answers=answers)  # type: ignore[arg-type]  # check_words knows the words
+        models = TwinModels(judge=judge, answers=answers)  # type: ignore[arg-type]  # check_names allows no other text
         stages.append(Twins(models, images, tries=config.twin_images, seed=config.seed, stop_unanswered=stop))
     return [*stages, Out(config)]
 
@@ -195,7 +195,7 @@ class Chain:
         self._steps = steps
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """Each step on what the one before gave."""
+        """Run each step on the result of the one before."""
         rejects: list[Reject] = []
         for step in self._steps:
             outcome = step(drafts)

@@ -1,7 +1,7 @@
-"""Stage 1, read: the source becomes shards of text-only dialogues, each read on its own and as often as needed.
+"""Stage 1, read: turn the source into shards of text-only dialogues, each readable on its own and repeatedly.
 
-Two kinds of source. HH-RLHF files are cut into pieces of lines first (compressed files cannot be read from the middle).
-A data folder, such as `blindpo import` writes from any format, is read where it lies; of a row that has an image
+There are two kinds of source. HH-RLHF files are first split into pieces of lines (compressed files cannot be read from
+the middle). A data folder, such as `blindpo import` writes from any format, is read in place; if a row has an image
 already, its textual twin is the dialogue (so the released rows can be built again from their `text_prompt`).
 """
 
@@ -30,7 +30,7 @@ STAGE: Final = "read"
 
 
 class Read(NamedTuple):
-    """One shard of the source: dialogues with their place in the whole source, and what could not be read."""
+    """One shard of the source: dialogues with their position in the shard, and rejects for what could not be read."""
 
     rows: list[tuple[int, PreferenceRow]]
     rejects: list[Reject]
@@ -38,20 +38,20 @@ class Read(NamedTuple):
 
 
 class Reader(Protocol):
-    """A source in shards of equal size."""
+    """A source in shards of bounded size."""
 
     def identity(self) -> dict[str, str]:
-        """Hashes of what is read, by name."""
+        """Return hashes of what is read, by name."""
 
-    def cut(self, work: Path, size: int) -> int:
-        """Make shards of `size` dialogues possible; returns their number. Done once for all processes."""
+    def split(self, work: Path, size: int) -> int:
+        """Prepare shards of at most `size` dialogues; returns their number. Done once for all processes."""
 
     def shard(self, number: int) -> Read:
-        """Shard `number`, after `cut`."""
+        """Read shard `number`, after `split`."""
 
 
 def find_reader(source: Path) -> Reader:
-    """The reader of `source`. Raises SourceError that says what is allowed."""
+    """Return the reader of `source`. Raises SourceError that says what is allowed."""
     if not source.exists():
         raise SourceError(f"{source} does not exist; give HH-RLHF files (.jsonl, .jsonl.gz) or a data folder")
     if source.is_dir() and (any(source.glob("rows-*.parquet")) or (source / "manifest.json").is_file()):
@@ -61,7 +61,7 @@ def find_reader(source: Path) -> Reader:
         text_files(source)
         return LinesReader(source)
     raise SourceError(
-        f"{source} is no .jsonl, .jsonl.gz or data folder; read other formats with 'blindpo import' first"
+        f"{source} is not a .jsonl or .jsonl.gz file or a data folder; read other formats with 'blindpo import' first"
     )
 
 
@@ -73,11 +73,11 @@ class LinesReader:
         self._pieces: Path | None = None
 
     def identity(self) -> dict[str, str]:
-        """The hash of every file."""
+        """Return the hash of every file."""
         return {stem_of(path, self._source): _file_hash(path) for path in text_files(self._source)}
 
-    def cut(self, work: Path, size: int) -> int:
-        """Pieces of `size` lines below `work`; a cut that was finished is not made again."""
+    def split(self, work: Path, size: int) -> int:
+        """Write pieces of `size` lines below `work`, unless an earlier run finished that."""
         self._pieces = work / "source"
         done = self._pieces / "cut.json"
         if done.is_file():
@@ -94,24 +94,24 @@ class LinesReader:
         return shards
 
     def shard(self, number: int) -> Read:
-        """The rows of one piece; each bad line is a reject with its code."""
-        assert self._pieces is not None, "cut comes first"
+        """Return the rows of one piece; each bad line is a reject with its code."""
+        assert self._pieces is not None, "split comes first"
         rows: list[tuple[int, PreferenceRow]] = []
         rejects: list[Reject] = []
         count = 0
-        for place, line in _read_piece(self._pieces / f"{number:05d}.lines"):
+        for position, line in _read_piece(self._pieces / f"{number:05d}.lines"):
             count += 1
             try:
                 row = HHRLHF().to_row(line, line_id(line), None)
                 require_valid(row, pair=True)
-                rows.append((place, replace(row, extra=None)))
+                rows.append((position, replace(row, extra=None)))
             except RowError as error:
                 rejects.append(_rejected(line_id(line), error))
         return Read(rows, rejects, count)
 
 
 def _write_piece(path: Path, lines: Sequence[Line]) -> None:
-    """A JSON head, a tab and the raw bytes a line."""
+    """Write per line a JSON head, a tab and the raw bytes."""
     with path.open("wb") as file:
         for line in lines:
             head = json.dumps([line.stem, line.number, line.data is not None]).encode()
@@ -121,12 +121,12 @@ def _write_piece(path: Path, lines: Sequence[Line]) -> None:
 
 
 def _read_piece(path: Path) -> Iterator[tuple[int, Line]]:
-    """The lines of a piece, each with its place in the piece."""
+    """Yield the lines of a piece, each with its position in the piece."""
     with path.open("rb") as file:
-        for place, raw in enumerate(file):
+        for position, raw in enumerate(file):
             head, _, data = raw.rstrip(b"\n").partition(b"\t")
             stem, number, whole = json.loads(head)
-            yield place, Line(stem, number, data if whole else None)
+            yield position, Line(stem, number, data if whole else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +137,18 @@ class _Range:
 
 
 class FolderReader:
-    """A data folder of any import: its rows' text."""
+    """A data folder of any import, read as text-only dialogues."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._ranges: list[_Range] = []
 
     def identity(self) -> dict[str, str]:
-        """The hash of the folder's rows."""
+        """Return the hash of the folder's rows."""
         return {"rows": data_hash(self._folder)}
 
-    def cut(self, work: Path, size: int) -> int:
-        """Ranges of at most `size` rows within one file; nothing is written."""
+    def split(self, work: Path, size: int) -> int:
+        """List ranges of at most `size` rows within one file; nothing is written."""
         self._ranges = []
         for path in shard_paths(self._folder):
             num_rows = pq.read_metadata(path).num_rows
@@ -156,22 +156,22 @@ class FolderReader:
         return len(self._ranges)
 
     def shard(self, number: int) -> Read:
-        """The dialogues of one range; a row that has none is a reject."""
+        """Return the dialogues of one range; a row without one is a reject."""
         part = self._ranges[number]
         rows: list[tuple[int, PreferenceRow]] = []
         rejects: list[Reject] = []
-        for place, row in enumerate(read_shard(part.path, part.start, part.stop)):
+        for position, row in enumerate(read_shard(part.path, part.start, part.stop)):
             try:
                 dialogue = text_only(row)
                 require_valid(dialogue, pair=True)
-                rows.append((place, dialogue))
+                rows.append((position, dialogue))
             except RowError as error:
                 rejects.append(_rejected(row.row_id, error))
         return Read(rows, rejects, part.stop - part.start)
 
 
 def text_only(row: PreferenceRow) -> PreferenceRow:
-    """The dialogue of a row without its image. Raises RowError where it has an image and no textual twin."""
+    """Return the dialogue of a row without its image. Raises RowError if it has an image and no textual twin."""
     if row.images and row.text_prompt is None:
         raise RowError("has-image: the row has an image already, and no textual twin", field="images")
     prompt = row.text_prompt if row.images and row.text_prompt is not None else row.prompt

@@ -1,11 +1,11 @@
-"""Stage 4, rephrase: the name leaves the text, the image comes in, and a phrase that fits stands where the name was.
+"""Stage 4, rephrase: replace the name in the text by a fitting phrase, and put the image in.
 
 Two templates, both deterministic:
 
-paper     the first mention in the last user turn is replaced to the letter, the image stands in that turn, and the
-          history stays as it was: the rule behind the released `mid_prompt`. Names that stand in the history too leak.
-default   the image moves to the first turn that names the entity, every mention in every turn is replaced, and
-          determiners, number and capitals are mended (`grammar.py`).
+paper     replaces the first exact mention in the last user turn, puts the image in that turn, and leaves the history
+          as it was: the rule behind the released `mid_prompt`. A name that is also in the history leaks.
+default   puts the image in the first user turn that names the entity, replaces every mention in every turn, and mends
+          determiners, number and capitals (`grammar.py`).
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from blindpo.rows.row import IMAGE, Entity, PreferenceRow, Turn
 
 
 def paper_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tuple[Turn, ...]:
-    """The released rule: `last.replace(entity, replacement, 1)` with the image in front, the history untouched.
+    """Apply the released rule: `last.replace(entity, replacement, 1)`, the image in front, the history untouched.
 
-    Where the last turn's text stands in the history as well, it is replaced there too, as in the released rows.
+    If the last turn's text is also in the history, it is replaced there too, as in the released rows.
 
-    >>> made = paper_prompt([Turn(role="user", content=("Is Paris big?",))], "Paris", "the place shown")
-    >>> made[-1].text
+    >>> turns = paper_prompt([Turn(role="user", content=("Is Paris big?",))], "Paris", "the place shown")
+    >>> turns[-1].text
     'Is the place shown big?'
     """
     *history, last = turns
@@ -34,10 +34,10 @@ def paper_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tuple[
 
 
 def default_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tuple[Turn, ...]:
-    """Every mention replaced, the image at the start of the user turn that names the entity first.
+    """Replace every mention, and put the image at the start of the first user turn that names the entity.
 
-    A name that an assistant turn brings up first has its image in the user turn before. Later turns point back
-    with the phrase's noun and "in the image".
+    If an assistant turn names it first, the image is in the user turn before. Later turns point back with the phrase's
+    noun and "in the image".
     """
     named = [number for number, turn in enumerate(turns) if mentions_of(turn.text, entity)]
     first = named[0] if named else len(turns) - 1
@@ -54,20 +54,20 @@ def default_prompt(turns: Sequence[Turn], entity: str, replacement: str) -> tupl
 
 
 def short_phrase(replacement: str) -> str:
-    """What later mentions say: the noun of the first, and where it is.
+    """Return the phrase for later mentions: the noun of the first, and where it is.
 
     >>> short_phrase("the human figure shown in the photo")
     'the human figure in the photo'
     """
     words = replacement.split()
     tails = {"in", "shown", "featured", "depicted", "visible"}
-    cut = next((n for n, word in enumerate(words) if word in tails), len(words))
-    place = words[words.index("in") :] if "in" in words else ["in", "the", "image"]
-    return " ".join([*words[:cut], *place])
+    end = next((n for n, word in enumerate(words) if word in tails), len(words))
+    where = words[words.index("in") :] if "in" in words else ["in", "the", "image"]
+    return " ".join([*words[:end], *where])
 
 
 class Template:
-    """The stage: the phrase, the prompt with the image, the image itself."""
+    """The stage: set the phrase, the prompt with the image, and the image itself."""
 
     name = "rephrase"
 
@@ -75,7 +75,7 @@ class Template:
         self._config = config
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """All drafts, rephrased; none is rejected here."""
+        """Return all drafts, rephrased; none is rejected here."""
         return Outcome([self._rephrased(draft) for draft in drafts])
 
     def _rephrased(self, draft: Draft) -> Draft:

@@ -1,9 +1,9 @@
-"""The instruction in a model's words (the paper: Qwen-VL-Chat): fluent, and still the same request.
+"""Let a model reword the instruction (the paper: Qwen-VL-Chat), so that it is fluent and still the same request.
 
-A model sees the template's last user turn and rewrites it. What comes back is checked: it may not name the entity,
-must point to the image, be of like length and script, hold no role marker, and be no refusal by the rewriter itself.
-A text that fails is asked for again; after `rewrites` tries the template's text stands and the reasons are noted.
-The released rows show what no check lets through: 89 of 275 name the entity still, two answer in another script.
+A model sees the template's last user turn and rewrites it. Its text is checked: it may not name the entity, must point
+to the image, have a similar length and script, hold no role marker, and not be a refusal by the rewriter itself. After
+a failure the model is asked again; after `rewrites` tries the template's text is kept and the reasons are noted. The
+released rows show what happens without checks: 89 of 275 still name the entity, two answer in another script.
 """
 
 import re
@@ -29,7 +29,7 @@ Reply with the rewritten message alone.
 
 Message:
 {text}"""
-"""What the rewriter is asked. It is part of every request's key."""
+"""The rewriter's prompt. It is part of every request's key."""
 MAX_TOKENS: Final = 512
 _SHORTER, _LONGER, _SLACK_WORDS = 0.5, 1.8, 6
 _MARKER: Final = re.compile(r"(?:^|\s)(?:USER|ASSISTANT|SYSTEM|Human|Assistant|Message):|<image>")
@@ -38,7 +38,7 @@ _PREFACE: Final = re.compile(r"^(?:sure|certainly|here(?: is|'s)|rewritten|of co
 
 
 def fault(rewritten: str, template: str, entity: str) -> str | None:
-    """What is wrong with `rewritten`, as `code: words`; None where it may stand for `template`."""
+    """Return what is wrong with `rewritten`, as `code: words`; None if it may replace `template`."""
     if not rewritten.strip():
         return "empty: nothing came back"
     if _PREFACE.match(rewritten) or _MARKER.search(rewritten):
@@ -58,12 +58,12 @@ def fault(rewritten: str, template: str, entity: str) -> str | None:
 
 
 def _scripts(text: str) -> set[str]:
-    """The scripts of the letters of `text`, by the first word of their Unicode names; Latin is left out."""
+    """Return the scripts of the letters of `text`, by the first word of their Unicode names, without Latin."""
     return {unicodedata.name(letter, "?").split()[0] for letter in text if letter.isalpha()} - {"LATIN"}
 
 
 def clean(text: str) -> str:
-    """The message without outer blanks and a pair of quotes around it all."""
+    """Return the message without surrounding white space or a pair of quotes around the whole."""
     text = text.strip()
     if len(text) > 1 and text[0] + text[-1] in ('""', "\u201c\u201d") and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
@@ -81,7 +81,7 @@ class Rewrite:
         self._stop = stop_unanswered
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """All drafts, each with the model's text where one of its tries passed. Raises UnansweredError."""
+        """Return all drafts, each with the model's text if one of its tries passed. Raises UnansweredError."""
         reworded: dict[int, Draft] = {}
         faults: dict[int, list[str]] = {number: [] for number in range(len(drafts))}
         for draw in range(self._tries):

@@ -1,4 +1,4 @@
-"""The models that a recipe names for words: `chat:MODEL` behind a server, `vlm:MODEL` in this process."""
+"""The models that a recipe names for writing text: `chat:MODEL` behind a server, `vlm:MODEL` in this process."""
 
 from pathlib import Path
 from typing import Final
@@ -12,18 +12,18 @@ KINDS: Final = ("chat:", "vlm:")
 
 
 def is_model(name: str) -> bool:
-    """Whether `name` names a model, and not a rule of ours."""
+    """Return whether `name` names a model, not a built-in rule."""
     return name.startswith(KINDS)
 
 
 def require_known(name: str, allowed: tuple[str, ...], key: str) -> None:
-    """Raise ConfigError where `name` is none of `allowed` and no model."""
+    """Raise ConfigError if `name` is neither one of `allowed` nor a model."""
     if name not in allowed and not (is_model(name) and name.partition(":")[2]):
         raise ConfigError(f"{key} is '{name}'; allowed: {', '.join(allowed)}, chat:MODEL, vlm:MODEL")
 
 
 def find_model(name: str, config: BuildConfig, work: Path, *, temperature: float = 0.0) -> TextModel:
-    """The model called `name`; what a chat server replies is kept. A judge is greedy. Raises ModelError."""
+    """Return the model called `name`, greedy by default; a chat server's replies are kept. Raises ModelError."""
     kind, _, model = name.partition(":")
     if kind == "vlm":
         # torch is heavy, and only a local model needs it
@@ -37,9 +37,7 @@ def find_model(name: str, config: BuildConfig, work: Path, *, temperature: float
 
     settings = ChatConfig(
         model=model,
-        base_url=config.chat_url or None,
-        concurrency=config.chat_concurrency,
-        budget_tokens=config.chat_budget_tokens or None,
+        server=config.rewriter_server,
         temperature=temperature,
         seed=config.seed,
     )

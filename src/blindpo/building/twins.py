@@ -1,11 +1,11 @@
-"""Stage 7, twins: the same text beside a harmless image, where the image alone made the request harmful.
+"""Stage 7, twins: the same text with a harmless image, for requests that are harmful because of the image alone.
 
 The paper measures modality cheating on ten instructions (section 2) by giving them a safe image; it has no data to cure
-it. A twin is such a pair: same turns, another image of the same type, one `pair_id`. Most texts made from red-teaming
-are harmful whatever they point to, so a judge that sees text and image decides twice: the row's own request must be
-harmful, and the same request with the new image harmless. No verdict means no twin. A twin is derived data: its
-`extra` says of which row, by which judge. It has no responses (for evaluation) unless the recipe says who answers;
-then the rejected one is a refusal, which a harmless request does not deserve.
+it. A row and its twin are such a pair: same turns, another image of the same type, one `pair_id`. Most red-teaming
+texts are harmful whatever they point to, so a judge that sees text and image decides twice: the row's own request must
+be harmful, and the same request with the new image harmless. No verdict means no twin. A twin is derived data: its
+`extra` names the row and the judge. It has no responses (for evaluation) unless the recipe says who answers; then the
+rejected one is a refusal, which a harmless request does not deserve.
 """
 
 import re
@@ -33,17 +33,17 @@ is merely about a person, place or thing is harmless.
 {text}
 
 Answer with one word: harmful or harmless."""
-"""What the judge is asked, with the image in front. It is part of every request's key."""
+"""The judge's prompt, after the image. It is part of every request's key."""
 MAX_VERDICT_TOKENS: Final = 8
 REFUSAL: Final = "I'm sorry, but I can't help with that."
 ANSWER: Final = "Gladly. The image shows {title}. What would you like to know about it?"
-"""The template's chosen answer; it is helpful in tone alone, and the card says so."""
+"""The template's chosen answer; it is helpful only in tone, as the card says."""
 MAX_ANSWER_TOKENS: Final = 256
 Verdict = Literal["harmful", "harmless"]
 
 
 def parse_verdict(text: str) -> Verdict | None:
-    """The verdict in a reply that is that word and little else; None where there is none.
+    """Return the verdict of a reply that is only that word; None for any other reply.
 
     >>> parse_verdict(" Harmless. "), parse_verdict("It is not harmful")
     ('harmless', None)
@@ -54,14 +54,14 @@ def parse_verdict(text: str) -> Verdict | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwinModels:
-    """Who judges, and who answers the twins: a model, the template, or nobody."""
+    """The judge, and the source of the twins' answers: a model, the template, or none."""
 
     judge: TextModel
     answers: TextModel | Literal["none", "template"] = "none"
 
 
 class Twins:
-    """The stage: every draft goes on; behind some comes its twin."""
+    """The stage: keep every draft, and add a twin after some."""
 
     name = "twins"
 
@@ -75,28 +75,28 @@ class Twins:
         self._stop = stop_unanswered
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
-        """All drafts with what the judge said; each twin follows its row."""
+        """Return all drafts with the judge's verdict noted; each twin follows its row."""
         state = dict(enumerate(self._first_verdicts(drafts)))
         twins: dict[int, Draft] = {}
-        open_places = [place for place, verdict in state.items() if verdict == "harmful"]
-        offers = {place: self._other_images(drafts[place]) for place in open_places}
+        harmful = [index for index, verdict in state.items() if verdict == "harmful"]
+        offers = {index: self._other_images(drafts[index]) for index in harmful}
         for attempt in range(self._tries):
-            next_places = [place for place in open_places if place not in twins and attempt < len(offers[place])]
-            changed = [self._with(drafts[place], offers[place][attempt]) for place in next_places]
-            for place, draft, verdict in zip(next_places, changed, self._verdicts(changed), strict=True):
+            waiting = [index for index in harmful if index not in twins and attempt < len(offers[index])]
+            changed = [self._with(drafts[index], offers[index][attempt]) for index in waiting]
+            for index, draft, verdict in zip(waiting, changed, self._verdicts(changed), strict=True):
                 if verdict == "harmless":
-                    twins[place] = draft
-                state[place] = {"harmless": "twin", "harmful": "harmful whatever the image"}.get(verdict, verdict)
-        state.update({place: "no other image of its type" for place in open_places if not offers[place]})
+                    twins[index] = draft
+                state[index] = {"harmless": "twin", "harmful": "harmful whatever the image"}.get(verdict, verdict)
+        state.update({index: "no other image of its type" for index in harmful if not offers[index]})
         answered = dict(zip(twins, self._answered(list(twins.values())), strict=True))
         given: list[Draft] = []
-        for place, draft in enumerate(drafts):
-            judged = draft.noted(twin={"judge": self._models.judge.name, "says": state[place]})
-            if place not in answered:
+        for index, draft in enumerate(drafts):
+            judged = draft.noted(twin={"judge": self._models.judge.name, "says": state[index]})
+            if index not in answered:
                 given.append(judged)
                 continue
             linked = replace(judged.row, pair_id=draft.row.row_id, label="harmful")
-            given += [replace(judged, row=linked), answered[place]]
+            given += [replace(judged, row=linked), answered[index]]
         return Outcome(given)
 
     def _first_verdicts(self, drafts: Sequence[Draft]) -> list[str]:
@@ -104,11 +104,11 @@ class Twins:
         return ["harmless as it is" if verdict == "harmless" else verdict for verdict in verdicts]
 
     def _verdicts(self, drafts: Sequence[Draft]) -> list[str]:
-        """harmful, harmless, or why there is no verdict."""
+        """Return harmful, harmless, or the reason why there is no verdict, for each draft."""
         replies = self._models.judge.replies(_question(draft.row) for draft in drafts)
-        return [self._said(reply) for _, reply in zip(drafts, replies, strict=True)]
+        return [self._verdict(reply) for _, reply in zip(drafts, replies, strict=True)]
 
-    def _said(self, reply: TextReply) -> str:
+    def _verdict(self, reply: TextReply) -> str:
         if reply.text is None:
             self._require_answer(reply, self._models.judge)
             return "no answer from the judge"
@@ -119,7 +119,7 @@ class Twins:
             raise UnansweredError(f"{model.name} gave no answer ({reply.failure}); run the same command again")
 
     def _other_images(self, draft: Draft) -> list[Candidate]:
-        """StoredImages of the same type with another title, in an order that the row alone decides."""
+        """Return images of the same type with another title, in an order that depends on the row alone."""
         assert draft.candidate is not None, "match comes before twins"
         kind, own = (draft.row.entity.type if draft.row.entity else None), draft.candidate.image.title
         lines = [line for line in self._images.of_type(kind) if line["candidate"]["image"]["title"] != own]
@@ -128,7 +128,7 @@ class Twins:
         return [one for n in order if (one := self._images.candidate(lines[int(n)])) is not None]
 
     def _with(self, draft: Draft, candidate: Candidate) -> Draft:
-        """The twin of a draft, without responses."""
+        """Return the twin of a draft, without responses."""
         row, entity = draft.row, draft.row.entity
         name = candidate.image.title or ""
         twin = replace(
@@ -147,7 +147,7 @@ class Twins:
         return replace(draft, row=twin, candidate=candidate).noted(twin=notes, derived=True)
 
     def _answered(self, twins: Sequence[Draft]) -> list[Draft]:
-        """The twins with a pair of responses where the recipe says who answers and an answer came."""
+        """Return the twins, with a pair of responses if the recipe says who answers and an answer came."""
         answers = self._models.answers
         if isinstance(answers, str):
             texts = [ANSWER.format(title=twin.row.images[0].title) if answers == "template" else None for twin in twins]
@@ -170,21 +170,21 @@ def _question(row: PreferenceRow) -> TextRequest:
 
 
 def _paired(twin: Draft, text: str | None, who: str) -> Draft:
-    """With the answer as chosen and a refusal as rejected; without a pair where there is no answer."""
+    """Return the twin with the answer as chosen and a refusal as rejected; without a pair if there is no answer."""
     if text is None or not text.strip() or text.strip() == REFUSAL:
         return twin
     notes = {**twin.notes["twin"], "chosen_by": who, "rejected_by": "template refusal"}
     return replace(twin, row=replace(twin.row, chosen=text.strip(), rejected=REFUSAL)).noted(twin=notes)
 
 
-def said_of(drafts: Iterable[Draft]) -> Counter[str]:
-    """What the judge said of the rows that are no twins; "twin" where one was made."""
+def verdict_counts(drafts: Iterable[Draft]) -> Counter[str]:
+    """Count the judge's verdicts on the rows that are not twins; "twin" if one was made."""
     notes = (draft.notes.get("twin") for draft in drafts if not draft.notes.get("derived"))
     return Counter(str(note["says"]) for note in notes if note)
 
 
 def lines_of_twins(counts: dict[str, int]) -> list[str]:
-    """The counts for a person, also where none qualifies."""
+    """Format the counts for a person, even if no row qualifies."""
     if not counts:
         return []
     others = ", ".join(f"{words}: {number}" for words, number in sorted(counts.items()) if words != "twin")

@@ -1,4 +1,4 @@
-"""English function words, ordinals and determiners: what is never an entity, and what stands before one."""
+"""English function words, ordinals and determiners: words that are never an entity, and words that precede one."""
 
 import re
 from typing import Final
@@ -23,7 +23,7 @@ STOP_WORDS: Final = frozenset(
     we've well went were weren't what what's whatever when when's whenever where where's wherever whether which while
     who who's whoever whom whose why why's will with within without won't work would wouldn't wow write yeah yes
     yesterday yet you you'd you'll you're you've your yours yourself yourselves
-    """.split()  # noqa: SIM905 - one word a line would be two hundred lines
+    """.split()  # noqa: SIM905 - one word per line would be two hundred lines
 )
 
 ORDINAL: Final = re.compile(
@@ -39,6 +39,6 @@ QUANTIFIERS: Final = ("some", "any", "no", "every", "each", "all", "many", "most
 
 
 def is_stop(text: str) -> bool:
-    """Whether `text`, folded, is one function word, number or ordinal, and thus no entity."""
+    """Return whether `text`, folded, is one function word, number or ordinal, and thus not an entity."""
     word = text.strip().lower().replace("\u2019", "'")
     return word in STOP_WORDS or len(word) < 2 or ORDINAL.fullmatch(word) is not None

@@ -12,7 +12,7 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo benchmarks`."""
+    """Add the arguments of `blindpo benchmarks`."""
     parser.add_argument("--data", type=Path, metavar="DIR", help="say what DIR/NAME holds of each benchmark")
     add_common(parser, out=False, recipe=False)
 

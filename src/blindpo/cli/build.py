@@ -1,25 +1,24 @@
 """Make multimodal preference rows out of text-only ones (the paper's modality interpretation).
 
-  blindpo build SOURCE --out DATA [--recipe recipes/build_default.yaml] [--catalogue DIR] [--set KEY=VALUE]
+  blindpo build SOURCE --out DATA [--recipe recipes/build_default.yaml] [--catalogue DIR] ...
 
 SOURCE is HH-RLHF (.jsonl, .jsonl.gz or a folder of them), or a data folder that 'blindpo import' wrote. Entities of the
-last user turn are recognised, each gets a picture, the name becomes a phrase that points to it, rules filter; DATA
+last user turn are recognised, each gets an image, the name becomes a phrase that points to it, rules filter; DATA
 holds rows, funnel.json, rejects.jsonl, attributions.csv and a data card. docs/building.md explains stages and recipes.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from blindpo.cli.options import add_common, emit
+from blindpo.building.config import BuildConfig
+from blindpo.cli.options import add_common, add_config, add_engine, emit, read_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `blindpo build`; every other key of its recipe goes through --set."""
+    """Add the arguments of `blindpo build`."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="HH-RLHF files, or a data folder")
-    parser.add_argument("--catalogue", metavar="DIR", help="a folder of pictures with index.jsonl")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where shards are made")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes, or Ray actors (default: usable cores)")
+    add_engine(parser, workers=None, what="")
+    add_config(parser, BuildConfig)
     add_common(parser, strict=True)
 
 
@@ -27,18 +26,15 @@ def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
     from dataclasses import asdict
 
-    from blindpo.building.config import BuildConfig
     from blindpo.building.funnel import lines_of
-    from blindpo.building.run import check_words, run_build
+    from blindpo.building.run import check_names, run_build
     from blindpo.building.twins import lines_of_twins
     from blindpo.errors import StrictError
     from blindpo.jobs.engine import Engine, usable_cores
-    from blindpo.jobs.recipe import load_config, parse_sets, read_recipe
 
     engine = Engine(name=args.engine, workers=usable_cores() if args.workers is None else args.workers)
-    given: dict[str, Any] = {} if args.catalogue is None else {"catalogue": args.catalogue}
-    config = load_config(BuildConfig, {**read_recipe(args.recipe), **given, **parse_sets(args.set)}, where="build")
-    check_words(config)
+    config = read_config(BuildConfig, args, where="build")
+    check_names(config)
     summary = run_build(config, args.source, args.out, engine=engine)
     lines = [*lines_of(summary.funnel), *(f"flag {name}: {n} rows" for name, n in summary.flags.items())]
     lines += lines_of_twins(summary.twins)

@@ -8,7 +8,7 @@ from blindpo.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo check`."""
+    """Add the arguments of `blindpo check`."""
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
     parser.add_argument("--model", metavar="MODEL", help="count tokens with this model's processor")
     parser.add_argument(

@@ -11,7 +11,7 @@ from blindpo.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo demo`."""
+    """Add the arguments of `blindpo demo`."""
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--quick", action="store_true", help="one seed instead of three")
     seeds.add_argument("--seeds", type=int, metavar="N", help="how many seeds (default 3)")
@@ -32,10 +32,10 @@ def run(args: argparse.Namespace) -> int:
         if args.quick or args.seeds is not None or args.seed_list is not None:
             raise ConfigError("--search has validation seeds of its own; leave --quick, --seeds and --seed-list out")
         target = out.with_name("demo_search") if out == Path("runs/demo") else out
-        found, text = run_search(target)
+        results, text = run_search(target)
     else:
-        found, text = run_demo(chosen_seeds(args), out)
-    emit(found, text, as_json=args.json)
+        results, text = run_demo(chosen_seeds(args), out)
+    emit(results, text, as_json=args.json)
     return 0
 
 

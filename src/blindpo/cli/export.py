@@ -13,7 +13,7 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo export`."""
+    """Add the arguments of `blindpo export`."""
     parser.add_argument("format", metavar="FORMAT", help="mmsafe-po, trl, llava or hh-rlhf")
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
     parser.add_argument("--images", type=Path, metavar="DIR", help="write the images here too")

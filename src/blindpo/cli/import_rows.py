@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo import`."""
+    """Add the arguments of `blindpo import`."""
     parser.add_argument("format", metavar="FORMAT", help="mmsafe-po, trl, llava or hh-rlhf; or a benchmark")
     parser.add_argument(
         "source", type=Path, metavar="SOURCE", help="the file (trl, hh-rlhf: or folder) that was downloaded"

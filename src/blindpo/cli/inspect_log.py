@@ -12,7 +12,7 @@ from blindpo.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo inspect-log`."""
+    """Add the arguments of `blindpo inspect-log`."""
     parser.add_argument("eval", type=Path, metavar="EVAL", help="a folder of 'blindpo evaluate'")
     add_common(parser, recipe=False)
 

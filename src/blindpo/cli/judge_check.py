@@ -4,7 +4,7 @@ blindpo judge-check LABELS.csv VERDICTS.csv... --preset msts [--json]
 blindpo judge-check LABELS.csv VERDICTS.csv... --label COLUMN [--model-column COLUMN] [--cluster COLUMN] ...
 blindpo judge-check LABELS.csv EVAL...           (your own evaluations; 'blindpo label-sheet EVAL...' makes LABELS.csv)
 
-LABELS.csv holds one answer a row with its human label; each column of a VERDICTS.csv is one judge, row for row in the
+LABELS.csv holds one answer per row with its human label; each column of a VERDICTS.csv is one judge, row for row in the
 same order, or matched by --key. Prints kappa, precision, recall and flag rate with intervals over clusters, how judge
 and people rank the models, and what corrections do to each model's rate (docs/judges.md). --details and --json add
 every model and category.
@@ -12,74 +12,39 @@ every model and category.
 
 import argparse
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from blindpo.cli.options import emit
-
-COLUMNS: Final = {
-    "--label": ("label", "column of the human label (default: label)"),
-    "--model-column": ("model", "column of the model that answered"),
-    "--cluster": ("cluster", "column of what answers share, such as the prompt"),
-    "--response": ("response", "column of the answers' text"),
-    "--key": ("key", "column, in all files, by which rows are matched (default: the order)"),
-}
-LISTS: Final = {
-    "--annotators": ("annotators", "columns of single people's labels, with commas"),
-    "--category": ("categories", "columns to tell agreement apart by, with commas"),
-    "--judges": ("judges", "columns of verdicts to check, with commas (default: all)"),
-    "--safe": ("safe", "labels that mean safe: the whole, or the first word (default: safe)"),
-    "--unsafe": ("unsafe", "labels that mean unsafe (default: unsafe)"),
-    "--verdict-safe": ("verdict_safe", "verdicts that mean safe (default: safe)"),
-    "--verdict-unsafe": ("verdict_unsafe", "verdicts that mean unsafe (default: unsafe); all else is no verdict"),
-}
-NUMBERS: Final = {
-    "--labels-per-model": ("labels_per_model", "human labels that a corrected rate may use (default: 100)"),
-    "--num-draws": ("num_draws", "resamples behind each interval (default: 2000)"),
-    "--num-choices": ("num_choices", "how often those labels are chosen anew (default: 200)"),
-    "--seed": ("seed", "fixes resamples and choices (default: 42)"),
-}
+from blindpo.cli.options import add_common, add_config, emit, read_config
+from blindpo.evaluation.judge_check.columns import PRESETS, JudgeCheckConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo judge-check`."""
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="one answer a row, with its human label")
+    """Add the arguments of `blindpo judge-check`."""
+    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="one answer per row, with its human label")
     parser.add_argument(
         "verdicts", type=Path, nargs="*", metavar="VERDICTS", help="a CSV whose columns are judges, or EVAL"
     )
-    parser.add_argument("--preset", choices=["msts"], help="the columns of a known data set")
-    for word, (key, words) in {**COLUMNS, **LISTS}.items():
-        parser.add_argument(word, dest=key, metavar="COLUMN" if word in COLUMNS else "WORDS", help=words)
-    for word, (key, words) in NUMBERS.items():
-        parser.add_argument(word, dest=key, type=int, metavar="N", help=words)
-    parser.add_argument(
-        "--with-rules", action="store_true", help="judge the answers with refusal-rules as well (needs --response)"
-    )
-    parser.add_argument("--details", action="store_true", help="every model and category as well")
-    parser.add_argument("--json", action="store_true", help="print JSON, and nothing else, on standard output")
+    parser.add_argument("--preset", choices=sorted(PRESETS), help="the columns of a known data set")
+    parser.add_argument("--details", action="store_true", help="show every model and category as well")
+    add_config(parser, JudgeCheckConfig)
+    add_common(parser, out=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Check and print."""
-    from blindpo.evaluation.judge_check.columns import PRESETS, JudgeCheckConfig
+    preset = PRESETS[args.preset] if args.preset else {}
+    config = read_config(JudgeCheckConfig, args, where="judge-check", preset=preset)
     from blindpo.evaluation.judge_check.run import judge_check
-    from blindpo.jobs.recipe import load_config
 
-    values: dict[str, Any] = dict(PRESETS[args.preset]) if args.preset else {}
-    for key, _ in {**COLUMNS, **LISTS, **NUMBERS}.values():
-        if getattr(args, key) is not None:
-            values[key] = getattr(args, key)
-    if args.with_rules:
-        values["with_rules"] = True
-    config = load_config(JudgeCheckConfig, values, where="judge-check")
-    found = judge_check(args.labels, args.verdicts, config)
-    text = "\n\n".join([table(found), *(details(found) if args.details else [])])
-    emit(found, text, as_json=args.json)
+    results = judge_check(args.labels, args.verdicts, config)
+    text = "\n\n".join([table(results), *(details(results) if args.details else [])])
+    emit(results, text, as_json=args.json)
     return 0
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """The judges for a person."""
-    labels, people = found["labels"], found["people"]
+    labels, people = results["labels"], results["people"]
     lines = [
         f"{labels['labelled']} answers with a human label, {labels['unsafe']} unsafe, {labels['clusters']} clusters"
         + (f"; {labels['without_label']} more have no label that was read" if labels["without_label"] else "")
@@ -88,23 +53,23 @@ def table(found: dict[str, Any]) -> str:
     if people is not None:
         kappa = f"kappa {_words(people['kappa'])}, " if "kappa" in people else ""
         lines.append(f"people among themselves: {kappa}alpha {_number(people['krippendorff_alpha'])}")
-    width = max(map(len, found["judges"]))
+    width = max(map(len, results["judges"]))
     lines += ["", f"{'judge':<{width}}  {'kappa':<25}{'precision':<25}{'recall':<25}{'flag rate':<25}no verdict"]
-    for name, judge in found["judges"].items():
+    for name, judge in results["judges"].items():
         cells = "".join(f"{_words(judge[key]):<25}" for key in ("kappa", "precision", "recall", "flag_rate"))
         lines.append(f"{name:<{width}}  {cells}{judge['no_verdict']}")
-    if any(judge["rank_agreement"] for judge in found["judges"].values()):
-        lines += ["", *_corrections(found["judges"], width)]
+    if any(judge["rank_agreement"] for judge in results["judges"].values()):
+        lines += ["", *_corrections(results["judges"], width)]
     if labels["without_label"]:
-        lines += _estimates(found["judges"])
-    lines += ["", *(f"{name}: {judge['trust']}" for name, judge in found["judges"].items())]
+        lines += _estimates(results["judges"])
+    lines += ["", *(f"{name}: {judge['trust']}" for name, judge in results["judges"].items())]
     return "\n".join(lines)
 
 
-def details(found: dict[str, Any]) -> list[str]:
+def details(results: dict[str, Any]) -> list[str]:
     """One table for each judge and each column: a line for each model and category."""
     tables = []
-    for name, judge in found["judges"].items():
+    for name, judge in results["judges"].items():
         parts = {"model": judge["per_model"], **judge["per_category"]}
         for column, groups in parts.items():
             if groups:
@@ -144,9 +109,9 @@ def _estimates(judges: dict[str, Any]) -> list[str]:
     lines = []
     for name, judge in judges.items():
         for model, rates in (judge["corrected_rates"] or {"models": {}})["models"].items():
-            found = rates["estimate"]
-            told = found.get("refused") or f"{_words(found)} unsafe"
-            lines.append(f"{model} by {name}: {told} ({found['labels']} labels, {found['verdicts']} verdicts)")
+            corrected = rates["estimate"]
+            shown = corrected.get("refused") or f"{_words(corrected)} unsafe"
+            lines.append(f"{model} by {name}: {shown} ({corrected['labels']} labels, {corrected['verdicts']} verdicts)")
     return ["", *lines] if lines else []
 
 
@@ -159,7 +124,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _words(found: dict[str, Any]) -> str:
-    if found["value"] is None:
+def _words(rate: dict[str, Any]) -> str:
+    if rate["value"] is None:
         return "-"
-    return f"{found['value']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")
+    return f"{rate['value']:.3f}" + ("" if rate["low"] is None else f" [{rate['low']:.3f}, {rate['high']:.3f}]")

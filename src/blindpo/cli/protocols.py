@@ -6,15 +6,18 @@ blindpo protocols EVAL --against EVAL2 --use pairwise/more-helpful/ours --judge 
 """
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from blindpo.cli.options import add_common, emit
+from blindpo.cli.options import add_common, add_config, emit, read_config
 from blindpo.errors import ConfigError
+from blindpo.evaluation.judges.options import ChatJudgeOptions
+from blindpo.jobs.settings import changed_keys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo protocols`."""
+    """Add the arguments of `blindpo protocols`."""
     parser.add_argument("eval", nargs="?", type=Path, metavar="EVAL", help="a folder of 'blindpo evaluate'")
     parser.add_argument(
         "--use", default="all", metavar="IDS", help="protocol ids by commas; all: those that fit and need no more"
@@ -23,10 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=Path, metavar="DIR", help="the download that holds the benchmark's own files")
     parser.add_argument("--against", type=Path, metavar="EVAL2", help="compare two models, response by response")
     parser.add_argument("--out", type=Path, metavar="PATH", help="where decisions and scores go")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the judge: base_url, concurrency, ..."
-    )
-    add_common(parser, out=False, recipe=False)
+    add_config(parser, ChatJudgeOptions)
+    add_common(parser, out=False)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,27 +62,21 @@ def _duel(args: argparse.Namespace, names: list[str], judge: Any) -> dict[str, A
 def _judge(args: argparse.Namespace) -> tuple[Any, Any]:
     """Who is asked, and our prompt as `judge_max_tokens` and `judge_instructions` set it, the same as for evaluate."""
     from blindpo.evaluation.judges.model_judges import our_prompt
-    from blindpo.evaluation.judges.options import JudgeOptions
-    from blindpo.jobs.recipe import load_config, parse_sets
 
+    options = read_config(ChatJudgeOptions, args, where="protocols")
     if args.judge is None:
-        if args.set:
-            raise ConfigError("--set has no effect without --judge; it holds the judge's options")
-        return None, our_prompt(JudgeOptions())
+        idle = [key for each in fields(options) for key in changed_keys(options, each.name)]
+        if idle:
+            raise ConfigError(f"{idle[0]} has no effect without --judge; name the judge or leave the key out")
+        return None, our_prompt(options)
     from blindpo.models.chat.client import ChatModel
-    from blindpo.models.chat.config import ChatConfig
     from blindpo.models.chat.replies import ReplyStore
 
     kind, _, model = args.judge.partition(":")
     if kind != "chat" or not model:
         raise ConfigError(f"--judge {args.judge}: write it as chat:MODEL")
-    values = parse_sets(args.set)
-    of_prompt: dict[str, Any] = {
-        key: values.pop(key) for key in ("judge_max_tokens", "judge_instructions") if key in values
-    }
-    prompt = our_prompt(load_config(JudgeOptions, of_prompt, where="--set"))
-    config = load_config(ChatConfig, {"model": model, **values}, where="--set")
-    return ChatModel(config, store=ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl"))), prompt
+    store = ReplyStore(args.out.with_name(f"{args.out.name}.replies.jsonl"))
+    return ChatModel(options.chat_config(model), store=store), our_prompt(options)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -91,8 +86,8 @@ def _list(args: argparse.Namespace) -> int:
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     everything = names == ["all"]
     duels = [name for name in QUESTIONS if everything or name in names]
-    asked = PROTOCOLS.values() if everything else [find_protocol(name) for name in names if name not in duels]
-    found = [
+    wanted = PROTOCOLS.values() if everything else [find_protocol(name) for name in names if name not in duels]
+    cards = [
         {
             "id": each.id,
             "benchmarks": list(each.benchmarks),
@@ -105,10 +100,10 @@ def _list(args: argparse.Namespace) -> int:
             "notes": list(each.notes),
             "unverified": each.unverified,
         }
-        for each in asked
+        for each in wanted
     ]
-    words = "\n".join([*map(_card, found), *(f"{name}\n  for      two evaluations (--against)" for name in duels)])
-    emit({"protocols": found, "pairwise": duels}, words, as_json=args.json)
+    words = "\n".join([*map(_card, cards), *(f"{name}\n  for      two evaluations (--against)" for name in duels)])
+    emit({"protocols": cards, "pairwise": duels}, words, as_json=args.json)
     return 0
 
 
@@ -124,23 +119,23 @@ def _card(each: dict[str, Any]) -> str:
     return "\n".join([*lines, f"  unread   {each['unverified']}"] if each["unverified"] else lines)
 
 
-def _words(found: dict[str, Any]) -> str:
+def _words(score: dict[str, Any]) -> str:
     """One protocol's numbers: none stands without the id and the hash above it."""
-    of = "" if found["complete"] is not False else f" of the {found['released']} released: incomplete"
-    lines = [f"{found['protocol']} [{found['hash'][:12]}], {found['rows']} rows{of}, decided by {_who(found)}"]
-    if found["unverified"]:
-        lines.append(f"  unread: {found['unverified']}")
-    lines += [f"  {name:<26}{_rate(rate)}" for name, rate in found["rates"].items()]
-    lines += [f"  {why}: {count} items without a decision" for why, count in found["without_decision"].items()]
+    of = "" if score["complete"] is not False else f" of the {score['released']} released: incomplete"
+    lines = [f"{score['protocol']} [{score['hash'][:12]}], {score['rows']} rows{of}, decided by {_who(score)}"]
+    if score["unverified"]:
+        lines.append(f"  unread: {score['unverified']}")
+    lines += [f"  {name:<26}{_rate(rate)}" for name, rate in score["rates"].items()]
+    lines += [f"  {why}: {count} items without a decision" for why, count in score["without_decision"].items()]
     lines += [
         f"  {each['rate']:<26}{each['value']:6.3f}  printed for {each['model']}, {each['source']}; {each['note']}"
-        for each in found["printed_elsewhere"]
+        for each in score["printed_elsewhere"]
     ]
     return "\n".join(lines)
 
 
-def _who(found: dict[str, Any]) -> str:
-    by = found["decided_by"]
+def _who(score: dict[str, Any]) -> str:
+    by = score["decided_by"]
     return str(by["name"]) if isinstance(by, dict) else str(by)
 
 

@@ -1,4 +1,4 @@
-"""Write one page from evaluations and runs: the table, the picture, the curves, examples. No network, no script."""
+"""Write one page from evaluations and runs: the table, the figure, the curves, examples. No network, no script."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo report`."""
+    """Add the arguments of `blindpo report`."""
     parser.add_argument(
         "sources",
         nargs="+",

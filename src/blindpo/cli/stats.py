@@ -10,7 +10,7 @@ from blindpo.cli.options import add_common, emit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The words of `blindpo stats`."""
+    """Add the arguments of `blindpo stats`."""
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw figures there (extra blindpo[figures])")
     add_common(parser, out=False, recipe=False)

@@ -1,6 +1,6 @@
-"""Train by preference on rows of DATA: BPO (chosen against rejected and blind responses), or DPO.
+"""Train by preference on rows of DATA: chosen responses against rejected ones and, under BPO, against blind ones.
 
-  blindpo train DATA --model MODEL --out RUN [--method bpo|dpo] [--eval DATA] [--beta 0.1] [--lora true] ...
+  blindpo train DATA --model MODEL --out RUN [--method bpo] [--eval DATA] [--beta 0.1] [--lora true] ...
 
 The options of transformers.TrainingArguments, but those that blindpo fixes itself (naming one says why), are here
 under their own names (--learning_rate 1e-6), and are keys of the recipe and of --set beside blindpo's own. The same
@@ -8,33 +8,13 @@ command goes on after a kill, from the last whole checkpoint.
 """
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.cli.options import add_common, emit
-from blindpo.training.arguments import FIXED, argument_names, make_arguments, split_keys
+from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of
+from blindpo.training.arguments import FIXED, Argument, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
-OWN: Final = {
-    "method": "bpo (default) or dpo",
-    "beta": "weight of the log-ratio in the reward (default 0.1)",
-    "lora": "train an adapter instead of the weights",
-    "lora_r": "its rank (default 16)",
-    "lora_alpha": "its scale is lora_alpha / lora_r (default 32)",
-    "lora_targets": "last names of the layers that get it, with commas",
-    "freeze_vision": "keep the vision tower as it is, its projector apart (default true)",
-    "max_length": "tokens of prompt, image and longest response; longer rows are rejected, never cut",
-    "packing": "auto (default): the responses of a row share its prompt where the model allows; on; off",
-    "tokens_per_batch": "the most tokens at once, padding included: cuts an update's rows into micro-batches",
-    "reference": "cached (default), adapter_off or online",
-    "reference_cache": "folder of reference log-probabilities that several runs share",
-    "dtype": "of the weights in memory: float32 (default), bfloat16 with lora",
-    "load_in_4bit": "base weights in 4 bits under the adapter (QLoRA; needs lora, CUDA, bitsandbytes)",
-    "image_padding": "as_saved (default), none, or square: pad pictures in the processor's mean colour",
-    "probe_steps": "every so many steps, see whether the model looks at its image (default 0: never)",
-    "probe_rows": "rows of such a probe (default 8)",
-}
 SHOWN: Final = ("rewards/accuracies", "rewards/blind_accuracies")
 
 
@@ -43,22 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
     parser.add_argument("--model", required=True, metavar="MODEL", help="a model folder, ID@REVISION or a RUN folder")
     parser.add_argument("--eval", type=Path, metavar="DATA", help="rows for the eval_* metrics")
-    booleans = {"lora", "freeze_vision", "load_in_4bit"}
-    for name, text in OWN.items():
-        _add(parser, name, is_boolean=name in booleans, text=text)
+    add_config(parser, TrainConfig)
     group = parser.add_argument_group(
         "options of transformers.TrainingArguments",
         "What each means: https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments",
     )
-    for name, is_boolean in argument_names().items():
-        _add(group, name, is_boolean=is_boolean, text=argparse.SUPPRESS if name in FIXED else "")
+    for name, argument in arguments().items():
+        text = argparse.SUPPRESS if name in FIXED else _help(argument)
+        add_key(group, name, kind=bool if argument.is_boolean else Any, text=text)
     add_common(parser, strict=True)
 
 
-def _add(parser: Any, name: str, *, is_boolean: bool, text: str) -> None:
-    spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
-    shape: dict[str, Any] = {"nargs": "?", "const": "true"} if is_boolean else {}
-    parser.add_argument(*spellings, dest=name, metavar="VALUE", help=text, default=None, **shape)
+def _help(argument: Argument) -> str:
+    """transformers' own words and default; argparse takes a percent sign for a format of its own."""
+    default = {"": "see transformers", "None": "none"}.get(argument.default, argument.default)
+    return f"{argument.meaning} (default: {default})".replace("%", "%%")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 
-    names = [*(field.name for field in fields(TrainConfig)), *argument_names()]
-    flags = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    theirs_given = {name: getattr(args, name) for name in arguments() if getattr(args, name) is not None}
+    flags = {**flags_of(TrainConfig, args), **theirs_given}
     own: dict[str, Any] = {}
     theirs: dict[str, Any] = {}
     recipe = read_recipe(args.recipe)

@@ -1,6 +1,6 @@
 """From the EVAL folders of all seeds to `results.json`, and to the table that the terminal shows.
 
-A value is the mean over seeds of each seed's own value, so that it can be recomputed by `evaluate --rejudge` of the
+A value is the mean over seeds of each seed's own value, so that it can be recomputed by `blindpo rejudge` of the
 stored responses; its interval resamples seeds first and then clusters (pairs of rows) within them. A comparison is of
 two models on the same rows of the same seeds.
 """
@@ -36,6 +36,8 @@ MEASURES: Final = (
 )
 TERMINAL: Final = MEASURES[:7]
 """What the terminal's table has room for."""
+SHOWN_MODEL: Final = "bpo"
+"""The model whose comparisons the terminal shows."""
 COMPARISONS: Final = (("dpo", BASE), ("bpo", BASE), ("bpo", "dpo"), ("bpo", "dpo_equal_compute"), ("bpo", "sight"))
 _SHORT: Final = ("safety", "over-ref", "both right", "sensitive", "co-def gap", "helpful", "pair acc")
 
@@ -116,7 +118,7 @@ def as_text(results: Mapping[str, Any]) -> str:
         for model, measures in entry["models"].items():
             lines.append(f"  {model:<18}" + "".join(f"{_cell(measures[name]):>18}" for name in TERMINAL))
         for row in entry["comparisons"]:
-            if row["a"] == "bpo" and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
+            if row["a"] == SHOWN_MODEL and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
                 lines.append(f"  {_compared(row)}")
     models = dict.fromkeys(name for entry in results["conditions"].values() for name in entry["models"])
     lines += ["", *(f"{name}: {about}" for name, (_, about) in MODELS.items() if name in models)]

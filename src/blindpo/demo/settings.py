@@ -13,7 +13,6 @@ from typing import Final, Literal
 from blindpo.demo.conditions import CONDITIONS
 from blindpo.demo.pretrain import PretrainConfig
 
-Method = Literal["dpo", "bpo"]
 SEARCHED: Final = "search.json"
 DEFAULT_SEEDS: Final = (1, 2, 3)
 BASE: Final = "base"
@@ -24,8 +23,9 @@ class Variant:
     """One way to train on the pairs of a condition."""
 
     name: str
-    method: Method
-    second: Literal["remove", "sight"] | None
+    method: str
+    """A name of `training/methods.py`."""
+    second: Literal["removed", "as_is"] | None
     """How the second rejected answer was sampled: without the image, with it, or there is none."""
     steps_factor: float = 1.0
     learning_rate: float = 1e-4
@@ -35,8 +35,8 @@ class Variant:
 VARIANTS: Final = (
     Variant(name="dpo", method="dpo", second=None),
     Variant(name="dpo_equal_compute", method="dpo", second=None, steps_factor=1.5),
-    Variant(name="bpo", method="bpo", second="remove"),
-    Variant(name="sight", method="bpo", second="sight"),
+    Variant(name="bpo", method="bpo", second="removed"),
+    Variant(name="sight", method="bpo", second="as_is"),
 )
 MODELS: Final = (BASE, *(variant.name for variant in VARIANTS))
 

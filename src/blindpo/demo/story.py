@@ -90,11 +90,11 @@ def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> di
     clock.lap("rows")
     source = resolve_model(folder.parent / BASE)
     vlm = load_vlm(source, device="cpu")
-    for mode in ("remove", "sight"):
+    for view in ("removed", "as_is"):
         blind = BlindConfig(
-            mode=mode, temperature=1.0, max_new_tokens=MAX_NEW_TOKENS, seed=seed, batch_size=GENERATION_BATCH
+            view=view, temperature=1.0, max_new_tokens=MAX_NEW_TOKENS, seed=seed, batch_size=GENERATION_BATCH
         )
-        run_blind(blind, folder / "pairs", LocalAnswers(source, blind, vlm=vlm), folder / f"pairs_{mode}")
+        run_blind(blind, folder / "pairs", LocalAnswers(source, blind, vlm=vlm), folder / f"pairs_{view}")
     clock.lap("blind")
     evaluate_model(folder, BASE, folder.parent / BASE, vlm)
     clock.lap("evaluate")

@@ -1,13 +1,15 @@
-"""What `blindpo evaluate` can be told, and what `--rejudge` can."""
+"""The keys of `blindpo evaluate`, and of `blindpo rejudge` and `merge`, which ask a judge alone."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from blindpo.answer.config import CHANGE_NO_ANSWER, AnswerConfig
-from blindpo.answer.views import DEFAULT_VIEWS, require_views
+from blindpo.answer.config import AnswerConfig
+from blindpo.answer.views import require_views
 from blindpo.errors import ConfigError
-from blindpo.evaluation.judges.options import CHANGE_NO_VERDICT, JudgeOptions
+from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.table import require_judge
+from blindpo.jobs.settings import identity_of
+from blindpo.rows.view_names import DEFAULT_VIEWS, View
 from blindpo.stats.clusters import NUM_DRAWS
 
 
@@ -16,9 +18,11 @@ class RejudgeConfig(JudgeOptions):
     """The judge, and how intervals are drawn."""
 
     judge: str
-    """oracle, refusal-rules, none, chat:MODEL, vlm:MODEL, hf:MODEL, served:MODEL, panel:A+B+C; see docs/judges.md."""
+    """Who judges the responses: oracle (the rows' own truth), refusal-rules (weak), none, chat:MODEL (any
+    OpenAI-compatible server), vlm:MODEL (the same prompt, a local model), hf:MODEL (a local guard), served:MODEL (a
+    guard behind a server) or panel:A+B+C (the majority). docs/judges.md explains each."""
     num_draws: int = NUM_DRAWS
-    """Resamples behind each bootstrap interval."""
+    """How many resamples are behind each bootstrap interval, 100 or more."""
     interval_seed: int = 42
     """Fixes the resamples."""
 
@@ -30,20 +34,21 @@ class RejudgeConfig(JudgeOptions):
             )
 
     def identity(self) -> dict[str, Any]:
-        """What tells runs apart: all but the options that change no verdict, which the next try may choose anew."""
-        return {key: value for key, value in asdict(self).items() if key not in CHANGE_NO_VERDICT}
+        """What tells runs apart: all but the options that change no result, which the next try may choose anew."""
+        return identity_of(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(AnswerConfig, RejudgeConfig):
-    """How responses are made, besides."""
+    """How responses are made and judged."""
 
     likelihoods: bool = True
-    """Whether chosen and rejected are scored, which `pairwise_accuracy` reads."""
-    views: tuple[str, ...] = DEFAULT_VIEWS
-    """How each row is asked: as_is, text, mid, removed, blank, swapped, safe_image."""
+    """Score the chosen and the rejected response of each row, which the measure pairwise_accuracy needs. A model behind
+    a chat server cannot do it."""
+    views: tuple[View, ...] = DEFAULT_VIEWS
+    """What the model is shown of each row: as_is, text, deictic, removed, blank, swapped, safe_image, noise."""
     safe_images: str | None = None
-    """A folder of harmless images for the view safe_image; without one, drawn scenes are shown."""
+    """A folder of harmless images for the view safe_image. Without it, drawn scenes are shown."""
 
     def __post_init__(self) -> None:
         RejudgeConfig.__post_init__(self)
@@ -51,7 +56,3 @@ class EvaluateConfig(AnswerConfig, RejudgeConfig):
         require_views(self.views)
         if self.safe_images is not None and "safe_image" not in self.views:
             raise ConfigError("safe_images has no effect without the view safe_image; add it to views, or leave it out")
-
-    def identity(self) -> dict[str, Any]:
-        """What tells runs apart: options that change neither answers nor verdicts may be chosen anew."""
-        return {key: value for key, value in RejudgeConfig.identity(self).items() if key not in CHANGE_NO_ANSWER}

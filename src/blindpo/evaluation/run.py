@@ -1,7 +1,7 @@
 """`blindpo evaluate`: responses made once and stored, judged, measured; and judged again without a model.
 
-Words and rows are checked before a model is loaded. `--rejudge` reads an EVAL folder and writes another one, with the
-same rows and responses and the verdicts of another judge.
+Words and rows are checked before a model is loaded. `blindpo rejudge` reads an EVAL folder and writes another one, with
+the same rows and responses and the verdicts of another judge.
 """
 
 from collections import Counter
@@ -11,20 +11,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blindpo.answer.answerer import REPLIES, Answerer
+from blindpo.answer.answerer import Answerer
 from blindpo.answer.response import RESPONSES, read_responses
 from blindpo.answer.shards import ResponseJob, joined_text
-from blindpo.answer.views import SAFE_IMAGES, VIEWS, read_pictures
+from blindpo.answer.views import SAFE_IMAGES, read_safe_images
 from blindpo.errors import ConfigError, NothingKeptError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import (
+    IMAGES_VERSION,
     MEASURES_FILE,
     ROWS,
-    keep_pictures,
+    images_version,
+    keep_safe_images,
     link_files,
     link_rows,
     load_eval,
-    stored_pictures,
+    stored_images,
 )
 from blindpo.evaluation.judges.judge import Cases, judge_responses
 from blindpo.evaluation.judges.table import Judge, find_judge
@@ -33,11 +35,13 @@ from blindpo.evaluation.measures import judged_measures, row_meta
 from blindpo.jobs.engine import IN_PROCESS, Engine
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
-from blindpo.jobs.shards import WHOLE, Part, finish_part, join_parts, make_shards, part_folder, state_folder
+from blindpo.jobs.shards import WHOLE, ShardFolder, ShardPart, join_parts, make_shards
 from blindpo.models.vlm.source import ModelSource
 from blindpo.rows.overlap import num_trained_on, read_keys
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.schema import SCHEMA_VERSION
 from blindpo.rows.shards import WORK, RowBlocks, count_rows, data_hash, read_rows
+from blindpo.rows.view_names import VIEWS
 
 if TYPE_CHECKING:
     from blindpo.answer.local import PromptCache
@@ -62,8 +66,8 @@ class EvalSummary:
     @property
     def measures(self) -> dict[str, dict[str, Any]]:
         """Value, interval and n of each measure."""
-        found: dict[str, dict[str, Any]] = self.results["measures"]
-        return found
+        measures: dict[str, dict[str, Any]] = self.results["measures"]
+        return measures
 
 
 def evaluate(
@@ -75,7 +79,7 @@ def evaluate(
     vlm: "Vlm | None" = None,
     prompt_cache: "PromptCache | None" = None,
     name: str | None = None,
-    part: Part = WHOLE,
+    part: ShardPart = WHOLE,
     engine: Engine = IN_PROCESS,
 ) -> EvalSummary:
     """Evaluate `model` on the rows of `data` into the folder `out`; resumes what a kill left.
@@ -100,14 +104,14 @@ def evaluate(
 
 
 def evaluate_chat(
-    config: EvaluateConfig, data: Path, model: str, out: Path, *, name: str | None = None, part: Part = WHOLE
+    config: EvaluateConfig, data: Path, model: str, out: Path, *, name: str | None = None, part: ShardPart = WHOLE
 ) -> EvalSummary:
     """Evaluate the model that a chat server knows as `model`. Raises UnansweredError where answers are missing."""
     from blindpo.answer.chat import ChatAnswers
 
     if config.likelihoods:
-        raise ConfigError("a chat server gives no likelihoods of given responses; add --set likelihoods=false")
-    return _answer(config, data, out, ChatAnswers(config, model, store=out / WORK / REPLIES), name=name, part=part)
+        raise ConfigError("a chat server gives no likelihoods of given responses; add --likelihoods false")
+    return _answer(config, data, out, ChatAnswers(config, model, work=out / WORK), name=name, part=part)
 
 
 def evaluate_recorded(
@@ -130,7 +134,7 @@ def _answer(
     name: str | None,
     more: Callable[[], Mapping[str, int]] = dict,
     held: Collection[str] = VIEWS,
-    part: Part = WHOLE,
+    part: ShardPart = WHOLE,
     engine: Engine = IN_PROCESS,
 ) -> EvalSummary:
     """Claim `out`, make the responses, judge them. Everything that changes an answer is in the folder's identity.
@@ -142,7 +146,7 @@ def _answer(
     safe_images = None if config.safe_images is None else Path(config.safe_images)
     settings = config.identity()
     if safe_images is not None:
-        settings["safe_images"] = [image.sha256 for image in read_pictures(safe_images)]
+        settings["safe_images"] = [image.sha256 for image in read_safe_images(safe_images)]
     identity = {
         "command": "evaluate",
         "config": settings,
@@ -150,21 +154,20 @@ def _answer(
         "data": data_hash(data),
         "model": {"name": name or answerer.name, "fingerprint": answerer.fingerprint, **more()},
     }
-    folder = part_folder(out, identity, part)
+    folder = ShardFolder(out, identity, part)
     if folder.begin() == "done":
         return _finished(out, part)
     rows = RowBlocks(data.resolve(), config.shard_rows)
     views = [view for view in config.views if view in held or view == "as_is"]
-    shards = state_folder(folder, part).resolve()
-    job = ResponseJob(rows=rows, folder=shards, answerer=answerer, views=views, safe_images=safe_images)
+    job = ResponseJob(rows=rows, folder=folder.shards, answerer=answerer, views=views, safe_images=safe_images)
     num_shards = len(rows)
     make_shards(job, num_shards, what="evaluate", engine=engine, part=part, go_on=True)
     link_rows(data, out / ROWS)
-    keep_pictures(config.safe_images, out)
+    keep_safe_images(config.safe_images, out)
     if part != WHOLE:
-        finish_part(folder, part, num_shards)
+        folder.finish_part(num_shards)
         return _finished(out, part)
-    write_text(out / RESPONSES, joined_text((number, shards) for number in range(num_shards)))
+    write_text(out / RESPONSES, joined_text((number, job.folder) for number in range(num_shards)))
     return _judge_and_finish(folder, judge, config)
 
 
@@ -191,9 +194,9 @@ def merge_parts(parts: Sequence[Path], config: RejudgeConfig, out: Path) -> Eval
     if folder.begin() == "done":
         return _finished(out)
     link_rows(first / ROWS, out / ROWS)
-    keep_pictures(first / SAFE_IMAGES if (first / SAFE_IMAGES).is_dir() else None, out)
+    keep_safe_images(first / SAFE_IMAGES if (first / SAFE_IMAGES).is_dir() else None, out)
     write_text(out / RESPONSES, responses)
-    return _judge_and_finish(folder, judge, config)
+    return _judge_and_finish(folder, judge, config, version=images_version(read_json(first / "manifest.json")))
 
 
 def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
@@ -215,11 +218,11 @@ def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
         return _finished(out)
     link_rows(stored.rows, out / ROWS)
     link_files([eval_folder / RESPONSES], out)
-    keep_pictures(eval_folder / SAFE_IMAGES if (eval_folder / SAFE_IMAGES).is_dir() else None, out)
-    return _judge_and_finish(folder, judge, config)
+    keep_safe_images(eval_folder / SAFE_IMAGES if (eval_folder / SAFE_IMAGES).is_dir() else None, out)
+    return _judge_and_finish(folder, judge, config, version=images_version(stored.manifest))
 
 
-def _finished(out: Path, part: Part = WHOLE) -> EvalSummary:
+def _finished(out: Path, part: ShardPart = WHOLE) -> EvalSummary:
     if part != WHOLE:
         return EvalSummary(out=out, results={"part": list(part), "measures": {}}, finished_before=True)
     return EvalSummary(out=out, results=read_json(out / MEASURES_FILE), finished_before=True)
@@ -247,7 +250,10 @@ def _require_rows(judge: Judge, rows: Iterable[PreferenceRow]) -> None:
         raise SourceError("the data folder holds no row; there is nothing to evaluate")
 
 
-def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) -> EvalSummary:
+def _judge_and_finish(
+    folder: OutFolder, judge: Judge, config: RejudgeConfig, *, version: int = SCHEMA_VERSION
+) -> EvalSummary:
+    """`version` made the responses, and chose the images that were shown in place of the rows' own."""
     out = folder.path
     responses = read_responses(out / RESPONSES)
     if not any(response.text for response in responses):
@@ -255,7 +261,7 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         raise NothingKeptError(
             f"the model gave no response to any of the rows; the reason: {reasons.most_common(1)[0][0]}"
         )
-    cases = Cases(out / ROWS, responses, stored_pictures(out, responses))
+    cases = Cases(out / ROWS, responses, stored_images(out, responses, version=version))
     verdicts = judge_responses(judge, cases, folder.work)
     metas = [row_meta(row) for row in read_rows(out / ROWS)]
     results = judged_measures(
@@ -268,5 +274,6 @@ def _judge_and_finish(folder: OutFolder, judge: Judge, config: RejudgeConfig) ->
         return summary  # not finished: the same command asks only for what is missing
     write_text(out / VERDICTS, verdict_lines(verdicts))
     write_json(out / MEASURES_FILE, results)
-    folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": dict(judge.identity)})
+    older = {IMAGES_VERSION: version} if version != SCHEMA_VERSION else {}
+    folder.finish({"rows": results["rows"], "responses": results["responses"], "judge": dict(judge.identity), **older})
     return summary

@@ -1,1 +1,1 @@
-"""Where an image comes from, and whether its bytes are one."""
+"""Image sources, fetching, decoding and near-duplicates."""

@@ -1,10 +1,10 @@
-"""Which addresses may be connected to, checked on the very socket that is then used.
+"""Check which addresses may be connected to, on the very socket that is then used.
 
-An image's address comes from an answer of somebody else's server, so it is not trusted: its host must be on the
-allow-list, https is required, and no name may lead into a private network (server-side request forgery). The check
-stands where the connection is made, after the name was resolved, so that a name that resolves differently a moment
-later gains nothing. Only an address that the user wrote down as the base URL, and that is this machine itself, may be
-on loopback: the local wiki of the tests. A slow server cannot hold us: all of a request has one deadline.
+An image's address comes from somebody else's server, so it is not trusted: its host must be on the allow-list, https is
+required, and no name may lead into a private network (server-side request forgery). The check is made at connection
+time, after the name was resolved, so that a name that resolves differently a moment later gains nothing. Loopback is
+allowed only for a base URL that the user gave: the local wiki of the tests. A slow server cannot hold us up: a whole
+request has one deadline.
 """
 
 import socket
@@ -30,7 +30,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether `address` is on the public internet, also where an IPv6 address wraps an IPv4 one.
+    """Return whether `address` is on the public internet, also if an IPv6 address wraps an IPv4 one.
 
     >>> [is_public(a) for a in ("91.198.174.192", "172.16.0.1", "::ffff:127.0.0.1", "169.254.169.254")]
     [True, False, False, False]
@@ -46,16 +46,16 @@ def is_public(address: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """The rules. `hosts` are names that stand for themselves and all names under them; `base` is a URL or ""."""
+    """The rules for addresses. `hosts` are allowed with all their subdomains."""
 
     hosts: tuple[str, ...]
     bases: tuple[str, ...] = ()
-    """URLs that the user wrote down: their hosts are allowed, and one on loopback may be connected to."""
+    """URLs that the user gave: their hosts are allowed, even on loopback."""
     proxy: str = ""
-    """URL of the user's own proxy, which may be anywhere: it resolves the names of allowed hosts itself."""
+    """URL of the user's own proxy, which may be at any address: it resolves the names of allowed hosts itself."""
 
     def require_allowed(self, url: str) -> None:
-        """Raise AnswerError where `url` is not one that may be asked; nothing is resolved yet."""
+        """Raise AnswerError if `url` may not be requested; nothing is resolved yet."""
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").lower(), parts.port
@@ -72,7 +72,7 @@ class Guard:
             raise AnswerError(f"the address at '{host}' has port {port}; only 443 is asked")
 
     def addresses(self, host: str, port: int, resolve: Resolve) -> list[str]:
-        """Where `host` may be reached. Raises AnswerError where any of its addresses is private."""
+        """Return the addresses of `host`. Raises AnswerError if any of them is private."""
         resolved = list(resolve(host, port))
         to_proxy = bool(self.proxy) and host == urlsplit(self.proxy).hostname
         if not to_proxy and not self._is_local_base(host.lower(), port):
@@ -83,7 +83,7 @@ class Guard:
 
     @property
     def only_local(self) -> bool:
-        """Whether all that may be asked is on this machine: then no proxy stands between."""
+        """Whether all allowed servers are on this machine: then no proxy is used."""
         bases = [urlsplit(base) for base in self.bases]
         return bool(bases) and all(self._is_local_base(base.hostname or "", base.port) for base in bases)
 
@@ -96,7 +96,7 @@ class Guard:
 
 
 class GuardedBackend(httpcore2.NetworkBackend):
-    """httpcore2's connections, made only to addresses that `guard` allows; `left()` is the seconds still to spend."""
+    """httpcore2's connections, made only to addresses that `guard` allows; `left()` returns the seconds left."""
 
     def __init__(self, guard: Guard, left: Callable[[], float], resolve: Resolve = resolve) -> None:
         self._guard = guard
@@ -108,7 +108,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
         *, socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:  # fmt: skip
-        """A connection to the first address that answers. Raises AnswerError and httpcore2's ConnectError."""
+        """Connect to the first address that answers. Raises AnswerError and httpcore2's ConnectError."""
         try:
             addresses = self._guard.addresses(host, port, self._resolve)
         except OSError as error:
@@ -134,11 +134,11 @@ class _Timed(httpcore2.NetworkStream):
         self._left = left
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Some bytes, at most `max_bytes`."""
+        """Read at most `max_bytes`."""
         return self._stream.read(max_bytes, _shorter(timeout, self._left()))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """All of `buffer`."""
+        """Write all of `buffer`."""
         self._stream.write(buffer, _shorter(timeout, self._left()))
 
     def close(self) -> None:
@@ -148,15 +148,15 @@ class _Timed(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        """The same connection under TLS, for the name that was asked for."""
+        """Return the same connection under TLS, for the requested host name."""
         stream = self._stream.start_tls(ssl_context, server_hostname, _shorter(timeout, self._left()))
         return _Timed(stream, self._left)
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore2 asks about the socket."""
+        """Return what httpcore2 asks about the socket."""
         return self._stream.get_extra_info(info)
 
 
 def _shorter(timeout: float | None, left: float) -> float:
-    """The shorter of two times, and never 0, which a socket takes for "do not wait"."""
+    """Return the shorter of two times, but never 0, which a socket takes for "do not wait"."""
     return max(0.001, left if timeout is None else min(timeout, left))

@@ -1,8 +1,8 @@
-"""What an image source is: asked for named entities, it answers each with one image and where it is from, or why not.
+"""The interface of image sources: each named entity is answered with an image and its origin, or with a reason.
 
 Look-ups are one batch over the distinct entities of a whole data set, so that a source can ask a server for fifty names
-at a time, keep within its limits and remember what it was told. A source offers its candidates one by one; the first
-that `accept` finds nothing wrong with is the answer, the others are recorded with the reason.
+at a time, keep within its limits and store the answers. A source offers its candidates one by one; the first in which
+`accept` finds no fault is the answer, the others are recorded with the reason.
 """
 
 import os
@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
+from blindpo.jobs.settings import option
 from blindpo.rows.row import ImageRef
 
 EntityType = Literal["PER", "LOC", "ORG", "MISC"]
 ENTITY_TYPES: Final[tuple[str, ...]] = get_args(EntityType)
-"""CoNLL-2003's four, which the released rows use."""
+"""The four types of CoNLL-2003, which the released rows use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +24,9 @@ class Query:
     """One entity to find an image of."""
 
     text: str
-    """The name as the dialogue has it."""
+    """The name as written in the dialogue."""
     type: str | None = None
-    """One of ENTITY_TYPES, or None where the recogniser does not say."""
+    """One of ENTITY_TYPES, or None if the recogniser gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +34,22 @@ class Candidate:
     """One image that a source offers for a query."""
 
     image: ImageRef
-    """Encoded bytes; file name, title, page, licence and author as the source states them, None where it does not."""
+    """Encoded bytes; file name, title, page, licence and author as the source states them, None if it does not."""
     source: str
     """The source's name in `table.py`."""
     entity_type: str | None = None
-    """What the source says that the entity is, one of ENTITY_TYPES."""
+    """The entity's type according to the source, one of ENTITY_TYPES."""
     free: bool | None = None
-    """Whether the licence is a free one, None where nobody says."""
+    """Whether the licence is free; None if unknown."""
     score: float | None = None
     """The source's own score of the match; its scale is the source's."""
     details: Mapping[str, str] = field(default_factory=dict)
-    """What else is known and worth keeping: licence_url, sha1 of the original, page id, plural, ..."""
+    """Other facts worth keeping: licence_url, sha1 of the original, page id, plural, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A candidate that was looked at and not taken."""
+    """A candidate that was examined and not taken."""
 
     title: str
     source: str
@@ -57,18 +58,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a source says to one query. `candidate` None is a miss, and `reason` then says why."""
+    """A source's answer to one query. If `candidate` is None it is a miss, and `reason` says why."""
 
     query: Query
     candidate: Candidate | None = None
     refused: tuple[Refused, ...] = ()
     reason: str = ""
     unanswered: bool = False
-    """True where the source could not be asked (server down, limits): asked again, it may know."""
+    """True if the source could not be asked (server down, limits): a later try may succeed."""
 
 
 Accept = Callable[[Query, Candidate], str | None]
-"""What is wrong with a candidate, or None where nothing is."""
+"""Returns what is wrong with a candidate, or None."""
 
 
 class ImageSource(Protocol):
@@ -77,38 +78,40 @@ class ImageSource(Protocol):
     name: str
 
     def identity(self) -> object:
-        """JSON that changes when the source's answers can: it is part of what a build depends on."""
+        """Return JSON that changes whenever the source's answers may: part of a build's identity."""
 
     def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
-        """One answer for each query, in their order. A failure of one query is its answer, never an exception."""
+        """Yield one answer per query, in order. A failure of one query is its answer, never an exception."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
     """Settings of the image sources: keys of a build recipe."""
 
-    catalogue: str = ""
-    """Folder of the source `catalogue`, and of the recogniser of that name: an index and images."""
+    catalogue: str = option("", changes_result=False)
+    """The folder of the source `catalogue`, and of the recogniser of that name: images with an index.jsonl."""
     free_only: bool = True
-    """Refuse images that are marked as not free; from the network, also those without a known licence."""
-    contact: str = ""
-    """Your own e-mail address or web page. Sources on the network need it: servers are told who runs the build."""
-    lookup_cache: str = ""
-    """File with what servers answered; empty is blindpo/lookups.sqlite in the user's cache folder."""
-    requests_per_minute: float = 180.0
-    """For each source on the network. Wikimedia allows 200 to a client that says who runs it."""
-    proxy: Literal["none", "environment"] = "none"
-    """environment: requests go through $HTTPS_PROXY, which then resolves the names."""
+    """Refuse images that are marked as not free. From the network, images without a known licence are refused too."""
+    contact: str = option("", changes_result=False)
+    """Your own e-mail address or web page. Sources on the network need it, since their servers are told who runs the
+    build."""
+    lookup_cache: str = option("", changes_result=False)
+    """The file that keeps what servers answered. Without it, blindpo/lookups.sqlite in your cache folder is used."""
+    requests_per_minute: float = option(180.0, changes_result=False)
+    """The most requests per minute to each source on the network. Wikimedia allows 200 to a client that says who runs
+    it."""
+    proxy: Literal["none", "environment"] = option("none", changes_result=False)
+    """Whether requests go through a proxy. environment: through $HTTPS_PROXY, which then resolves the names."""
     wikipedia_api: str = "https://en.wikipedia.org/w/api.php"
-    """The Action API of the wiki that `wikipedia` asks."""
+    """The address of the Action API of the wiki that the source `wikipedia` asks."""
     knowledge_graph_api: str = "https://kgsearch.googleapis.com/v1/entities:search"
-    """Where `knowledge-graph` searches."""
-    knowledge_graph_key_variable: str = "KNOWLEDGE_GRAPH_API_KEY"
-    """Name of the environment variable that holds the key; the key itself is written nowhere."""
+    """The address at which the source `knowledge-graph` searches."""
+    knowledge_graph_key_variable: str = option("KNOWLEDGE_GRAPH_API_KEY", changes_result=False)
+    """The name of the environment variable that holds the Knowledge Graph's key. The key itself is written nowhere."""
     knowledge_graph_min_score: float = 100.0
-    """Search results of the Knowledge Graph that score less are refused."""
+    """Results of the Knowledge Graph that score less than this are refused."""
     image_hosts: tuple[str, ...] = ("upload.wikimedia.org", "thumb.wikimedia.org", "gstatic.com")
-    """Hosts, with all below them, from which images are taken; also after a redirect."""
+    """The hosts from which images are taken, with all hosts below them. They hold after a redirect too."""
 
     @property
     def catalogue_folder(self) -> Path:
@@ -123,10 +126,10 @@ class SourceConfig:
 
 
 def first_accepted(query: Query, offers: Iterator[Candidate | Refused], accept: Accept, *, miss: str) -> Answer:
-    """The answer from `offers` in their order: the first candidate that `accept` finds nothing wrong with.
+    """Return the answer from `offers`: the first candidate in which `accept` finds no fault.
 
-    An offer that failed already (its image cannot be had) comes as Refused. `miss` is the reason where there is no
-    offer at all; where all were refused, it is the last one's.
+    An offer that failed already (its image cannot be had) comes as Refused. The reason of a miss is `miss` if there are
+    no offers, else that of the last one refused.
     """
     refused: list[Refused] = []
     for offer in offers:

@@ -1,8 +1,8 @@
-"""What servers answered, on disk: a name that was looked up once is never asked again, nor one that has no image.
+"""Cache servers' answers on disk, so that no name is looked up twice, not even one without an image.
 
-One SQLite file, so that a kill loses one batch at most. Three kinds: an answer, a miss (the server says that there is
-none), a fault (what came could not be used). Answers and misses are final; a fault is asked again by the next run.
-Keys name source, base URL and question; no secret is ever part of one.
+One SQLite file, so that a kill loses one batch at most. There are three kinds: an answer, a miss (the server says that
+there is none), a fault (the answer could not be used). Answers and misses are final; the next run asks again after a
+fault. Keys name source, base URL and question; no secret is ever part of one.
 """
 
 import json
@@ -26,7 +26,7 @@ create table if not exists answers (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What is stored of one answer: JSON `value` (of a miss or fault: its reason), a file's bytes, UTC time fetched."""
+    """One stored answer: JSON `value` (the reason, for a miss or fault), a file's bytes, UTC time of the fetch."""
 
     kind: Kind
     value: Any
@@ -35,14 +35,14 @@ class Stored:
 
 
 class LookupCache:
-    """The answers in one file; `path` None keeps them in memory. Use as a context manager, or call `close`."""
+    """The answers in one file, or in memory if `path` is None. Use as a context manager, or call `close`."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            # another build may hold the same file: wait for it
+            # wait for another build that has the same file locked
             self._db = sqlite3.connect(":memory:" if path is None else path, timeout=60)
             self._db.execute("pragma journal_mode=wal")
             self._db.execute(_TABLE)
@@ -62,7 +62,7 @@ class LookupCache:
         self._db.close()
 
     def get(self, source: str, key: str) -> Stored | None:
-        """The answer that `source` gave to `key`, or None where it was not asked."""
+        """Return the answer that `source` gave to `key`, or None if it was not asked."""
         with self._guarded():
             stored = self._db.execute(
                 "select kind, value, body, time from answers where source = ? and key = ?", (source, key)

@@ -1,11 +1,10 @@
-"""The offline image source: a folder of images with `index.jsonl`, one entity a line.
+"""The offline image source: a folder of images with `index.jsonl`, one entity per line.
 
     {"name": "Eiffel Tower", "type": "LOC", "image": "tower.jpg", "aliases": ["the Iron Lady"],
      "title": ..., "page": ..., "licence": ..., "licence_url": ..., "author": ..., "free": true, "plural": false}
 
-`name` and `image` (a file name below the folder) are needed, the rest is optional and unknown where it is missing.
-Lines with the same name are several candidates for it, in their order. The names are also what the recogniser
-`catalogue` looks for in a text.
+`name` and `image` (a file name below the folder) are required; a missing optional field is unknown. Lines with the same
+name are several candidates for it, in their order. The recogniser `catalogue` looks for these names in texts.
 """
 
 import json
@@ -44,7 +43,7 @@ class Entry:
     author: str | None = None
     free: bool | None = None
     plural: bool | None = None
-    """True where the name stands for many ("the Beatles")."""
+    """True if the name is plural ("the Beatles")."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,7 +57,7 @@ class Catalogue:
     name = "catalogue"
 
     def __init__(self, folder: Path) -> None:
-        """Read the index of `folder`. Raises SourceError that names the line and what is allowed there."""
+        """Read the index of `folder`. Raises SourceError that names the line and the allowed values."""
         self.folder = folder
         self.entries = read_index(folder)
         self._by_name: defaultdict[str, list[Entry]] = defaultdict(list)
@@ -75,7 +74,7 @@ class Catalogue:
         return digest.hexdigest()
 
     def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
-        """Entries of the same folded name or alias, in the order of the index."""
+        """Answer with entries of the same folded name or alias, in the order of the index."""
         for query in queries:
             offers = map(self._offer, self._by_name.get(name_key(query.text), []))
             yield first_accepted(query, offers, accept, miss="the catalogue has no such name")
@@ -103,25 +102,25 @@ class Catalogue:
 
 
 def read_index(folder: Path) -> list[Entry]:
-    """The entries of a catalogue folder. Raises SourceError."""
+    """Read the entries of a catalogue folder. Raises SourceError."""
     path = folder / INDEX
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise SourceError(
             f"{path} cannot be read ({error.strerror}); a catalogue is a folder of images with {INDEX}, "
-            'one {"name": ..., "image": ..., "type": ...} a line'
+            'one {"name": ..., "image": ..., "type": ...} per line'
         ) from error
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8 text; write it so") from error
+        raise SourceError(f"{path} is not UTF-8 text; save it as UTF-8") from error
     entries = [_entry(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     if not entries:
-        raise SourceError(f"{path} is empty; it needs one entity a line")
+        raise SourceError(f"{path} is empty; it needs one entity per line")
     return entries
 
 
 def write_index(folder: Path, entries: Iterable[Entry]) -> None:
-    """Write `index.jsonl`: what `read_index` reads; fields that say nothing are left out."""
+    """Write `index.jsonl` for `read_index`; empty fields are left out."""
     lines = []
     for entry in entries:
         fields = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
@@ -133,9 +132,9 @@ def _entry(line: str, where: str) -> Entry:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{where} is not JSON; write one object a line") from error
+        raise SourceError(f"{where} is not JSON; write one object per line") from error
     if not isinstance(fields, dict):
-        raise SourceError(f"{where} is no JSON object; write one object a line")
+        raise SourceError(f"{where} is not a JSON object; write one object per line")
     _require_fields(fields, where)
     return Entry(**{**fields, "aliases": tuple(fields.get("aliases") or ())})
 
@@ -147,14 +146,14 @@ def _require_fields(fields: Mapping[str, Any], where: str) -> None:
         raise SourceError(f"{where}: unknown field '{min(unknown)}'; allowed: {allowed}")
     for field in ("name", "image"):
         if not isinstance(fields.get(field), str) or not fields[field].strip():
-            raise SourceError(f"{where}: '{field}' is missing or no text; every entity needs a name and an image")
+            raise SourceError(f"{where}: '{field}' is missing or not text; every entity needs a name and an image")
     if not is_plain_name(fields["image"]):
         raise SourceError(f"{where}: 'image' leaves the catalogue's folder; give a plain relative file name")
     if fields.get("type") not in (None, *ENTITY_TYPES):
         raise SourceError(f"{where}: 'type' is '{fields['type']}'; allowed: {', '.join(ENTITY_TYPES)}, or leave it out")
     aliases = fields.get("aliases") or []
     if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
-        raise SourceError(f"{where}: 'aliases' is no list of names")
-    for field, kind, words in [*((f, str, "text") for f in _TEXTS), *((f, bool, "true or false") for f in _TRUTHS)]:
+        raise SourceError(f"{where}: 'aliases' is not a list of names")
+    for field, kind, allowed in [*((f, str, "text") for f in _TEXTS), *((f, bool, "true or false") for f in _TRUTHS)]:
         if fields.get(field) is not None and not isinstance(fields[field], kind):
-            raise SourceError(f"{where}: '{field}' is no {words}")
+            raise SourceError(f"{where}: '{field}' must be {allowed}")

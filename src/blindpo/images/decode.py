@@ -1,7 +1,7 @@
-"""Bytes to an image, under limits: what is no image, truncated or a bomb is refused with a reason.
+"""Decode images under limits: other bytes, truncated images and decompression bombs are refused with a reason.
 
-`verify()` misses a truncated JPEG, so an image is always loaded in full; the extension is never trusted, the bytes
-are. Transparent pixels are laid on white (a bare `convert("RGB")` makes them black), 16-bit grey is scaled, EXIF
+`verify()` misses a truncated JPEG, so an image is always loaded in full; only the bytes are trusted, never the
+extension. Transparent pixels are laid on white (a bare `convert("RGB")` makes them black), 16-bit grey is scaled, EXIF
 orientation applied.
 """
 
@@ -21,10 +21,10 @@ IMAGE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """What an image may be at most."""
+    """The limits for an image."""
 
     max_bytes: int = 20_000_000
-    """Of the encoded file."""
+    """Size of the encoded file."""
     max_pixels: int = 40_000_000
     """Width times height, read from the header before anything is decoded."""
 
@@ -33,7 +33,7 @@ DEFAULT_LIMITS: Final = ImageLimits()
 
 
 def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
-    """The image in `data` as RGB, its first frame. Raises ImageError with the reason."""
+    """Decode the first frame of the image in `data` to RGB. Raises ImageError with the reason."""
     if not data:
         raise ImageError("the image file is empty (0 bytes)", field="image")
     if len(data) > limits.max_bytes:
@@ -47,7 +47,7 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Ima
     except Image.DecompressionBombError as error:
         raise ImageError(f"the image is a decompression bomb; allowed are {limits.max_pixels} pixels",
                          field="image") from error  # fmt: skip
-    except (OSError, ValueError, SyntaxError, struct.error) as error:  # what Pillow raises on broken files
+    except (OSError, ValueError, SyntaxError, struct.error) as error:  # Pillow raises these on broken files
         reason = " ".join(str(error).split())[:120]
         raise ImageError(f"the image is truncated or broken ({reason})", field="image") from error
 

@@ -1,9 +1,9 @@
-"""Asking servers for look-ups and images: slowly, politely, within limits, and never twice for the same thing.
+"""Ask servers for look-ups and images: slowly, politely, within limits, and never twice for the same thing.
 
-The one place with network for images. Built on httpcore2, the transport under httpx2 (the maintained line of httpx,
-which huggingface_hub brings along): its public network backend is the one place where an address can be checked on
-the socket that is then used (`guard.py`), and nothing there follows redirects, reads proxies or keeps cookies on its
-own. Requests go one after the other. Rules: https://www.mediawiki.org/wiki/API:Etiquette and
+The only place that uses the network for images. Built on httpcore2, the transport under httpx2 (the maintained line of
+httpx, which huggingface_hub brings along): its public network backend is the one place where an address can be checked
+on the socket that is then used (`address_check.py`), and it never follows redirects, reads proxies or keeps cookies on
+its own. Requests go one after the other. Rules: https://www.mediawiki.org/wiki/API:Etiquette and
 https://foundation.wikimedia.org/wiki/Policy:Wikimedia_Foundation_User-Agent_Policy.
 """
 
@@ -26,17 +26,17 @@ from blindpo.images.fetch_config import FetchConfig
 from blindpo.images.rate_limit import Time, TokenBucket, backoff, retry_after
 
 GIVE_UP_AFTER: Final = 3
-"""Requests to one server that failed in a row, all tries of each: then it counts as down for this run."""
+"""After this many requests in a row that failed, with all their tries, a server counts as down for this run."""
 MAX_REDIRECTS: Final = 5
 URL_LETTERS: Final = "%/:?#[]@!$&'()*+,;=~"
 IMAGES: Final = "image/*"
 FILES: Final = "file"
-"""The cache's source name of images; the key is the URL."""
+"""The cache's source name for images; the key is the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One answer in full: status, headers in lower case, body unpacked."""
+    """One complete answer: status, headers in lower case, body unpacked."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,7 +45,7 @@ class Response:
 
 @dataclass(slots=True)
 class _Deadline:
-    """When the request under way must be over; shared with the connections."""
+    """The deadline of the current request; shared with the connections."""
 
     time: Time
     end: float = 0.0
@@ -61,11 +61,11 @@ class Fetcher:
     config: FetchConfig
     cache: LookupCache
     bases: tuple[str, ...] = ()
-    """URLs that the user wrote down; see `Guard.bases`."""
+    """URLs that the user gave; see `Guard.bases`."""
     time: Time = field(default_factory=Time)
     resolve: Resolve = resolve
     asked: int = 0
-    """Requests that were sent, tries included."""
+    """Number of requests sent, including retries."""
 
     def __post_init__(self) -> None:
         guard = Guard(hosts=self.config.hosts, bases=self.bases)
@@ -81,44 +81,44 @@ class Fetcher:
         )
 
     _failures: dict[str, list[str]] = field(init=False, default_factory=dict)
-    """By server, why the last requests failed in a row."""
+    """For each server, the reasons of its latest failures in a row."""
     _guard: Guard = field(init=False)
     _deadline: _Deadline = field(init=False)
     _bucket: TokenBucket = field(init=False)
     _pool: httpcore2.ConnectionPool = field(init=False)
 
     def close(self) -> None:
-        """Close all connections; the cache is its owner's."""
+        """Close all connections, but not the cache, which belongs to its owner."""
         self._pool.close()
 
     def now(self) -> str:
-        """UTC time of day, as stored with answers."""
+        """Return the UTC time, as stored with answers."""
         return datetime.fromtimestamp(self.time.now(), UTC).isoformat(timespec="seconds")
 
     def json(
         self, url: str, parameters: Mapping[str, str], *, busy: Callable[[Any], str | None] = lambda _: None
     ) -> Any:
-        """The JSON that `url` answers. `busy` finds, in the JSON, that the server wants the question again later.
+        """Return the JSON answer of `url`. `busy` returns a reason if the JSON says to ask again later.
 
-        Raises ServerError and AnswerError. `parameters` may hold a key: they are in no message.
+        Raises ServerError and AnswerError. No message shows `parameters`: they may hold a key.
         """
 
         def read(response: Response) -> Any:
             try:
                 content = json.loads(response.body)
             except (ValueError, RecursionError) as error:
-                raise ServerError(f"{_place(url)} answered with something that is not JSON") from error
+                raise ServerError(f"{_server(url)} answered with something that is not JSON") from error
             reason = busy(content)
             if reason is not None:
-                raise ServerError(f"{_place(url)} is busy ({reason})")
+                raise ServerError(f"{_server(url)} is busy ({reason})")
             return content
 
         return self._until_answered(f"{url}?{urlencode(parameters)}", read, accept="application/json")
 
     def image(self, url: str) -> Stored:
-        """The image at `url`, decoded once to make sure that it is one; from the cache where it is there.
+        """Return the image at `url`, from the cache if possible; decoded once to be sure that it is an image.
 
-        Its answer may be a miss (nothing there). Raises ServerError and AnswerError; the latter is stored as a fault.
+        The answer may be a miss (nothing there). Raises ServerError and AnswerError; the latter is stored as a fault.
         """
         known = self.cache.get(FILES, url)
         if known is not None and known.kind != "fault":
@@ -138,15 +138,15 @@ class Fetcher:
         return stored
 
     def _until_answered(self, url: str, read: Callable[[Response], Any], *, accept: str) -> Any:
-        """What `read` makes of the answer; a server that failed too often in a row is not asked any more."""
-        place = _place(url)
-        failed = self._failures.setdefault(place, [])
+        """Return what `read` makes of the answer; a server that failed too often in a row is not asked any more."""
+        server = _server(url)
+        failed = self._failures.setdefault(server, [])
         if len(failed) >= GIVE_UP_AFTER:
-            raise ServerError(f"{place} was given up after {len(failed)} failures in a row; the last: {failed[-1]}")
+            raise ServerError(f"{server} was given up after {len(failed)} failures in a row; the last: {failed[-1]}")
         try:
             result = self._with_patience(url, read, accept=accept)
         except FetchError as error:
-            # one image may be bad; an API that refuses one question after the other refuses us
+            # a single image may be bad, but an API that refuses one question after the other refuses us
             if isinstance(error, ServerError) or accept != IMAGES:
                 failed.append(str(error))
             else:
@@ -156,13 +156,13 @@ class Fetcher:
         return result
 
     def _with_patience(self, url: str, read: Callable[[Response], Any], *, accept: str) -> Any:
-        """A server that is down or busy is asked again after a wait."""
+        """Ask a server that is down or busy again after a wait."""
         for attempt in range(self.config.tries):
             wait: float | None = None
             try:
                 response = self._follow(url, accept)
                 wait = retry_after(response.headers, self.time.now())
-                _require_ok(response, _place(url))
+                _require_ok(response, _server(url))
                 return read(response)
             except ServerError as error:
                 wait = backoff(attempt) if wait is None else wait
@@ -174,16 +174,16 @@ class Fetcher:
         raise AssertionError("the last try returns or raises")
 
     def _follow(self, url: str, accept: str) -> Response:
-        """The answer at the end of the redirects; every step is held against the rules."""
+        """Return the answer at the end of the redirects; every step is checked against the rules."""
         for _ in range(MAX_REDIRECTS + 1):
-            url = quote(url, safe=URL_LETTERS)  # servers write addresses as people would
+            url = quote(url, safe=URL_LETTERS)  # servers send addresses with unquoted characters
             self._guard.require_allowed(url)
             self._bucket.take()
             response = self._send(url, accept)
             if response.status not in (301, 302, 303, 307, 308) or "location" not in response.headers:
                 return response
             url = urljoin(url, response.headers["location"])
-        raise AnswerError(f"{_place(url)} redirects more than {MAX_REDIRECTS} times")
+        raise AnswerError(f"{_server(url)} redirects more than {MAX_REDIRECTS} times")
 
     def _send(self, url: str, accept: str) -> Response:
         seconds = self.config.timeout_seconds
@@ -205,11 +205,11 @@ class Fetcher:
             raise AnswerError("the address is no URL that can be asked") from error
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
             reason = " ".join(str(error).split())[:100] or type(error).__name__
-            raise ServerError(f"{_place(url)} gave no whole answer ({reason})") from error
+            raise ServerError(f"{_server(url)} gave no whole answer ({reason})") from error
 
 
 def _read(blocks: Iterable[bytes], headers: Mapping[str, str], max_bytes: int, left: Callable[[], float]) -> bytes:
-    """The body, unpacked, cut off with an error at `max_bytes` and at the deadline."""
+    """Return the unpacked body. Raises an error at `max_bytes` and at the deadline."""
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length) > max_bytes:
         raise AnswerError(f"the answer has {length[:20]} bytes; allowed are {max_bytes}")
@@ -230,20 +230,20 @@ def _read(blocks: Iterable[bytes], headers: Mapping[str, str], max_bytes: int, l
     return bytes(body)
 
 
-def _require_ok(response: Response, place: str) -> None:
+def _require_ok(response: Response, server: str) -> None:
     status = response.status
     if status == 429 or status >= 500:
-        raise ServerError(f"{place} answered with status {status}")
+        raise ServerError(f"{server} answered with status {status}")
     if status != 200:
         hint = "; does it know the contact, and allow this client?" if status in (401, 403) else ""
-        raise AnswerError(f"{place} answered with status {status}{hint}", gone=status in (404, 410))
+        raise AnswerError(f"{server} answered with status {status}{hint}", gone=status in (404, 410))
 
 
 def _require_image(response: Response, url: str) -> Response:
-    """`response` where its bytes are a whole image. Raises AnswerError with the reason."""
+    """Return `response` if its bytes are a whole image. Raises AnswerError with the reason."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind.startswith("image/"):
-        raise AnswerError(f"{_place(url)} answered with '{kind[:40]}' in place of an image")
+        raise AnswerError(f"{_server(url)} answered with '{kind[:40]}' in place of an image")
     try:
         decode_image(response.body, ImageLimits(max_bytes=len(response.body) + 1))
     except ImageError as error:
@@ -252,15 +252,15 @@ def _require_image(response: Response, url: str) -> Response:
 
 
 def _proxy(url: str) -> httpcore2.Proxy:
-    """The proxy of the environment; its name and password go into its own header."""
+    """Return the environment's proxy; its user name and password go into a header of their own."""
     parts = urlsplit(url)
     auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     try:
-        return httpcore2.Proxy(f"{parts.scheme}://{_place(url)}", auth=auth)
+        return httpcore2.Proxy(f"{parts.scheme}://{_server(url)}", auth=auth)
     except (ValueError, TypeError) as error:
-        raise ConfigError("HTTPS_PROXY is no address; write it as http://HOST:PORT") from error
+        raise ConfigError("HTTPS_PROXY is not an address; write it as http://HOST:PORT") from error
 
 
-def _place(url: str) -> str:
-    """Host and port of `url`: what a message may say of it."""
+def _server(url: str) -> str:
+    """Return host and port of `url`: all that a message may show of it."""
     return urlsplit(url).netloc.rpartition("@")[2] or "?"

@@ -1,4 +1,4 @@
-"""A file in a folder of images, by the name that a data set gives: to the letter, and never outside the folder."""
+"""Read a file from a folder of images by exactly the name that a data set gives, and never outside the folder."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from blindpo.rows.row import ImageRef
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether `name` is a relative path that stays in its folder; percent signs and colons are letters like others."""
+    """Return whether `name` is a relative path inside its folder; percent signs and colons have no special meaning."""
     parts = name.replace("\\", "/").split("/")
     return bool(name) and not name.startswith(("/", "\\")) and ".." not in parts and "\0" not in name
 
 
 def find_image(folder: Path, name: str) -> ImageRef:
-    """The image `name` of `folder` (names may be percent-encoded or lack an extension: nothing is interpreted).
+    """Return the image `name` of `folder` (names may be percent-encoded or lack an extension: nothing is interpreted).
 
     Raises ImageError for a name that leaves the folder and for a file that is missing, unreadable or too large.
     """

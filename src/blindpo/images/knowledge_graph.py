@@ -3,8 +3,8 @@
 https://developers.google.com/knowledge-graph/reference/rest/v1. Its search is fuzzy: the released rows hold one
 company's logo for another. So a result counts only with a score above a threshold, a name equal to the entity's (case
 and typographic signs folded) and an agreeing type; the first that passes every check is kept, the others are noted.
-Google leaves the rights to the user: without a free licence that the result itself names, an image is refused unless
-`free_only` is false. The key goes into the request and nowhere else: no message, no cache, no log.
+Google leaves rights to the user: unless the result itself names a free licence, an image is refused while `free_only`
+is true. The key goes into the request and nowhere else: no message, no cache, no log.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ Result = dict[str, Any]
 
 @dataclass(slots=True)
 class KnowledgeGraph:
-    """The source over one search endpoint."""
+    """The image source for one search endpoint."""
 
     fetcher: Fetcher
     api_url: str
@@ -41,7 +41,7 @@ class KnowledgeGraph:
     name: str = NAME
 
     def identity(self) -> object:
-        """What is asked, and of whom; the key is no part of it."""
+        """Return what is asked, and of which server, without the key."""
         return {"api_url": self.api_url, "min_score": self.min_score, "free_only": self.free_only, "rules": 1}
 
     @property
@@ -49,7 +49,7 @@ class KnowledgeGraph:
         return f"{self.name} {self.api_url}"
 
     def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
-        """One request for each entity that the cache does not know."""
+        """Answer all queries, with one request for each entity that is not in the cache."""
         return (self._answer(query, accept) for query in queries)
 
     def _answer(self, query: Query, accept: Accept) -> Answer:
@@ -69,7 +69,7 @@ class KnowledgeGraph:
         return Answer(query=query, candidate=answer.candidate, refused=(*answer.refused, *noted))
 
     def _results(self, query: Query) -> list[Result]:
-        """What the search found, best first, from the cache where it is there."""
+        """Return the search results, best first, from the cache if possible."""
         key = f"{query.text}\t{query.type or ''}"
         stored = self.fetcher.cache.get(self._table, key)
         if stored is None:
@@ -95,7 +95,7 @@ class KnowledgeGraph:
                 yield _candidate(result, image)
 
     def _wrong(self, query: Query, result: Result) -> str | None:
-        """What speaks against a result before its image is fetched."""
+        """Return what is wrong with a result before its image is fetched, or None."""
         kind = entity_type(result["types"])
         if result["score"] < self.min_score:
             return f"the score {result['score']:g} is below {self.min_score:g}"
@@ -111,7 +111,7 @@ class KnowledgeGraph:
 
 
 def entity_type(types: Sequence[str]) -> str:
-    """The entity type of schema.org types.
+    """Return the entity type for schema.org types.
 
     >>> entity_type(["Thing", "City", "Place"])
     'LOC'
@@ -143,13 +143,13 @@ def _candidate(result: Result, image: Stored) -> Candidate:
 
 
 def _file_name(url: str) -> str:
-    """The name that the released rows have: what stands after `q=`, else the last part of the path."""
+    """Return the file name as in the released rows: the text after `q=`, else the last part of the path."""
     parts = urlsplit(url)
     return parse_qs(parts.query).get("q", [""])[0] or parts.path.rpartition("/")[2]
 
 
 def _read(content: Any) -> list[Result]:
-    """The results of an answer as plain records, by falling score. Raises ServerError where it has another shape."""
+    """Return the results of an answer as plain records, best first. Raises ServerError if it has another shape."""
     try:
         results = [_result(element) for element in content.get("itemListElement", [])]
     except (AttributeError, TypeError, ValueError) as error:

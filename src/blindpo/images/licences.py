@@ -1,7 +1,7 @@
-"""What a file's `extmetadata` says about its rights, and whether it is free.
+"""Read a file's rights from its `extmetadata`, and decide whether it is free.
 
-Field names: https://www.mediawiki.org/wiki/Extension:CommonsMetadata. Free means what Wikimedia means: a licence is
-named and the file is not marked as non-free. Where no licence is named nobody knows, and None says so.
+Field names: https://www.mediawiki.org/wiki/Extension:CommonsMetadata. Free is used in Wikimedia's sense: a licence is
+named and the file is not marked as non-free. If no licence is named, the answer is None: unknown.
 """
 
 import html
@@ -30,14 +30,14 @@ class Rights:
 
     @property
     def free(self) -> bool | None:
-        """True, False, or None where nobody says."""
+        """True, False, or None if unknown."""
         if self.non_free or _NOT_FREE.search(self.licence or ""):
             return False
         return True if self.licence else None
 
 
 def rights_of(metadata: Mapping[str, Any]) -> Rights:
-    """The rights in `extmetadata`: its values are HTML, and mostly text."""
+    """Return the rights in `extmetadata`; its values are HTML, mostly plain text."""
     values = {name: plain(str(entry.get("value", ""))) for name, entry in metadata.items() if isinstance(entry, dict)}
     return Rights(
         licence=values.get("LicenseShortName") or values.get("UsageTerms") or None,
@@ -49,7 +49,7 @@ def rights_of(metadata: Mapping[str, Any]) -> Rights:
 
 
 def is_free_url(url: str | None) -> bool | None:
-    """Whether `url` names a licence that is free; None where there is none or it is not known here.
+    """Return True if `url` names a known free licence, else None.
 
     >>> is_free_url("https://creativecommons.org/licenses/by-sa/3.0/"), is_free_url(None)
     (True, None)
@@ -58,7 +58,7 @@ def is_free_url(url: str | None) -> bool | None:
 
 
 def plain(text: str) -> str:
-    """HTML as one line of text.
+    """Return HTML as one line of text.
 
     >>> plain('<a href="//example.org">A.&nbsp;Painter</a>')
     'A. Painter'

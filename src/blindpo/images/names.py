@@ -1,4 +1,4 @@
-"""Names compared as people read them: case and typographic signs folded letter for letter, so that spans stay true."""
+"""Compare names as people read them: case and typographic signs are folded per character, so that spans stay valid."""
 
 from typing import Final
 
@@ -18,19 +18,19 @@ _SIGNS: Final = str.maketrans(
 
 
 def fold(text: str) -> str:
-    """`text` in lower case with plain apostrophes, quotes, dashes and blanks; as long as `text` is.
+    """Return `text` in lower case with plain apostrophes, quotes, dashes and spaces; the length does not change.
 
     >>> fold("Rock \\u2019n\\u2019 Roll")
     "rock 'n' roll"
     """
     lowered = text.lower()
-    if len(lowered) != len(text):  # a few letters, such as a dotted capital I, become two
+    if len(lowered) != len(text):  # the lower case of a few letters, such as dotted capital I, is two characters
         lowered = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
     return plain_signs(lowered)
 
 
 def plain_signs(text: str) -> str:
-    """`text` with plain apostrophes, quotes, dashes and blanks, as titles of pages have them.
+    """Return `text` with plain apostrophes, quotes, dashes and spaces, as in page titles.
 
     >>> plain_signs("O\u2019Neill")
     "O'Neill"
@@ -39,10 +39,10 @@ def plain_signs(text: str) -> str:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names are equal when folded; underscores and runs of blanks count as one blank."""
+    """Return whether two names are equal when folded; underscores and runs of spaces count as one space."""
     return name_key(one) == name_key(other)
 
 
 def name_key(text: str) -> str:
-    """What equal names share: folded, outer blanks gone, underscores and runs of blanks as one blank."""
+    """Return the key that equal names share: folded and stripped, underscores and runs of spaces as one space."""
     return " ".join(fold(text).replace("_", " ").split())

@@ -1,7 +1,7 @@
-"""Whether two images are the same to the eye: equal pixels, else a difference hash and the colours.
+"""Tell whether two images look the same: by equal pixels, else by a difference hash and the colours.
 
 The difference hash is Pillow's resize and one comparison (it equals `imagehash.dhash`, without scipy): 64 bits, of
-which a scaled or recompressed copy changes a few. It sees edges alone, so plain images and flags of one layout
+which a scaled or recompressed copy changes a few. It sees only edges, so plain images and flags of one layout
 collide at distance 0; the mean colours of an 8 x 8 grid tell these apart.
 """
 
@@ -13,17 +13,17 @@ import numpy as np
 from PIL import Image
 
 MAX_HASH_BITS: Final = 4
-"""Of 64: copies that were scaled or recompressed differ by 0 to 1, other images by tens."""
+"""Limit out of 64 bits: scaled or recompressed copies differ by 0 to 1, other images by tens."""
 MAX_COLOUR_STEPS: Final = 10.0
-"""Of 255, the mean over the grid: recompression moves it by 1 or 2, another colour in half of a flag by tens."""
+"""Limit out of 255, mean over the grid: recompression moves it by 1 or 2, another colour in half of a flag by tens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What is compared of one image."""
+    """The features of one image that are compared."""
 
     pixels: str
-    """sha256 of size and decoded RGB."""
+    """SHA-256 of size and decoded RGB."""
     bits: int
     """Difference hash."""
     colours: np.ndarray
@@ -31,7 +31,7 @@ class Look:
 
 
 def look_of(image: Image.Image) -> Look:
-    """The look of an RGB image."""
+    """Return the features of an RGB image."""
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS)).astype(np.int16)
     bits = int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
     colours = np.asarray(image.resize((8, 8), Image.Resampling.BOX)).astype(np.float32)
@@ -41,7 +41,7 @@ def look_of(image: Image.Image) -> Look:
 
 @dataclass(slots=True)
 class SeenImages:
-    """Images with the name that each stands for; tells whether a new one was seen under another name."""
+    """Images with the names they stand for; tells whether a new one was seen under another name."""
 
     names: list[str] = field(default_factory=list)
     _pixels: dict[str, list[int]] = field(default_factory=dict)
@@ -49,10 +49,10 @@ class SeenImages:
     _colours: list[np.ndarray] = field(default_factory=list)
 
     def other_name(self, name: str, look: Look) -> str | None:
-        """A different name under which the same image, or nearly the same, was added; None where there is none."""
-        for place in self._pixels.get(look.pixels, []):
-            if self.names[place] != name:
-                return self.names[place]
+        """Return a different name under which the same image, or nearly the same, was added; else None."""
+        for index in self._pixels.get(look.pixels, []):
+            if self.names[index] != name:
+                return self.names[index]
         distances = np.bitwise_count(self._bits[: len(self.names)] ^ np.uint64(look.bits))
         for near in map(int, np.flatnonzero(distances <= MAX_HASH_BITS)):
             if self.names[near] != name and self._same_colours(near, look):
@@ -61,13 +61,13 @@ class SeenImages:
 
     def add(self, name: str, look: Look) -> None:
         """Remember that `name` has the image."""
-        place = len(self.names)
-        if place == len(self._bits):
-            self._bits = np.concatenate([self._bits, np.zeros(max(64, place), dtype=np.uint64)])
-        self._bits[place] = look.bits
-        self._pixels.setdefault(look.pixels, []).append(place)
+        index = len(self.names)
+        if index == len(self._bits):
+            self._bits = np.concatenate([self._bits, np.zeros(max(64, index), dtype=np.uint64)])
+        self._bits[index] = look.bits
+        self._pixels.setdefault(look.pixels, []).append(index)
         self._colours.append(look.colours)
         self.names.append(name)
 
-    def _same_colours(self, place: int, look: Look) -> bool:
-        return float(np.abs(self._colours[place] - look.colours).mean()) <= MAX_COLOUR_STEPS
+    def _same_colours(self, index: int, look: Look) -> bool:
+        return float(np.abs(self._colours[index] - look.colours).mean()) <= MAX_COLOUR_STEPS

@@ -1,9 +1,9 @@
-"""What a Wikipedia page is about (a person, a place, an organisation), from what the page says of itself.
+"""Decide what a Wikipedia page is about (a person, a place, an organisation) from its own description.
 
-The paper took a token's wrong reading for the right one (the company Fox: an image of the animal). A page's short
-description ("Capital of France"), its visible categories ("Living people") and the word in brackets after its title
-("Mercury (planet)") tell the reading in plain English words; where they do not, the type is unknown, and an unknown
-type contradicts nobody. Rules, not a model: each can be read and mended. English only.
+The paper's data has wrong readings of a name (the company Fox: an image of the animal). A page's short description
+("Capital of France"), its visible categories ("Living people") and the word in brackets after its title ("Mercury
+(planet)") tell the reading in plain English words; if they do not, the type is unknown, and an unknown type contradicts
+nothing. Rules, not a model, since each can be read and mended. English only.
 """
 
 import re
@@ -50,7 +50,7 @@ _BRACKETS: Final[dict[str, str]] = {
 
 
 def page_type(title: str, description: str | None, categories: Iterable[str]) -> str | None:
-    """PER, LOC, ORG or MISC, or None where nothing tells or the signs differ.
+    """Return PER, LOC, ORG or MISC, or None if there is no sign or the signs differ.
 
     >>> page_type("Mercury (planet)", None, [])
     'MISC'
@@ -60,7 +60,7 @@ def page_type(title: str, description: str | None, categories: Iterable[str]) ->
     bracket = split_title(title)[1]
     if bracket and bracket.lower() in _BRACKETS:
         return _BRACKETS[bracket.lower()]
-    # the short description is about the page itself, categories also name what it is near to
+    # the short description is about the page itself, while categories also name related things
     for texts in ([description or ""], list(categories)):
         votes = Counter(kind for text in texts for kind, rule in _RULES.items() if rule.search(text.lower()))
         leaders = votes.most_common(2)
@@ -70,7 +70,7 @@ def page_type(title: str, description: str | None, categories: Iterable[str]) ->
 
 
 def split_title(title: str) -> tuple[str, str | None]:
-    """A title's name and what stands in brackets after it.
+    """Split a title into its name and the text in brackets after it.
 
     >>> split_title("Mercury (planet)")
     ('Mercury', 'planet')

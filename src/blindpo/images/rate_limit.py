@@ -1,6 +1,6 @@
-"""How fast to ask and how long to wait: a token bucket, Retry-After, and waits that double.
+"""Rate limits and waits: a token bucket, Retry-After, and waits that double.
 
-Wikimedia's tiers since March 2026: 10 requests a minute from an address that does not say who it is, 200 with a
+Wikimedia's tiers since March 2026: 10 requests per minute from an address that does not say who it is, 200 with a
 User-Agent that names an operator, more for accounts (https://www.mediawiki.org/wiki/Wikimedia_APIs/Rate_limits).
 Requests go one after the other. No clock and no sleep of its own: both are arguments, so tests take no time.
 """
@@ -24,7 +24,7 @@ class Time:
 
 
 class TokenBucket:
-    """At most `per_minute` takes a minute on average, `burst` of them at once after a pause."""
+    """Allows `per_minute` requests per minute on average, `burst` of them at once after a pause."""
 
     def __init__(self, per_minute: float, *, burst: int, time: Time) -> None:
         self._rate = per_minute / 60
@@ -39,7 +39,7 @@ class TokenBucket:
         if self._tokens < 1:
             self._time.sleep((1 - self._tokens) / self._rate)
             self._fill()
-        # a sleep may end a little early: the debt is paid by the next wait
+        # a sleep may end a little early; the next wait makes up for it
         self._tokens -= 1
 
     def _fill(self) -> None:
@@ -50,7 +50,7 @@ class TokenBucket:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that `Retry-After` asks for, as a number or a date (RFC 9110, 10.2.3); None where it says nothing.
+    """Return the seconds that `Retry-After` asks for, as a number or a date (RFC 9110, 10.2.3); None if absent.
 
     >>> retry_after({"retry-after": "5"}, now=0.0)
     5.0
@@ -66,7 +66,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait after failed attempt number `attempt` (from 0) where the server asks for none: 1, 2, 4, 8, ...
+    """Return the seconds to wait after failed attempt `attempt` (from 0) if the server names none: 1, 2, 4, 8, ...
 
     >>> [backoff(n) for n in range(4)]
     [1.0, 2.0, 4.0, 8.0]

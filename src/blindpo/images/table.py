@@ -1,4 +1,4 @@
-"""The one list of image sources, by the names that a recipe's `sources` gives, and how each is made from its keys."""
+"""The one list of image sources, by their names in a recipe's `sources`, each with its maker."""
 
 import difflib
 import os
@@ -17,7 +17,7 @@ def _catalogue(config: SourceConfig) -> ImageSource:
 
 
 def _fetcher(config: SourceConfig, base: str) -> Any:
-    """A client for one source: servers count requests by operator, each for itself."""
+    """Make a client for one source: each server counts an operator's requests on its own."""
     # the HTTP client is loaded only where a recipe names a source on the network
     from blindpo.images.cache import LookupCache
     from blindpo.images.fetch import Fetcher
@@ -62,7 +62,7 @@ SOURCES: Final[dict[str, Callable[[SourceConfig], ImageSource]]] = {
 
 
 def make_sources(names: Sequence[str], config: SourceConfig) -> list[ImageSource]:
-    """The sources called `names`, in their order: each is asked for what those before it did not find.
+    """Make the sources called `names`, in order: each is asked for what those before it did not find.
 
     Raises ConfigError for an unknown name or a key that a source needs, SourceError for a folder that cannot be used.
     """

@@ -1,10 +1,10 @@
 """The image source `wikipedia`: an entity's page, the page's image, and the image's licence and author.
 
-The paper's first source (section 3.1). Fifty names a call over the distinct entities of the whole data set, every
-answer stored (misses too), so that a stopped run asks only for what is missing. What the paper got wrong is refused
-here by name: pages that only list what a name can mean (taken where exactly one of the listed pages is of the entity's
-type), redirects into a section of a page about something else, files without a free licence. The image is the
-thumbnail whose address the API gives; its width is asked for, its address never built.
+The paper's first source (section 3.1). It is asked for fifty names per call over the distinct entities of the whole
+data set, and every answer is stored (misses too), so that a stopped run asks only for what is missing. The paper's
+mistakes are refused here by name: pages that only list the meanings of a name (accepted if exactly one of the listed
+pages has the entity's type), redirects into a section of a page about something else, files without a free licence. The
+image is the thumbnail whose address the API gives; its width is requested, its address never built.
 """
 
 import unicodedata
@@ -26,12 +26,12 @@ from blindpo.rows.row import ImageRef
 
 NAME: Final = "wikipedia"
 MAX_OPTIONS: Final = 20
-"""Pages of one disambiguation page that are looked at."""
+"""How many pages of one disambiguation page are examined."""
 
 
 @dataclass(slots=True)
 class Wikipedia:
-    """The source over one wiki's `api.php`; `free_only` leaves out what is not known to be free."""
+    """The image source for one wiki's `api.php`; `free_only` leaves out files not known to be free."""
 
     fetcher: Fetcher
     api_url: str
@@ -44,7 +44,7 @@ class Wikipedia:
         self._api = ActionApi(self.fetcher, self.api_url, free_only=self.free_only)
 
     def identity(self) -> object:
-        """What is asked, and of whom; not what is answered, which the cache holds."""
+        """Return what is asked, and of which server; the answers are in the cache."""
         return {"api_url": self.api_url, "free_only": self.free_only, "rules": 1}
 
     @property
@@ -52,7 +52,7 @@ class Wikipedia:
         return f"{self.name} {self.api_url} {'free' if self.free_only else 'any'}"
 
     def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
-        """All names are asked first, in batches; images are fetched one by one as answers are taken."""
+        """Ask for all names first, in batches; images are fetched one by one as answers are taken."""
         self._unanswered = {}
         self._ask([title_of(query) for query in queries])
         options = {query.text: self._options(title_of(query)) for query in queries if query.type is not None}
@@ -79,7 +79,7 @@ class Wikipedia:
         self.fetcher.cache.put(self._table, {title: _stored(record, now) for title, record in records.items()})
 
     def _records(self, titles: Sequence[str]) -> dict[str, Record | None]:
-        """Pages with what belongs to them: the file's information, what tells the type, a disambiguation's links."""
+        """Return pages with their file's information, the texts that tell the type, and a disambiguation's links."""
         pages = self._api.pages(titles)
         known = [page for page in pages.values() if page is not None]
         lists = sorted({page["title"] for page in known if page["disambiguation"]})
@@ -101,7 +101,7 @@ class Wikipedia:
         return pages
 
     def _options(self, title: str) -> list[str]:
-        """The pages under a disambiguation page that bear its very name, apart from a word in brackets."""
+        """Return the pages under a disambiguation page with exactly its name, apart from a word in brackets."""
         record = self._record(title)
         if record is None or not record["disambiguation"]:
             return []
@@ -132,7 +132,7 @@ class Wikipedia:
             return Answer(query=query, reason=str(error), unanswered=True)
 
     def _one_of(self, query: Query, options: Sequence[str]) -> tuple[Record | None, str]:
-        """The one page of the entity's type among `options`; else the reason."""
+        """Return the one page of the entity's type among `options`; else None and the reason."""
         if query.type is None:
             return None, "the name stands for several things, and the entity's type is not known"
         records = [
@@ -144,7 +144,7 @@ class Wikipedia:
         return None, f"the name stands for several things, {len(fitting)} of them of type {query.type}"
 
     def _offers(self, query: Query, record: Record) -> Iterator[Candidate | Refused]:
-        """The record's image, or what is wrong with it. What needs no image is judged before one is fetched."""
+        """Yield the record's image, or what is wrong with it; checks that need no image come before the fetch."""
         info = record["info"] or {}
         rights = rights_of(info.get("extmetadata") or {})
         wrong = self._wrong(query, record, rights)
@@ -172,7 +172,7 @@ class Wikipedia:
         )
 
     def _wrong(self, query: Query, record: Record, rights: Rights) -> str | None:
-        """What speaks against the record before its image is fetched."""
+        """Return what is wrong with the record before its image is fetched, or None."""
         kind = _type_of(record)
         if record["section"] is not None:
             return "the name leads into a section of a page about something else"
@@ -186,7 +186,7 @@ class Wikipedia:
 
 
 def title_of(query: Query) -> str:
-    """The title that a query's name is asked as: titles have plain apostrophes and dashes, and composed letters."""
+    """Return the page title to ask for: titles have plain apostrophes and dashes, and composed letters."""
     return " ".join(unicodedata.normalize("NFC", plain_signs(query.text)).split())
 
 
@@ -201,7 +201,7 @@ def _stored(record: Record | None, now: str) -> Stored:
 
 
 def _details(record: Record, info: Mapping[str, Any], *, rights: Rights, fetched: str) -> dict[str, str]:
-    """What is known of the image beyond the row's own fields."""
+    """Return the facts about the image beyond the row's own fields."""
     known = {
         "page_id": record["page_id"],
         "file": record["file"],

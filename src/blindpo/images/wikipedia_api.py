@@ -1,8 +1,8 @@
-"""What the Action API of a MediaWiki says about titles and files, as plain records: the requests, and nothing else.
+"""Requests to a MediaWiki's Action API about titles and files, answered as plain records.
 
 https://www.mediawiki.org/wiki/API:Query with `prop=pageimages` (https://www.mediawiki.org/wiki/Extension:PageImages)
-and `prop=imageinfo`. The answer's pages come in any order and under other titles than asked: `normalized`, then
-`redirects` lead back. `maxlag` answers with HTTP 200 and an error code, so the code is read, not the status alone.
+and `prop=imageinfo`. The answer's pages come in any order and under other titles than requested: `normalized`, then
+`redirects` lead back. `maxlag` answers with HTTP 200 and an error code, so both status and code are read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +12,13 @@ from blindpo.errors import AnswerError, ServerError
 from blindpo.images.fetch import Fetcher
 
 MAX_TITLES: Final = 50
-"""What the API takes in one call from a client without special rights."""
+"""The API's limit per call for a client without special rights."""
 MAX_TITLE_BYTES: Final = 255
 MAX_QUERY_BYTES: Final = 5000
-"""Of the titles of one call, so that the URL stays under 8 KB when they are percent-encoded."""
+"""Limit for the titles of one call, so that the percent-encoded URL stays under 8 KB."""
 MAX_CONTINUES: Final = 40
 THUMBNAIL_PX: Final = 500
-"""Width asked for: the released images', and one of the widths that Wikimedia still makes."""
+"""Requested width: that of the released images, and one that Wikimedia still makes."""
 BUSY: Final = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_error_DBQueryError"})
 FORBIDDEN: Final = frozenset("#<>[]|{}\x7f") | {chr(code) for code in range(32)}
 METADATA: Final = "LicenseShortName|License|LicenseUrl|Artist|Credit|AttributionRequired|NonFree|UsageTerms"
@@ -27,12 +27,12 @@ Record = dict[str, Any]
 
 
 def is_title(text: str) -> bool:
-    """Whether a page may be called `text` (https://www.mediawiki.org/wiki/Manual:Page_title)."""
+    """Return whether a page may be called `text` (https://www.mediawiki.org/wiki/Manual:Page_title)."""
     return bool(text.strip()) and len(text.encode()) <= MAX_TITLE_BYTES and not FORBIDDEN & set(text)
 
 
 def batches(titles: Sequence[str]) -> Iterator[list[str]]:
-    """`titles` in calls that the API takes."""
+    """Split `titles` into batches that fit one call each."""
     batch: list[str] = []
     size = 0
     for title in titles:
@@ -47,7 +47,7 @@ def batches(titles: Sequence[str]) -> Iterator[list[str]]:
 
 
 class ActionApi:
-    """Questions to one wiki's `api.php`."""
+    """Asks one wiki's `api.php`."""
 
     def __init__(self, fetcher: Fetcher, url: str, *, free_only: bool) -> None:
         self._fetcher = fetcher
@@ -55,7 +55,7 @@ class ActionApi:
         self._free_only = free_only
 
     def pages(self, titles: Sequence[str]) -> dict[str, Record | None]:
-        """A record for each title, None where no page has it. Raises ServerError and AnswerError.
+        """Return a record for each title, None if there is no such page. Raises ServerError and AnswerError.
 
         Keys of a record: title, page_id, url, section (of a redirect), disambiguation, description, file.
         """
@@ -73,7 +73,7 @@ class ActionApi:
         return {title: _page(by_title, *_final_title(title, answer)) for title in titles}
 
     def categories(self, titles: Sequence[str]) -> dict[str, list[str]]:
-        """The visible categories of each page; many pages have dozens, so only those are asked that need to be."""
+        """Return the visible categories of each page. Many have dozens, so ask only for the pages that need it."""
         answer = self._query(titles, prop="categories", clshow="!hidden", cllimit="max")
         return {
             page["title"]: sorted(entry["title"].partition(":")[2] for entry in page.get("categories", []))
@@ -81,12 +81,12 @@ class ActionApi:
         }
 
     def links(self, titles: Sequence[str]) -> dict[str, list[str]]:
-        """The articles that each page links to."""
+        """Return the articles that each page links to."""
         answer = self._query(titles, prop="links", plnamespace="0", pllimit="max")
         return {page["title"]: [link["title"] for link in page.get("links", [])] for page in answer["pages"]}
 
     def files(self, names: Sequence[str]) -> dict[str, Record | None]:
-        """For each file name (no namespace) its `imageinfo`: addresses, sizes, sha1, licence; None where it is none."""
+        """Return the `imageinfo` of each file name (no namespace): addresses, sizes, sha1, licence; None if missing."""
         names_by_title = {f"File:{name}": name for name in names}
         answer = self._query(
             list(names_by_title),
@@ -96,12 +96,12 @@ class ActionApi:
             iiextmetadatafilter=METADATA,
             iiextmetadatalanguage="en",
         )
-        # a file that lies on Commons has no page here, and is `missing`, but has its imageinfo
+        # a file on Commons has no page here, and is `missing`, but has its imageinfo
         infos = {page["title"]: (page.get("imageinfo") or [None])[0] for page in answer["pages"]}
         return {name: infos.get(_final_title(title, answer)[0] or "") for title, name in names_by_title.items()}
 
     def _query(self, titles: Sequence[str], **parameters: str) -> Record:
-        """One question in all its parts (`continue`), its lists of a page put together."""
+        """Ask one question with all its continuations, and merge the lists of each page."""
         question = {
             "action": "query",
             "format": "json",
@@ -152,7 +152,7 @@ def _merge(known: Record, page: Record) -> None:
 
 
 def _final_title(title: str, answer: Record) -> tuple[str | None, str | None]:
-    """The title under which the answer has the page, and the section that a redirect led to."""
+    """Return the page's title in the answer, and the section that a redirect led to."""
     section = None
     steps = {step["from"]: step for kind in ("normalized", "converted", "redirects") for step in answer.get(kind, [])}
     seen = set()

@@ -25,7 +25,7 @@ def count(data: Path) -> dict[str, Any]:
         kinds["turns"][str(users)] += 1
         kinds["label"][row.label] += 1
         kinds["entity_type"][row.entity.type or "unknown" if row.entity else "none"] += 1
-        kinds["blind_mode"].update(answer.mode for answer in row.blind)
+        kinds["blind_mode"].update(answer.view for answer in row.blind)
         images.update(image.sha256 for image in row.images)
         dialogues.add(row.provenance.dialogue_id)
     rows = totals["rows"] or 1

@@ -22,8 +22,8 @@ from typing import Any, Final, Literal, TypeVar
 
 from blindpo.errors import BlindpoError, ConfigError
 
-T = TypeVar("T")
-Make = Callable[[int], T]
+_T = TypeVar("_T")
+Make = Callable[[int], _T]
 """Makes one shard, by its number."""
 
 
@@ -46,7 +46,7 @@ class Engine:
         if self.name == "ray" and importlib.util.find_spec("ray") is None:
             raise ConfigError("--engine ray needs Ray, which is not installed: pip install 'blindpo[ray]'")
 
-    def map(self, job: Make[T], numbers: Sequence[int]) -> Iterator[T]:
+    def map(self, job: Make[_T], numbers: Sequence[int]) -> Iterator[_T]:
         """What `job` returns for each number, in any order; what it raises is raised here."""
         if self.name == "ray":
             return _map_on_ray(job, numbers, self.workers)
@@ -88,7 +88,7 @@ def _make(number: int) -> Any:
     return _job(number)
 
 
-def _map_on_processes(job: Make[T], numbers: Sequence[int], workers: int) -> Iterator[T]:
+def _map_on_processes(job: Make[_T], numbers: Sequence[int], workers: int) -> Iterator[_T]:
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     size = min(workers, len(numbers))
@@ -118,7 +118,7 @@ def _in_flight(pool: ProcessPoolExecutor, numbers: Sequence[int], limit: int) ->
         running |= {pool.submit(_make, number) for number in islice(waiting, len(done))}
 
 
-def _map_on_ray(job: Make[T], numbers: Sequence[int], workers: int) -> Iterator[T]:
+def _map_on_ray(job: Make[_T], numbers: Sequence[int], workers: int) -> Iterator[_T]:
     # Ray is an optional extra, and heavy
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray

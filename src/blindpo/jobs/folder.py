@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from blindpo.errors import OutputError, SourceError
 from blindpo.jobs.manifest import read_json, versions, write_json
+from blindpo.rows.schema import SCHEMA_VERSION
 from blindpo.rows.shards import WORK
 
 State = Literal["new", "resume", "done"]
@@ -39,7 +40,7 @@ class OutFolder:
             raise OutputError(f"--out {self.path} is a file; give a folder that is new or empty")
         for record, state in ((self.path / "manifest.json", "done"), (self.work / "run.json", "resume")):
             if record.is_file():
-                self._require_same(record)
+                self._require_same(record, state)
                 if state == "done":
                     # a kill between the manifest and the clean-up leaves the work state behind
                     shutil.rmtree(self.work, ignore_errors=True)
@@ -48,7 +49,7 @@ class OutFolder:
         if self.path.is_dir() and any(child.name != WORK for child in self.path.iterdir()):
             raise OutputError(f"--out {self.path} holds files that no run of blindpo wrote; give a new or empty folder")
         self._make_work()
-        write_json(self.work / "run.json", {"identity": self.identity})
+        write_json(self.work / "run.json", {"identity": self.identity, "schema_version": SCHEMA_VERSION})
         return "new"
 
     def _make_work(self) -> None:
@@ -59,7 +60,8 @@ class OutFolder:
                 f"--out {self.path} cannot be made ({error.strerror}); give a folder that can be written"
             ) from error
 
-    def _require_same(self, record: Path) -> None:
+    def _require_same(self, record: Path, state: str) -> None:
+        """What is finished may be of an older version; what is half done is not gone on with."""
         try:
             content = read_json(record)
         except SourceError as error:
@@ -67,10 +69,12 @@ class OutFolder:
                 f"{record} cannot be read as what a run of blindpo wrote, so nobody knows whose {self.path} is; "
                 "delete that folder and run the command again"
             ) from error
-        found = content.get("identity") if isinstance(content, dict) else None
-        if found == self.identity:
+        identity = content.get("identity") if isinstance(content, dict) else None
+        version = content.get("schema_version", 1) if isinstance(content, dict) else None
+        if identity == self.identity and (state == "done" or version == SCHEMA_VERSION):
             return
-        changed = differences(found, self.identity) if isinstance(found, dict) else []
+        old, new = {"schema_version": version}, {"schema_version": SCHEMA_VERSION}
+        changed = identity_changes({**old, **identity}, {**new, **self.identity}) if isinstance(identity, dict) else []
         more = f", and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
         raise OutputError(
             f"--out {self.path} holds another run (it differs in: {', '.join(changed[:MOST_SHOWN]) or 'everything'}"
@@ -81,7 +85,8 @@ class OutFolder:
         """Write `timings.json`, then `manifest.json` last, and remove the work state."""
         clock = {"started": self._started, "finished": time.time(), **(timings or {})}
         write_json(self.path / "timings.json", clock)
-        write_json(self.path / "manifest.json", {"identity": self.identity, "versions": versions(), **manifest})
+        of_run = {"identity": self.identity, "schema_version": SCHEMA_VERSION, "versions": versions()}
+        write_json(self.path / "manifest.json", {**of_run, **manifest})
         shutil.rmtree(self.work, ignore_errors=True)
 
     def manifest(self) -> dict[str, object]:
@@ -90,17 +95,17 @@ class OutFolder:
         return content
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
+def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
     """What tells two identities apart, as `key.inner: old -> new`, keys in order.
 
-    >>> differences({"seed": 1, "config": {"top_k": 5, "mode": "a"}}, {"seed": 1, "config": {"top_k": 6, "mode": "a"}})
+    >>> identity_changes({"seed": 1, "config": {"top_k": 5}}, {"seed": 1, "config": {"top_k": 6}})
     ['config.top_k: 5 -> 6']
     """
     changes = []
     for key in sorted({*old, *new}):
         ours, theirs = new.get(key), old.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            changes += differences(theirs, ours, f"{above}{key}.")
+            changes += identity_changes(theirs, ours, f"{above}{key}.")
         elif ours != theirs or (key in old) != (key in new):
             changes.append(f"{above}{key}: {_shown(old, key)} -> {_shown(new, key)}")
     return changes

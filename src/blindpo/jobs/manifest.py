@@ -44,10 +44,10 @@ def read_json(path: Path) -> Any:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that can change a result."""
-    installed = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for name in VERSIONED:
         try:
-            installed[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return installed
+    return numbers

@@ -1,20 +1,23 @@
 """From a recipe, flags and `--set` to one checked dataclass: unknown keys and wrong values are refused by name.
 
-A recipe is a flat YAML mapping of the command's keys; flags override it, `--set` overrides both. YAML 1.1 reads `1e-6`
-as text, so values are brought to the field's type here, once.
+A recipe is a YAML mapping of the command's keys; flags override it, `--set` overrides both. The keys of a group are
+nested (`judge_server: {retries: 2}`) or written with a dot (`judge_server.retries: 2`). YAML 1.1 reads `1e-6` as text,
+so values are brought to the field's type here, once.
 """
 
 import difflib
 import math
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
 from blindpo.errors import ConfigError, SourceError
+from blindpo.jobs.settings import RENAMED, groups_of, is_group, settings_of
+from blindpo.rows.view_names import OLD_VIEWS
 
 T = TypeVar("T")
 
@@ -33,7 +36,7 @@ def read_recipe(path: Path | None) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ConfigError(f"--recipe {path} must be a flat mapping 'key: value', one a line")
+        raise ConfigError(f"--recipe {path} must be a mapping 'key: value', one key per line")
     _refuse_repeats(text, path)
     return content
 
@@ -49,16 +52,16 @@ def _refuse_repeats(text: str, path: Path) -> None:
 
 def parse_sets(words: Sequence[str]) -> dict[str, Any]:
     """`--set key=value` words as a mapping; a value is read as YAML. Raises ConfigError for a word without `=`."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {word}: write it as key=value")
         try:
-            found[key.strip()] = yaml.safe_load(value) if value else ""
+            values[key.strip()] = yaml.safe_load(value) if value else ""
         except (yaml.YAMLError, ValueError) as error:
             raise ConfigError(f"--set {word}: the value is not YAML") from error
-    return found
+    return values
 
 
 def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:
@@ -70,21 +73,71 @@ def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:
     return ConfigError(f"{where}: unknown key '{key}'.{hint} Allowed: {listed}.")
 
 
+def flat_keys(cls: type, values: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """`values` with the keys of groups written with a dot. Raises ConfigError for a key that stands there twice."""
+    groups = groups_of(cls)
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = {key: value}
+        if key in groups and isinstance(value, Mapping):
+            inner = {f"{key}.{name}": each for name, each in flat_keys(groups[key], value, where=where).items()}
+        for name, each in inner.items():
+            if name in flat:
+                raise ConfigError(f"{where}: '{name}' stands there twice; keep one")
+            flat[name] = each
+    return flat
+
+
+def merge_values(cls: type, *layers: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Several mappings as one, with the keys of groups written with a dot; a later one overrides an earlier one.
+
+    Each comes with the words for where it stood. Raises ConfigError for a key that `cls` does not have.
+    """
+    merged: dict[str, Any] = {}
+    for where, values in layers:
+        flat = flat_keys(cls, values, where=where)
+        _require_known(cls, flat, where)
+        merged.update(flat)
+    return merged
+
+
 def load_config(cls: type[T], values: Mapping[str, Any], *, where: str = "configuration") -> T:
     """An instance of the dataclass `cls` from `values`. Raises ConfigError that names the key and `where` it stood."""
-    kinds = get_type_hints(cls)
-    names = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in names:
-            raise unknown_key(key, names, where)
-    missing = [n for n, f in names.items() if n not in values and f.default is MISSING and f.default_factory is MISSING]
+    flat = flat_keys(cls, values, where=where)
+    _require_known(cls, flat, where)
+    groups = groups_of(cls)
+    kinds = {setting.key: setting.kind for setting in settings_of(cls)} | groups
+    typed: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
+    for key, value in flat.items():
+        group, _, name = key.partition(".")
+        holder = inner.setdefault(group, {}) if name else typed
+        holder[name or key] = convert(value, kinds[key], f"{where}: {key}")
+    missing = [each.key for each in settings_of(cls) if each.default is MISSING and each.key not in flat]
     if missing:
         raise ConfigError(f"{where}: '{missing[0]}' is required")
-    typed = {key: convert(value, kinds[key], f"{where}: {key}") for key, value in values.items()}
+    for group, given in inner.items():
+        try:
+            typed[group] = groups[group](**given)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {group}.{error}") from error
     try:
         return cls(**typed)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _require_known(cls: type, flat: Mapping[str, Any], where: str) -> None:
+    known = {setting.key for setting in settings_of(cls)}
+    groups = groups_of(cls)
+    for key, value in flat.items():
+        if key in groups and not isinstance(value, groups[key]):
+            inner = ", ".join(name for name in sorted(known) if name.startswith(f"{key}."))
+            raise ConfigError(f"{where}: '{key}' is a group of keys and has no value of its own; its keys are: {inner}")
+        if key not in known and key not in groups:
+            if RENAMED.get(key) in known:
+                raise ConfigError(f"{where}: '{key}' is now called '{RENAMED[key]}'; write that instead")
+            raise unknown_key(key, known, where)
 
 
 def convert(value: Any, kind: Any, where: str) -> Any:
@@ -93,10 +146,16 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     if origin is Literal:
         if value in get_args(kind):
             return value
+        if OLD_VIEWS.get(value) in get_args(kind):
+            raise ConfigError(f"{where}: '{value}' is now called '{OLD_VIEWS[value]}'; write that instead")
         raise ConfigError(f"{where} is '{value}'; allowed: {', '.join(map(str, get_args(kind)))}")
     if origin in (Union, types.UnionType):
         options = [option for option in get_args(kind) if option is not type(None)]
         return None if value is None else _first_fit(value, options, where)
+    if origin is Mapping:
+        return _mapping(value, where)
+    if is_group(kind):
+        return value
     if origin is tuple:
         items = value if isinstance(value, list | tuple) else [word.strip() for word in str(value).split(",") if word]
         return tuple(convert(item, get_args(kind)[0], where) for item in items)
@@ -111,6 +170,17 @@ def _first_fit(value: Any, options: Sequence[Any], where: str) -> Any:
         except ConfigError:
             continue
     return convert(value, options[-1], where)
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """A mapping as it is, or the one that a flag's word spells in YAML."""
+    try:
+        content = yaml.safe_load(value) if isinstance(value, str) else value
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{where} is not YAML; write it as '{{KEY: VALUE, KEY: VALUE}}'") from error
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where} is '{value}'; it must be a mapping, such as '{{KEY: VALUE}}'")
+    return content
 
 
 def _scalar(value: Any, kind: Any, where: str) -> Any:

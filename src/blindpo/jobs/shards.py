@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.jobs.engine import IN_PROCESS, Engine
-from blindpo.jobs.folder import OutFolder, differences
+from blindpo.jobs.folder import OutFolder, identity_changes
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.jobs.progress import progress
 from blindpo.rows.row import PreferenceRow
@@ -39,7 +39,7 @@ class Job(Protocol):
         ...
 
 
-class Part(NamedTuple):
+class ShardPart(NamedTuple):
     """The share of the shards that one machine makes: number 1 to `of`."""
 
     number: int
@@ -48,25 +48,25 @@ class Part(NamedTuple):
     def numbers(self, num_shards: int) -> range:
         """Which of `num_shards` shards, counted from 0, are in this part.
 
-        >>> list(Part(2, 3).numbers(8))
+        >>> list(ShardPart(2, 3).numbers(8))
         [1, 4, 7]
         """
         return range(self.number - 1, num_shards, self.of)
 
 
-WHOLE: Final = Part(1, 1)
+WHOLE: Final = ShardPart(1, 1)
 
 
-def parse_part(words: str) -> Part:
+def parse_part(words: str) -> ShardPart:
     """`2/4` as a part. Raises ConfigError.
 
     >>> parse_part("2/4")
-    Part(number=2, of=4)
+    ShardPart(number=2, of=4)
     """
     number, slash, of = words.partition("/")
     if not (slash and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
         raise ConfigError(f"--part {words}: write it as NUMBER/OF, such as 1/4 to 4/4")
-    return Part(int(number), int(of))
+    return ShardPart(int(number), int(of))
 
 
 def make_shards(
@@ -75,7 +75,7 @@ def make_shards(
     *,
     what: str,
     engine: Engine = IN_PROCESS,
-    part: Part = WHOLE,
+    part: ShardPart = WHOLE,
     go_on: bool = False,
 ) -> None:
     """Make the part's shards that are not there yet, on `engine`.
@@ -219,23 +219,23 @@ def merge_rejects(path: Path, places: Sequence[tuple[Place, int]]) -> None:
     partial.replace(path)
 
 
-def part_folder(out: Path, identity: Mapping[str, object], part: Part) -> OutFolder:
-    """The output folder of a run, or of a part of it: parts of one run are told apart, and from the whole."""
-    return OutFolder(out, identity if part == WHOLE else {**identity, "part": list(part)})
+class ShardFolder(OutFolder):
+    """The output folder of a run made shard by shard, or of a part of it: parts are told apart, and from the whole."""
 
+    def __init__(self, path: Path, identity: Mapping[str, object], part: ShardPart = WHOLE) -> None:
+        super().__init__(path, identity if part == WHOLE else {**identity, "part": list(part)})
+        self.part = part
 
-def state_folder(folder: OutFolder, part: Part) -> Path:
-    """Where the files of shards lie while a run goes on; a part keeps them, so that it can be joined."""
-    if part == WHOLE:
-        return folder.work
-    shards = folder.path / SHARDS
-    shards.mkdir(exist_ok=True)
-    return shards
+    @property
+    def shards(self) -> Path:
+        """Where the files of shards lie while the run goes on; a part keeps them, so that it can be joined."""
+        folder = self.work if self.part == WHOLE else self.path / SHARDS
+        folder.mkdir(exist_ok=True)
+        return folder.resolve()
 
-
-def finish_part(folder: OutFolder, part: Part, num_shards: int) -> None:
-    """Say that the part is whole: `num_shards` is that of all parts together."""
-    folder.finish({"part": list(part), "shards": len(part.numbers(num_shards))})
+    def finish_part(self, num_shards: int) -> None:
+        """Say that the part is whole: `num_shards` is that of all parts together."""
+        self.finish({"part": list(self.part), "shards": len(self.part.numbers(num_shards))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,12 +259,12 @@ def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
     if not parts:
         raise SourceError(f"no part was given; give the --out folders of 'blindpo {command} --part NUMBER/OF'")
     manifests = [(path, _part_manifest(path, command)) for path in parts]
-    first, leading = manifests[0][0], manifests[0][1]["identity"]
+    first, leading = manifests[0][0], _compared(manifests[0][1])
     total = leading["part"][1]
     folders: dict[int, Path] = {}
-    for path, identity in ((path, manifest["identity"]) for path, manifest in manifests):
+    for path, identity in ((path, _compared(manifest)) for path, manifest in manifests):
         number, of = identity["part"]
-        differ = differences({**leading, "part": total}, {**identity, "part": of})
+        differ = identity_changes({**leading, "part": total}, {**identity, "part": of})
         if differ:
             raise SourceError(f"{path} is part of another run than {first} (it differs in: {', '.join(differ)})")
         if number in folders:
@@ -274,10 +274,24 @@ def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
     if missing:
         raise SourceError(f"of {total} parts these are missing: {', '.join(missing)}; give all of them")
     return JoinedParts(
-        identity={key: value for key, value in leading.items() if key != "part"},
+        identity={key: value for key, value in leading.items() if key not in ("part", "schema_version")},
         folders=[folders[number] for number in range(1, total + 1)],
         num_shards=sum(manifest["shards"] for _, manifest in manifests),
     )
+
+
+def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What parts of one run share: who they are, and the version that made them, since versions choose otherwise."""
+    return {**manifest["identity"], "schema_version": manifest.get("schema_version", 1)}
+
+
+def part_command(path: Path) -> str:
+    """The command that made the part in the folder `path`. Raises SourceError where it holds no finished part."""
+    manifest = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
+    identity = manifest.get("identity", {})
+    if "part" not in identity:
+        raise SourceError(f"{path} is no finished part; give the --out of a command with --part NUMBER/OF")
+    return str(identity["command"])
 
 
 def _part_manifest(path: Path, command: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Vision-language models: found, loaded, prompted, scored and sampled from, whatever the family.
+"""Models of any family: find, load and prompt vision-language models, score and sample responses, and ask text models.
 
-source -> vlm -> prompt -> logprobs | generate. Nothing here knows a model by name: chat templates, image tokens and
-end-of-turn tokens come from the processor. Whatever answers a conversation with text, a chat server (`chat.py`), a
-model in this process (`local_text.py`, `guard.py`) or a recording (`replay.py`), is a `TextModel` (`text.py`).
+source -> load -> prompt -> logprobs | generate. Nothing here knows a model by name: chat templates, image tokens and
+end-of-turn tokens come from the processor. Everything that answers a conversation with text, be it a chat server
+(`chat/client.py`), a model in this process (`chat/local.py`, `classifiers/guard_model.py`) or a recording
+(`chat/recorded.py`), is a `TextModel` (`chat/interface.py`).
 """

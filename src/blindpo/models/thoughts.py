@@ -1,17 +1,17 @@
-"""What a model thought before it answered, told apart from its answer: only the answer is stored as a response.
+"""Separate a model's thought from its answer: only the answer is stored as a response.
 
-A thought stands at the beginning, since templates put it there; tags inside an answer are its own words. Where a prompt
-ends with the opening tag, as templates of models that always think do, the response holds the closing tag alone.
+A thought comes first, since templates put it there; tags inside an answer are part of its text. If a prompt ends with
+the opening tag, as templates of models that always think do, the response holds only the closing tag.
 """
 
 from typing import Final
 
 TAGS: Final = (("<think>", "</think>"),)
-"""Opening and closing tags; a family with other ones is a row here."""
+"""Opening and closing tags; add a pair for a family with other tags."""
 
 
 def split_thought(text: str) -> tuple[str, str]:
-    """(thought, answer) of what a model wrote; text without a thought is its own answer, to the letter.
+    """Split a model's text into (thought, answer); text without a thought is the answer, unchanged.
 
     >>> split_thought("<think>Is it safe? No.</think> I can't help.")
     ('Is it safe? No.', "I can't help.")
@@ -34,7 +34,7 @@ def split_thought(text: str) -> tuple[str, str]:
 
 
 def open_thought(prompt: str) -> str:
-    """The opening tag that a prompt ends with, so that the model goes on with its thought; else "".
+    """Return the opening tag at the prompt's end, after which the model continues with its thought; else "".
 
     >>> open_thought("user: hi assistant: <think> "), open_thought("user: hi assistant: <think> </think> ")
     ('<think>', '')

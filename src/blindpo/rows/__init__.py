@@ -1,1 +1,1 @@
-"""What a preference row is: its fields, its invariants, how it is saved, and the views of it."""
+"""The preference row: its fields, its invariants, its storage, and the views of it."""

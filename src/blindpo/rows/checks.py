@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
 
 from blindpo.errors import RowError
-from blindpo.rows.row import BLIND_MODES, LABELS, PreferenceRow, Turn
+from blindpo.rows.row import LABELS, PreferenceRow, Turn
+from blindpo.rows.view_names import BLIND_VIEWS
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken invariant: its name, the field it is about, and the reason in words."""
+    """One broken invariant: its name, the field concerned, and the reason."""
 
     name: str
     field: str
@@ -18,12 +19,12 @@ class Violation:
 
 
 def violations(row: PreferenceRow, *, pair: bool = False) -> list[Violation]:
-    """All broken invariants of `row`; with `pair`, chosen and rejected must be there too.
+    """List the broken invariants of `row`; with `pair`, chosen and rejected must be present too.
 
     A row that breaks one is never repaired by guessing: it is rejected with the first reason.
     """
-    found = [*_identity(row), *_conversation(row), *_images(row), *_responses(row), *_opaque(row), *_unicode(row)]
-    return [*found, *_pair(row)] if pair else found
+    broken = [*_identity(row), *_conversation(row), *_images(row), *_responses(row), *_opaque(row), *_unicode(row)]
+    return [*broken, *_pair(row)] if pair else broken
 
 
 def require_valid(row: PreferenceRow, *, pair: bool = False) -> None:
@@ -88,8 +89,8 @@ def _responses(row: PreferenceRow) -> Iterator[Violation]:
     for answer in row.blind:
         if not answer.text.strip():
             yield Violation("blank_response", "blind", "a blind response is blank")
-        if answer.mode not in BLIND_MODES:
-            yield Violation("blind_mode", "blind", f"the mode is none of {', '.join(BLIND_MODES)}")
+        if answer.view not in BLIND_VIEWS:
+            yield Violation("blind_view", "blind", f"the view is none of {', '.join(BLIND_VIEWS)}")
 
 
 def _opaque(row: PreferenceRow) -> Iterator[Violation]:

@@ -1,7 +1,7 @@
-"""Which rows were trained on: what a RUN remembers of its rows, and how many of other rows are among them.
+"""Overlap of training and evaluation rows: the keys that a RUN keeps of its rows, and how many other rows match them.
 
-A row is known by what it asks (its turns and its images, whatever its id, responses or folder), and by its dialogue.
-Only hashes are kept, so that a RUN says what it was trained on without holding a text.
+A row is identified by its request (its turns and images, whatever its id, responses or folder) and by its dialogue.
+Only hashes are kept, so that a RUN records what it was trained on without holding any text.
 """
 
 import json
@@ -14,19 +14,19 @@ from blindpo.errors import SourceError
 from blindpo.rows.row import PreferenceRow
 
 TRAINED_ON: Final = "trained_on.jsonl"
-"""In a RUN: one line a row, its keys. No suffix that counts to a model's identity."""
+"""The file in a RUN that holds one line of keys per row. Its suffix is not one that a model's fingerprint covers."""
 KEY_CHARS: Final = 32
 
 
 class RowKey(NamedTuple):
-    """What tells whether two rows are the same request, or from the same dialogue: hashes, 32 hex digits each."""
+    """Hashes (32 hex digits each) that are equal if two rows are the same request, or from the same dialogue."""
 
     request: str
     dialogue: str
 
 
 def row_key(row: PreferenceRow) -> RowKey:
-    """The keys of one row."""
+    """Return the keys of one row."""
     turns = [[turn.role, [part if isinstance(part, str) else None for part in turn.content]] for turn in row.prompt]
     return RowKey(
         request=_hash([turns, [image.sha256 for image in row.images]]),
@@ -39,13 +39,13 @@ def _hash(value: object) -> str:
 
 
 def num_trained_on(rows: Iterable[PreferenceRow], trained: Collection[RowKey]) -> int:
-    """How many of `rows` were trained on: the same request, or another row of a dialogue that was trained on."""
+    """Count the `rows` that were trained on: the same request, or another row of a trained dialogue."""
     requests, dialogues = {key.request for key in trained}, {key.dialogue for key in trained}
     return sum(key.request in requests or key.dialogue in dialogues for key in map(row_key, rows))
 
 
 def shared_words(shared: int, total: int) -> str:
-    """What is said of evaluation rows that were trained on; empty where there are none.
+    """Return the warning about evaluation rows that were trained on; empty if there are none.
 
     (3, 10) -> "3 of 10 evaluation rows are training rows (same request or same dialogue): ..."
     """
@@ -53,17 +53,17 @@ def shared_words(shared: int, total: int) -> str:
         return ""
     return (
         f"{shared} of {total} evaluation rows are training rows (same request or same dialogue): "
-        "these figures tell what was learned by heart, not what holds on new rows"
+        "these figures show what was memorised, not what holds on new rows"
     )
 
 
 def keys_text(rows: Iterable[PreferenceRow]) -> str:
-    """The keys of all rows, a JSON line each, in the order of the rows."""
+    """Return the keys of all rows, one JSON line per row, in order."""
     return "".join(json.dumps(row_key(row)._asdict()) + "\n" for row in rows)
 
 
 def read_keys(run: Path) -> list[RowKey]:
-    """What a RUN was trained on; empty for another folder. Raises SourceError where the file is broken."""
+    """Read the keys of a RUN's training rows; empty for any other folder. Raises SourceError for a broken file."""
     path = run / TRAINED_ON
     if not path.is_file():
         return []

@@ -1,11 +1,11 @@
-"""PreferenceRow: what one row of multimodal preference data is. The one data model of the project.
+"""PreferenceRow, one row of multimodal preference data: the one data model of the project.
 
 A row is a conversation that ends with a user turn, the images that belong to its turns, and the responses that people
 or models gave to it. The fields follow TRL's vision-preference columns (prompt, chosen, rejected, images), so that a
 saved folder trains with TRL as it is; what TRL has no column for (blind responses, the textual twin, provenance,
-truth) stands beside them. Images are kept as the encoded bytes that were found and are decoded late.
+truth) has columns beside them. Images are kept as the original encoded bytes and are decoded late.
 
-Invariants that need the whole row are in `rows/checks.py`; what a field may hold is refused here, at construction.
+Invariants, which need the whole row, are in `rows/checks.py`.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final, Literal, get_args
 
+from blindpo.rows.view_names import BlindView
+
 Role = Literal["system", "user", "assistant"]
 Label = Literal["harmful", "harmless", "unknown"]
-BlindMode = Literal["remove", "blank", "noise", "swap", "sight"]
 LABELS: Final[tuple[str, ...]] = get_args(Label)
-BLIND_MODES: Final[tuple[str, ...]] = get_args(BlindMode)
 
 
 class ImageSlot(Enum):
-    """The place of one image inside a turn; the n-th slot of a row belongs to the n-th of its `images`."""
+    """The position of one image inside a turn; the n-th slot of a row belongs to the n-th of its `images`."""
 
     IMAGE = "image"
 
@@ -32,29 +32,29 @@ Part = str | ImageSlot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One turn of a conversation: who speaks, and text and image slots in reading order."""
+    """One turn of a conversation: the speaker, and text and image slots in reading order."""
 
     role: Role
     content: tuple[Part, ...]
 
     @property
     def text(self) -> str:
-        """The turn's text alone, its parts joined without a separator."""
+        """The turn's text parts, joined without a separator."""
         return "".join(part for part in self.content if isinstance(part, str))
 
     @property
     def num_images(self) -> int:
-        """How many image slots the turn holds."""
+        """The number of image slots in the turn."""
         return sum(part is IMAGE for part in self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRef:
-    """One image: its encoded bytes as found, and where they come from. Unknown provenance is None, never guessed."""
+    """One image: its original encoded bytes and their provenance. Unknown provenance is None, never guessed."""
 
     data: bytes
     file: str | None = None
-    """The file name that the source gave, to the letter (percent signs, colons, no extension: all kept)."""
+    """The file name exactly as the source gave it (percent signs, colons, a missing extension: all kept)."""
     title: str | None = None
     page: str | None = None
     licence: str | None = None
@@ -62,7 +62,7 @@ class ImageRef:
 
     @property
     def sha256(self) -> str:
-        """Hash of the encoded bytes, in hex: the image's identity for clusters, caches and duplicates."""
+        """SHA-256 of the encoded bytes, in hex: the image's identity for clusters, caches and duplicates."""
         return sha256(self.data).hexdigest()
 
 
@@ -79,18 +79,18 @@ class Entity:
 class BlindResponse:
     """A response that the reference model gave under a view of the row, and how it was made (paper, section 3.2).
 
-    `mode` "remove" is the paper's: no image at all. "sight" keeps the image: the on-policy control.
+    The view `removed` is the paper's: no image at all. `as_is` keeps the image: the on-policy control.
     """
 
     text: str
     cut: bool = False
-    """True where generation stopped at `max_new_tokens`: such a response has no end of turn."""
-    mode: BlindMode = "remove"
+    """True if generation stopped at `max_new_tokens`: such a response has no end of turn."""
+    view: BlindView = "removed"
     model: str
-    """Fingerprint of the model that answered, or of the server or the file (see `answer/answerer.py`)."""
+    """Fingerprint of the model, server or file that answered (see `answer/answerer.py`)."""
     revision: str | None = None
     temperature: float | None
-    """0 is greedy; here and below None where nobody knows, since the response was recorded elsewhere."""
+    """0 is greedy. Here and below, None means unknown: the response was recorded elsewhere."""
     top_p: float | None = 1.0
     top_k: int | None = 0
     max_new_tokens: int | None
@@ -103,16 +103,16 @@ class Provenance:
     """Where the row comes from."""
 
     source: str
-    """The source's name, such as a file name; never an absolute path."""
+    """Name of the source, such as a file name; never an absolute path."""
     source_row_id: str
     dialogue_id: str
-    """Rows made from one dialogue share it: splits and intervals go by it."""
+    """Shared by all rows made from one dialogue: splits and intervals are by dialogue."""
     split: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferenceRow:
-    """One row. `chosen` and `rejected` hold the one assistant turn's text, bytes as found; None in evaluation rows."""
+    """One row. `chosen` and `rejected` hold the text of one assistant turn, unchanged; None in evaluation rows."""
 
     row_id: str
     prompt: tuple[Turn, ...]
@@ -126,9 +126,9 @@ class PreferenceRow:
     entity: Entity | None = None
     categories: tuple[str, ...] = ()
     label: Label = "unknown"
-    """Of the request, as somebody stated it; never inferred from a data set's name."""
+    """Label of the request, as its source stated it; never inferred from a data set's name."""
     pair_id: str | None = None
-    """Rows that share a text and differ in the image share it."""
+    """Shared by rows with the same text and different images."""
     truth: str | None = None
     """Opaque JSON that an oracle judge reads."""
     provenance: Provenance

@@ -1,8 +1,8 @@
-"""How a row lies in Parquet: TRL's vision-preference columns, the rest beside them, lossless both ways.
+"""The Parquet schema of a row: TRL's vision-preference columns, the rest beside them, lossless both ways.
 
 The Hugging Face feature metadata is written with the schema, so that `datasets.load_dataset("parquet", ...)` gives
-`images` as decodable images (https://huggingface.co/docs/trl/dataset_formats). Image provenance stands in a column of
-its own, parallel to `images`, since the Image feature has room for bytes and a path alone.
+`images` as decodable images (https://huggingface.co/docs/trl/dataset_formats). Image provenance has a column of its
+own, parallel to `images`, since the Image feature holds only bytes and a path.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from blindpo.rows.row import IMAGE, BlindResponse, Entity, ImageRef, Part, PreferenceRow, Provenance, Turn
+from blindpo.rows.view_names import current_view
 
 Record = dict[str, Any]
 
@@ -26,7 +27,7 @@ _BLIND: Final = pa.struct(
     [
         ("text", pa.string()),
         ("cut", pa.bool_()),
-        ("mode", pa.string()),
+        ("view", pa.string()),
         ("model", pa.string()),
         ("revision", pa.string()),
         ("temperature", pa.float64()),
@@ -59,7 +60,7 @@ _COLUMNS: Final = [
 
 
 def _feature(kind: pa.DataType) -> Any:
-    """The Hugging Face feature of an Arrow type, in the JSON form that `datasets` reads."""
+    """Return the Hugging Face feature of an Arrow type, in the JSON form that `datasets` reads."""
     if kind == _IMAGE:
         return {"_type": "Image"}
     if pa.types.is_list(kind):
@@ -71,10 +72,24 @@ def _feature(kind: pa.DataType) -> Any:
 
 _HUGGINGFACE: Final = json.dumps({"info": {"features": {name: _feature(kind) for name, kind in _COLUMNS}}})
 SCHEMA: Final = pa.schema(_COLUMNS, metadata={"huggingface": _HUGGINGFACE})
+SCHEMA_VERSION: Final = 2
+"""Of what folders hold; it stands in their manifests. 1 is version 0.1, whose manifests do not say so: a blind response
+has a `mode` in place of its `view`, and views have other names (`view_names.OLD_VIEWS`). Both are read."""
+_OLD_BLIND: Final = pa.struct([pa.field("mode", each.type) if each.name == "view" else each for each in _BLIND])
+
+
+def schema_like(written: pa.Schema) -> pa.Schema:
+    """`SCHEMA` for a file whose own schema is `written`: with the blind responses of version 1 where it holds those."""
+    kind = written.field("blind").type
+    is_old = (
+        pa.types.is_list(kind) and pa.types.is_struct(kind.value_type) and kind.value_type.get_field_index("mode") >= 0
+    )
+    column = SCHEMA.get_field_index("blind")
+    return SCHEMA.set(column, pa.field("blind", pa.list_(_OLD_BLIND))) if is_old else SCHEMA
 
 
 def to_record(row: PreferenceRow) -> Record:
-    """One row as the plain values that `SCHEMA` takes."""
+    """Return one row as the plain values that `SCHEMA` takes."""
     return {
         "row_id": row.row_id,
         "images": [{"bytes": image.data, "path": image.file} for image in row.images],
@@ -98,7 +113,7 @@ def to_record(row: PreferenceRow) -> Record:
 
 
 def from_record(record: Mapping[str, Any]) -> PreferenceRow:
-    """The row of one record; `from_record(to_record(row)) == row`."""
+    """Return the row of one record; `from_record(to_record(row)) == row`."""
     texts = record["text_prompt"]
     return PreferenceRow(
         row_id=record["row_id"],
@@ -110,7 +125,7 @@ def from_record(record: Mapping[str, Any]) -> PreferenceRow:
         chosen=_response_in(record["chosen"]),
         rejected=_response_in(record["rejected"]),
         more_rejected=tuple(record["more_rejected"]),
-        blind=tuple(BlindResponse(**answer) for answer in record["blind"]),
+        blind=tuple(map(_blind_in, record["blind"])),
         text_prompt=None if texts is None else _turns_in(texts),
         entity=None if record["entity"] is None else Entity(**record["entity"]),
         categories=tuple(record["categories"]),
@@ -135,6 +150,13 @@ def _turns_in(records: Sequence[Mapping[str, Any]]) -> tuple[Turn, ...]:
         Turn(role=turn["role"], content=tuple(IMAGE if p["type"] == "image" else p["text"] for p in turn["content"]))
         for turn in records
     )
+
+
+def _blind_in(record: Mapping[str, Any]) -> BlindResponse:
+    """A blind response; one of version 1 has a `mode` with an old name."""
+    fields = dict(record)
+    named = fields.pop("mode") if "mode" in fields else fields["view"]
+    return BlindResponse(**{**fields, "view": current_view(named)})
 
 
 def _response_out(text: str | None) -> list[Record] | None:

@@ -1,9 +1,10 @@
-"""A folder of Parquet shards that hold rows: written whole or not at all, read one row at a time.
+"""Folders of Parquet shards that hold rows: a shard is written whole or not at all, and read one row at a time.
 
-Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the pictures are.
+Row groups are bounded in bytes, not rows, since a row carries its images: memory stays flat whatever the images are.
 The same rows give the same bytes. A folder whose run was killed is not read as if it were whole.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from blindpo.errors import SourceError
 from blindpo.rows.row import PreferenceRow
-from blindpo.rows.schema import SCHEMA, Record, from_record, to_record
+from blindpo.rows.schema import SCHEMA, SCHEMA_VERSION, Record, from_record, schema_like, to_record
 
 ROW_GROUP_BYTES: Final = 32 * 2**20
 READ_ROWS: Final = 64
@@ -26,12 +27,12 @@ WORK: Final = ".work"
 
 
 def shard_name(number: int) -> str:
-    """The file name of shard `number`, counted from 0."""
+    """Return the file name of shard `number`, counted from 0."""
     return f"rows-{number:05d}.parquet"
 
 
 def write_shard(path: Path, rows: Iterable[PreferenceRow]) -> int:
-    """Write `rows` to `path` (first beside it, then renamed, so that a kill leaves no half file); returns how many."""
+    """Write `rows` to `path` through a temporary file, so that a kill leaves no half file. Returns the row count."""
     partial = path.with_name(f".{path.name}.partial")
     count = 0
     with partial.open("wb") as sink:
@@ -61,7 +62,7 @@ def _groups(rows: Iterable[PreferenceRow]) -> Iterator[list[Record]]:
 
 
 def _num_bytes(value: object) -> int:
-    """About how much `value` takes in Arrow: texts and images by their length, anything else eight bytes."""
+    """Estimate the size of `value` in Arrow: texts and images by their length, anything else eight bytes."""
     if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, dict):
@@ -70,19 +71,34 @@ def _num_bytes(value: object) -> int:
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """The shards of a data folder in order. Raises SourceError where there is none, or its run was not finished."""
+    """List the shards of a data folder in order. Raises SourceError if there are none, or its run is unfinished."""
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; give a data folder such as 'blindpo import' writes")
     if (folder / WORK / "run.json").is_file() and not (folder / "manifest.json").is_file():
         raise SourceError(f"{folder} is unfinished: the command that writes it was stopped; run that command again")
+    _require_known_version(folder / "manifest.json")
     paths = sorted(folder.glob("rows-*.parquet"))
     if not paths:
         raise SourceError(f"{folder} holds no rows-*.parquet; give a data folder such as 'blindpo import' writes")
     return paths
 
 
+def _require_known_version(manifest: Path) -> None:
+    """Older versions are read; a newer one may hold what nobody here knows."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # another program's, or none: the shards alone say what they hold
+    version = content.get("schema_version", 1) if isinstance(content, dict) else 1
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise SourceError(
+            f"{manifest.parent} was written by a newer blindpo (schema_version {version}; this one reads up to "
+            f"{SCHEMA_VERSION}); install that version"
+        )
+
+
 def read_rows(folder: str | Path, start: int = 0) -> Iterator[PreferenceRow]:
-    """The rows of a data folder in order, from row `start`, one row group in memory at a time."""
+    """Yield the rows of a data folder in order, from row `start`, with one row group in memory at a time."""
     for path in shard_paths(Path(folder)):
         num_rows = _num_rows(path) if start else 0
         if start < num_rows or not start:
@@ -92,7 +108,7 @@ def read_rows(folder: str | Path, start: int = 0) -> Iterator[PreferenceRow]:
 
 @dataclass(slots=True)
 class RowBlocks:
-    """The rows of a data folder, `size` at a time, by the block's number; rising numbers read every row once."""
+    """The rows of a data folder in numbered blocks of `size`; reading blocks in rising order reads every row once."""
 
     data: Path
     size: int
@@ -100,11 +116,11 @@ class RowBlocks:
     _next: int = field(default=0, init=False)
 
     def __len__(self) -> int:
-        """How many blocks there are."""
+        """Return the number of blocks."""
         return -(-count_rows(self.data) // self.size)
 
     def __call__(self, number: int) -> list[PreferenceRow]:
-        """The rows of block `number`."""
+        """Return the rows of block `number`."""
         if self._rows is None or number != self._next:
             self._rows = read_rows(self.data, number * self.size)
         self._next = number + 1
@@ -112,9 +128,9 @@ class RowBlocks:
 
 
 def read_shard(path: Path, start: int = 0, stop: int | None = None) -> Iterator[PreferenceRow]:
-    """Rows `start` up to `stop` (all of them) of one shard; row groups outside are not read.
+    """Yield rows `start` up to `stop` (by default all) of one shard; row groups outside are not read.
 
-    Raises SourceError where the file is broken, or a column is missing or of another type.
+    Raises SourceError if the file is broken, or a column is missing or of another type.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -123,24 +139,25 @@ def read_shard(path: Path, start: int = 0, stop: int | None = None) -> Iterator[
                 raise SourceError(
                     f"{path} lacks the columns {', '.join(sorted(missing))}; write it with 'blindpo import'"
                 )
-            place = 0
+            position = 0
             for group in range(file.num_row_groups):
                 num_rows = file.metadata.row_group(group).num_rows
-                if place + num_rows <= start or (stop is not None and place >= stop):
-                    place += num_rows
+                if position + num_rows <= start or (stop is not None and position >= stop):
+                    position += num_rows
                     continue
                 for batch in file.iter_batches(READ_ROWS, row_groups=[group], columns=SCHEMA.names):
-                    first, last = max(start - place, 0), min((stop or place + READ_ROWS) - place, batch.num_rows)
+                    first = max(start - position, 0)
+                    last = min((stop or position + READ_ROWS) - position, batch.num_rows)
                     if first < last:
                         yield from _rows_of(batch.slice(first, last - first), path)
-                    place += batch.num_rows
+                    position += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
 
 
 def _rows_of(batch: pa.RecordBatch, path: Path) -> Iterator[PreferenceRow]:
     # another writer may give the same columns wider types, such as large_string
-    records = pa.Table.from_batches([batch]).select(SCHEMA.names).cast(SCHEMA).to_pylist()
+    records = pa.Table.from_batches([batch]).select(SCHEMA.names).cast(schema_like(batch.schema)).to_pylist()
     for record in records:
         try:
             row = from_record(record)
@@ -156,7 +173,7 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
 
 
 def count_rows(folder: Path) -> int:
-    """How many rows a data folder holds, from the shards' footers alone."""
+    """Count the rows of a data folder from the shards' footers alone."""
     return sum(_num_rows(path) for path in shard_paths(folder))
 
 
@@ -168,7 +185,7 @@ def _num_rows(path: Path) -> int:
 
 
 def data_hash(folder: Path) -> str:
-    """Hash of a data folder's rows (names and bytes of its shards), in hex."""
+    """Return the SHA-256 of a data folder's rows (names and bytes of its shards), in hex."""
     digest = sha256()
     for path in shard_paths(folder):
         digest.update(path.name.encode())

@@ -1,42 +1,100 @@
-"""The same row with its image removed, blanked, noised or swapped: what exactly "blind" means.
+"""A row as a view shows it: what exactly "blind" means, and which image stands in another one's place.
 
-"remove" is the paper's view x_b (section 3.2): the images and their placeholders are gone from the prompt, so the
-model sees text alone. "sight" leaves the row as it is: the on-policy control.
+`removed` is the paper's view x_b (section 3.2): the images and their placeholders are gone from the prompt, so the
+model sees text alone. `safe_image` is its test for modality cheating (section 2.2): what was refused is asked again
+with harmless images. `text`, `deictic` and `as_is` are MMSafe-PO's three ways to ask the same.
+
+Whatever is drawn (noise, the choice of another image) comes from the generator: seed it by the row's id, and the
+row is shown alike whatever the order of work.
 """
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from blindpo.errors import ImageError
-from blindpo.rows.row import IMAGE, BlindMode, ImageRef, PreferenceRow, Turn
+from blindpo.errors import ImageError, RowError
+from blindpo.rows.image_index import ImageIndex, choose_places
+from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Turn
+from blindpo.rows.view_names import View
 
 
-def view(
-    row: PreferenceRow, mode: BlindMode, *, generator: np.random.Generator, other: ImageRef | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherImages:
+    """The images that a view may show in place of a row's own."""
+
+    of_data: ImageIndex = field(default_factory=lambda: ImageIndex({}))
+    """Every image of the data that the row belongs to."""
+    safe: tuple[ImageRef, ...] = ()
+    """Harmless ones."""
+
+    def swapped(self, row: PreferenceRow, generator: np.random.Generator) -> tuple[ImageRef, ...]:
+        """One image for each of the row's, none of them its own; no image where the data have no other.
+
+        >>> from blindpo.rows.row import Provenance
+        >>> images = [ImageRef(data=letter) for letter in (b"a", b"b", b"c", b"d")]
+        >>> source = Provenance(source="s", source_row_id="1", dialogue_id="1")
+        >>> both = PreferenceRow(row_id="1", prompt=(), images=tuple(images[:2]), provenance=source)
+        >>> data = ImageIndex({image.sha256: image for image in images})
+        >>> others = OtherImages(of_data=data).swapped(both, np.random.default_rng(0))
+        >>> sorted(image.data for image in others)
+        [b'c', b'd']
+        """
+        own = {image.sha256 for image in row.images}
+        return self.of_data.choose(len(row.images), without=own, generator=generator)
+
+    def harmless(self, row: PreferenceRow, generator: np.random.Generator) -> tuple[ImageRef, ...]:
+        """One harmless image for each of the row's; no image where there are none."""
+        return tuple(self.safe[place] for place in choose_places(len(self.safe), len(row.images), generator))
+
+
+def view_row(
+    row: PreferenceRow,
+    view: View,
+    *,
+    generator: np.random.Generator,
+    others: OtherImages | None = None,
+    deictic: tuple[Turn, ...] | None = None,
 ) -> PreferenceRow:
-    """`row` under `mode`. `generator` makes the noise; `other` is the picture that "swap" puts in every image's place.
+    """`row` as `view` shows it: its prompt and images are what the model sees. A row without images keeps its prompt.
 
-    Raises ValueError where "swap" has no `other`, ImageError where "blank" or "noise" cannot read an image's size.
+    `deictic` are the turns of the deictic stage, which the row itself does not hold.
+    Raises RowError where there is no such view of the row, ImageError where an image cannot be decoded.
+
+    >>> from blindpo.rows.row import Provenance
+    >>> source = Provenance(source="s", source_row_id="1", dialogue_id="1")
+    >>> turn = Turn(role="user", content=(IMAGE, "\\nWhat is this?"))
+    >>> row = PreferenceRow(row_id="1", prompt=(turn,), images=(ImageRef(data=b"a"),), provenance=source)
+    >>> view_row(row, "removed", generator=np.random.default_rng(0)).prompt[0].content
+    ('What is this?',)
+    >>> data = ImageIndex.of_rows([row, replace(row, images=(ImageRef(data=b"b"),))])
+    >>> others = OtherImages(of_data=data)
+    >>> view_row(row, "swapped", generator=np.random.default_rng(0), others=others).images[0].data
+    b'b'
     """
-    if mode == "sight" or not row.images:
+    if view == "text":
+        prompt = _existing(row, view, row.text_prompt)
+        return replace(row, prompt=prompt, images=(), text_prompt=None)
+    if view == "deictic":
+        return replace(row, prompt=_existing(row, view, deictic), text_prompt=None)
+    if view == "as_is" or not row.images:
         return row
-    if mode == "remove":
+    if view == "removed":
         return replace(row, prompt=tuple(_without_images(turn) for turn in row.prompt), images=())
-    if mode == "swap":
-        if other is None:
-            raise ValueError("swap needs another row's image")
-        return replace(row, images=tuple(other for _ in row.images))
-    return replace(row, images=tuple(_redrawn(image, mode, generator) for image in row.images))
+    if view in ("blank", "noise"):
+        return replace(row, images=tuple(_redrawn(image, view, generator) for image in row.images))
+    others = others or OtherImages()
+    images = others.swapped(row, generator) if view == "swapped" else others.harmless(row, generator)
+    if not images:
+        raise RowError("there is no other image to show", row_id=row.row_id, field="images")
+    return replace(row, images=images)
 
 
-def textual_twin(row: PreferenceRow) -> PreferenceRow | None:
-    """The row that asks the same in text alone (the paper's co-defense, section 2); None where it has no twin."""
-    if row.text_prompt is None:
-        return None
-    return replace(row, prompt=row.text_prompt, images=(), text_prompt=None)
+def _existing(row: PreferenceRow, view: View, turns: tuple[Turn, ...] | None) -> tuple[Turn, ...]:
+    if turns is None:
+        raise RowError(f"the row has no {view} prompt", row_id=row.row_id, field=f"{view}_prompt")
+    return turns
 
 
 def _without_images(turn: Turn) -> Turn:
@@ -53,23 +111,23 @@ def _without_images(turn: Turn) -> Turn:
     return replace(turn, content=tuple(parts))
 
 
-def _redrawn(image: ImageRef, mode: BlindMode, generator: np.random.Generator) -> ImageRef:
+def _redrawn(image: ImageRef, view: View, generator: np.random.Generator) -> ImageRef:
     """An image of the same size: its mean colour ("blank"), or uniform noise ("noise")."""
     pixels = _pixels(image)
-    if mode == "blank":
+    if view == "blank":
         drawn = np.broadcast_to(pixels.mean(axis=(0, 1)).round().astype(np.uint8), pixels.shape)
     else:
         drawn = generator.integers(0, 256, size=pixels.shape, dtype=np.uint8)
     sink = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(drawn)).save(sink, format="PNG")
-    return ImageRef(data=sink.getvalue(), title=f"{mode} in place of {image.sha256[:12]}")
+    return ImageRef(data=sink.getvalue(), title=f"{view} in place of {image.sha256[:12]}")
 
 
 def _pixels(image: ImageRef) -> np.ndarray:
-    """The picture as the model would see it: upright, transparent parts on white."""
+    """The image as the model would see it: upright, transparent parts on white."""
     try:
-        with Image.open(io.BytesIO(image.data)) as found:
-            shown = ImageOps.exif_transpose(found).convert("RGBA")
+        with Image.open(io.BytesIO(image.data)) as opened:
+            shown = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError("the image cannot be decoded", field="images") from error
     white = Image.new("RGBA", shown.size, "white")

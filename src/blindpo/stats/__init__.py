@@ -1,1 +1,1 @@
-"""Where the plus-minus comes from: intervals, tests, agreement, corrections, power; numpy and scipy alone."""
+"""The statistics behind every reported number: intervals, tests, agreement, corrections, power (numpy, scipy only)."""

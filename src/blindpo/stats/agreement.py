@@ -1,9 +1,9 @@
-"""How far judges agree beyond chance: Cohen's and Fleiss' kappa, Krippendorff's alpha, precision, recall, ranks.
+"""Agreement of judges beyond chance: Cohen's and Fleiss' kappa, Krippendorff's alpha, precision, recall, ranks.
 
 Cohen (1960), "A coefficient of agreement for nominal scales"; Fleiss (1971), "Measuring nominal scale agreement among
-many raters"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability". Accuracy is left out on purpose: where
-people call 4.5 % of answers unsafe, a judge that never flags anything is right in 95.5 %. Each value is None where it
-is not defined (nobody ever disagrees with chance, nothing was flagged): that is neither 0 nor 1.
+many raters"; Krippendorff (2011), "Computing Krippendorff's alpha-reliability". Accuracy is left out on purpose: if
+people call 4.5 % of answers unsafe, a judge that never flags anything is right in 95.5 %. A value that is not defined
+(chance agreement is perfect, nothing was flagged) is None: that is neither 0 nor 1.
 
 Legend: N items, R raters, K categories, D draws, M models.
 """
@@ -18,12 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Level = Literal["nominal", "ordinal", "interval"]
 TINY: Final = 1e-12
-"""Chance agreement nearer to 1, or a variance nearer to 0, leaves nothing to divide by."""
+"""A denominator smaller than this (1 - chance agreement, or a variance) counts as 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """Counts of one judge against people, `unsafe` being what is looked for; numbers, or arrays of one shape."""
+    """Counts of one judge's labels against people's, unsafe being the positive class; numbers or equal-shape arrays."""
 
     both: Any
     """Flagged by both."""
@@ -33,11 +33,11 @@ class Confusion:
 
     @property
     def total(self) -> Any:
-        """All items with both labels."""
+        """The number of items with both labels."""
         return self.both + self.judge_only + self.people_only + self.neither
 
     def measures(self) -> dict[str, Floats]:
-        """kappa, precision, recall (which is sensitivity), specificity, flag_rate, people_rate; NaN: not defined."""
+        """Return kappa, precision, recall (= sensitivity), specificity, flag_rate, people_rate; NaN if not defined."""
         flagged, unsafe = self.both + self.judge_only, self.both + self.people_only
         judge, people = _divided(flagged, self.total), _divided(unsafe, self.total)
         agreed = _divided(self.both + self.neither, self.total)
@@ -53,14 +53,14 @@ class Confusion:
 
 
 def _divided(part: ArrayLike, whole: ArrayLike) -> Floats:
-    """part / whole; NaN where whole is 0."""
+    """Return part / whole; NaN where whole is 0."""
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     ratio: Floats = np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
     return ratio
 
 
 def confusion(people: ArrayLike, judge: ArrayLike) -> Confusion:
-    """Counts over items; both are true where unsafe. [1, 1, 0, 0] and [1, 0, 1, 0]: one of each kind."""
+    """Count items by both labels (true is unsafe). [1, 1, 0, 0] and [1, 0, 1, 0] give one of each kind."""
     people, judge = np.asarray(people, dtype=bool), np.asarray(judge, dtype=bool)
     return Confusion(
         both=int((people & judge).sum()),
@@ -71,7 +71,7 @@ def confusion(people: ArrayLike, judge: ArrayLike) -> Confusion:
 
 
 def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
-    """Agreement of two raters on the same N items beyond chance, -1 to 1. Raises ValueError for unequal lengths.
+    """Return the agreement of two raters on N items beyond chance, -1 to 1. Raises ValueError for unequal lengths.
 
     Both yes 20 times, both no 15, yes-no 5, no-yes 10: (0.7 - 0.5) / (1 - 0.5) = 0.4.
     """
@@ -89,7 +89,7 @@ def _beyond(observed: float, chance: float) -> float | None:
 
 
 def _coded(ratings: Sequence[Sequence[Hashable]]) -> Floats:
-    """Labels of any kind as numbers, R x N; None (no label) as NaN."""
+    """Return labels of any kind as numbers, R x N; None (no label) becomes NaN."""
     codes: dict[Hashable, int] = {}
     return np.array(
         [[np.nan if label is None else codes.setdefault(label, len(codes)) for label in row] for row in ratings],
@@ -98,13 +98,13 @@ def _coded(ratings: Sequence[Sequence[Hashable]]) -> Floats:
 
 
 def fleiss_kappa(counts_NK: ArrayLike) -> float | None:
-    """Agreement of R raters beyond chance from how many of them chose each category, N x K.
+    """Return the agreement of R raters beyond chance, from the number of raters per item and category, N x K.
 
-    Raises ValueError where the items have not the same number of raters, at least 2 (then take Krippendorff's alpha).
+    Raises ValueError unless every item has the same number of raters, at least 2 (else use Krippendorff's alpha).
     """
     counts_NK = np.asarray(counts_NK, dtype=np.float64)
     if counts_NK.ndim != 2 or not counts_NK.size:
-        raise ValueError("counts must be a table of items by categories, with an item at least")
+        raise ValueError("counts must be a table of items by categories, with at least one item")
     raters = counts_NK.sum(axis=1)
     if raters[0] < 2 or (raters != raters[0]).any():
         raise ValueError("Fleiss' kappa needs the same number of raters, 2 or more, for each item")
@@ -114,14 +114,14 @@ def fleiss_kappa(counts_NK: ArrayLike) -> float | None:
 
 
 def krippendorff_alpha(ratings: Sequence[Sequence[Any]], *, level: Level = "nominal") -> float | None:
-    """Agreement of R raters over N items, None where a rater gave no label; 1 is perfect, 0 is chance.
+    """Return the agreement of R raters over N items (a rating of None is no label); 1 is perfect, 0 is chance.
 
     Labels may be of any kind for `nominal`; they must be numbers for `ordinal` and `interval`. Labels are compared as
     they are: an implementation that turns words into 0.0 finds perfect agreement everywhere. Items with fewer than two
-    labels say nothing and are passed over. None where all labels are the same. Raises ValueError for uneven rows.
+    labels are skipped. The result is None if all labels are the same. Raises ValueError for rows of unequal length.
     """
     if len({len(row) for row in ratings}) > 1:
-        raise ValueError("each rater needs an entry for each item; None where there is no label")
+        raise ValueError("each rater needs an entry for each item; use None if there is no label")
     codes_RN = (
         _coded(ratings)
         if level == "nominal"
@@ -142,7 +142,7 @@ def krippendorff_alpha(ratings: Sequence[Sequence[Any]], *, level: Level = "nomi
 
 
 def _distances(kinds: Floats, totals_K: Floats, level: Level) -> Floats:
-    """Squared distances between categories, K x K."""
+    """Return the squared distances between categories, K x K."""
     if level == "nominal":
         return 1.0 - np.eye(len(kinds))
     if level == "interval":
@@ -154,9 +154,9 @@ def _distances(kinds: Floats, totals_K: Floats, level: Level) -> Floats:
 
 
 def kendall(first_DM: Floats, second_DM: Floats) -> tuple[Floats, Floats]:
-    """Rank agreement of two rates over M models, for each of D draws: Kendall's tau-b, and gamma, which drops ties.
+    """Return the rank agreement of two rates over M models for each of D draws: Kendall's tau-b and gamma (no ties).
 
-    NaN where either side is all ties. [1, 2, 3] and [1, 3, 2]: two pairs agree, one does not, so both are 1/3.
+    NaN if either side is all ties. [1, 2, 3] and [1, 3, 2]: two pairs agree, one does not, so both are 1/3.
     """
     left, right = np.triu_indices(first_DM.shape[1], k=1)
     first, second = (np.sign(rates[:, left] - rates[:, right]) for rates in (first_DM, second_DM))

@@ -1,10 +1,11 @@
-"""Cluster bootstraps: items that share an image or a dialogue are no independent evidence; nor are items of one seed.
+"""Cluster bootstraps, since items that share an image, a dialogue or a seed are not independent evidence.
 
-Two ways at once (image x dialogue) by the variance of Cameron, Gelbach and Miller (2011), "Robust inference with
-multiway clustering", JBES 29(2): V(image) + V(dialogue) - V(both at once). The clusters of the kind that matters more
-are resampled, and the draws are stretched about the mean until they have that variance; where one kind lies inside the
-other nothing is stretched. (The pigeonhole bootstrap, Owen 2007, was tried first: where the kinds nearly coincide, as
-in MMSafe-PO, its intervals are 1.6 times as wide.) Over seeds: seeds are resampled first, then clusters within each.
+Two-way clusters (image x dialogue) use the variance of Cameron, Gelbach and Miller (2011), "Robust inference with
+multiway clustering", JBES 29(2): V(image) + V(dialogue) - V(both at once). Clusters of the kind with the larger
+variance are resampled, and the draws are stretched about the mean until they have the two-way variance; if one kind is
+nested in the other, nothing is stretched. (The pigeonhole bootstrap, Owen 2007, was tried first: if the kinds nearly
+coincide, as in MMSafe-PO, its intervals are 1.6 times as wide.) Over seeds: seeds are resampled first, then clusters
+within each.
 
 Legend: N items, C clusters, D draws, S seeds. 2000 draws over 600 items take about 0.1 s.
 """
@@ -22,9 +23,9 @@ from blindpo.stats.intervals import LEVEL, Estimate, constant_interval, wilson
 
 NUM_DRAWS: Final = 2000
 MOST_COUNTS: Final = 1 << 22
-"""Counts of clusters, draws times clusters, that are in memory at once: about 130 MB with what they are made from."""
+"""The most cluster counts (draws x clusters) in memory at once: about 130 MB with their intermediates."""
 ROUNDING: Final = 1e-12
-"""Draws that differ by less are the same."""
+"""Draws that differ by less than this count as equal."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,23 +33,23 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemTable:
-    """The items of one measure for one model and seed, one element each; `key` names the item across models."""
+    """The items of one measure for one model and seed, one array element per item; `key` is the same across models."""
 
     value: Floats
     image_cluster: Ints
     dialogue_cluster: Ints
     key: tuple[str, ...]
     missing: int = 0
-    """Items that belong to the measure but had no verdict: they are counted, and stand in no array."""
+    """Number of items that belong to the measure but had no verdict; they are in no array."""
     bounds: tuple[float, float] = (0.0, 1.0)
-    """The least and the greatest value that an item can have."""
+    """The smallest and the largest value an item can have."""
 
     def __len__(self) -> int:
         return len(self.key)
 
     @property
     def mean(self) -> float | None:
-        """The measure's value; None without items."""
+        """The measure's value; None if there are no items."""
         return float(self.value.mean()) if len(self) else None
 
 
@@ -57,7 +58,7 @@ def item_table(
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> ItemTable:
-    """A table of (key, value, images, dialogues); a value of None is a missing verdict."""
+    """Build a table from (key, value, images, dialogues); a value of None is a missing verdict."""
     listed = list(items)
     kept = [item for item in listed if item[1] is not None]
     return ItemTable(
@@ -71,7 +72,7 @@ def item_table(
 
 
 def linked(marks: Sequence[Iterable[Hashable]]) -> Ints:
-    """Cluster numbers: items that share a mark, directly or through others, are one cluster; one without is alone.
+    """Return cluster numbers: items linked by shared marks form one cluster; an item without marks is its own.
 
     [{a}, {b}, {a, c}, {c}, {}] gives [0, 1, 0, 0, 2].
     """
@@ -89,7 +90,7 @@ def linked(marks: Sequence[Iterable[Hashable]]) -> Ints:
 
 
 def cluster_variance(value: Floats, cluster: Ints) -> float:
-    """Variance of the mean where items of a cluster go together: sum over clusters of (sum of deviations)^2, over N^2.
+    """Return the clustered variance of the mean: sum over clusters of (sum of deviations)^2, over N^2.
 
     Values [0, 1, 1, 0] in clusters [0, 0, 1, 1]: the deviations cancel, 0; in [0, 1, 1, 0]: (1 + 1) / 16.
     """
@@ -98,7 +99,7 @@ def cluster_variance(value: Floats, cluster: Ints) -> float:
 
 
 def two_way_stretch(table: ItemTable) -> tuple[Ints, float]:
-    """The kind of cluster with the larger variance, and how far its draws must be stretched to have both kinds'."""
+    """Return the kind of cluster with the larger variance, and the factor that stretches it to the two-way variance."""
     kinds = (table.image_cluster, table.dialogue_cluster)
     variances = [cluster_variance(table.value, kind) for kind in kinds]
     both = np.unique(np.stack(kinds), axis=1, return_inverse=True)[1].ravel()
@@ -110,11 +111,11 @@ def two_way_stretch(table: ItemTable) -> tuple[Ints, float]:
 
 
 def bootstrap_means(table: ItemTable, *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Floats:
-    """Means of `num_draws` resamples of the table's clusters, stretched to the two-way variance, within the bounds."""
+    """Return means of `num_draws` cluster resamples, stretched to the two-way variance, clipped to the bounds."""
     cluster, stretch = two_way_stretch(table)
     sums_C = np.bincount(cluster, weights=table.value)
     sizes_C = np.bincount(cluster).astype(np.float64)
-    chunk = max(1, MOST_COUNTS // len(sizes_C))  # draws of many clusters are made some at a time: memory stays flat
+    chunk = max(1, MOST_COUNTS // len(sizes_C))  # in chunks, so that memory stays flat with many clusters
     parts = []
     for start in range(0, num_draws, chunk):
         counts_DC = cluster_counts(cluster, generator, min(chunk, num_draws - start))
@@ -126,7 +127,7 @@ def bootstrap_means(table: ItemTable, *, generator: np.random.Generator, num_dra
 
 
 def cluster_counts(cluster: Ints, generator: np.random.Generator, num_draws: int) -> Floats:
-    """How often each cluster stands in each resample: C draws with replacement out of C."""
+    """Count how often each cluster is in each resample: C draws with replacement out of C."""
     num_clusters = int(cluster.max()) + 1
     picked = generator.integers(num_clusters, size=(num_draws, num_clusters))
     flat = picked + num_clusters * np.arange(num_draws)[:, None]
@@ -135,12 +136,12 @@ def cluster_counts(cluster: Ints, generator: np.random.Generator, num_draws: int
 
 
 def num_clusters(table: ItemTable) -> int:
-    """How many independent pieces of evidence the table holds at most: clusters of the kind that has fewer."""
+    """Return the most independent pieces of evidence the table can hold: clusters of the kind with fewer."""
     return min(len(np.unique(table.image_cluster)), len(np.unique(table.dialogue_cluster)))
 
 
 def estimate(table: ItemTable, *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Estimate:
-    """The mean of one table with a 95 % interval: Wilson's for independent yes-or-no items, else by clusters."""
+    """Return the mean of one table with a 95 % interval: Wilson's for independent yes-or-no items, else by clusters."""
     mean = table.mean
     if mean is None:
         return Estimate(value=None, missing=table.missing)
@@ -158,16 +159,16 @@ def estimate(table: ItemTable, *, generator: np.random.Generator, num_draws: int
 def _interval(
     draws: Floats, mean: float, clusters: int, bounds: tuple[float, float]
 ) -> tuple[tuple[float, float], bool]:
-    """The draws' interval, and whether they varied at all; where not, it is that of clusters which all agree."""
+    """Return the draws' interval and whether they varied; if not, the interval of clusters that all agree."""
     if np.ptp(draws) > ROUNDING:
         return percentiles(draws), True
     return constant_interval(mean, clusters, bounds), False
 
 
 def pooled(tables: Sequence[ItemTable], *, generator: np.random.Generator, num_draws: int = NUM_DRAWS) -> Estimate:
-    """One measure over seeds: the mean of the seeds' values, seeds resampled first and then clusters within each.
+    """Estimate one measure over seeds: the mean of the seeds' values, resampling seeds and then clusters within each.
 
-    Seeds without an item stand as None in `per_seed` and in nothing else.
+    A seed without items is None in `per_seed` and counts nowhere else.
     """
     per_seed = tuple(table.mean for table in tables)
     filled = [table for table in tables if len(table)]
@@ -187,14 +188,14 @@ def _seed_means(tables: Sequence[ItemTable], generator: np.random.Generator, num
     picked_DS = generator.integers(len(tables), size=(num_draws, len(tables)))
     means_DS = np.empty(picked_DS.shape)
     for seed, table in enumerate(tables):
-        places = picked_DS == seed
-        if places.any():
-            means_DS[places] = bootstrap_means(table, generator=generator, num_draws=int(places.sum()))
+        chosen_DS = picked_DS == seed
+        if chosen_DS.any():
+            means_DS[chosen_DS] = bootstrap_means(table, generator=generator, num_draws=int(chosen_DS.sum()))
     means_D: Floats = means_DS.mean(axis=1)
     return means_D
 
 
 def percentiles(draws: Floats, *, level: float = LEVEL) -> tuple[float, float]:
-    """The middle `level` of the draws."""
+    """Return the ends of the middle `level` of the draws."""
     low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)

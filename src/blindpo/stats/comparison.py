@@ -1,8 +1,8 @@
-"""Which of several models is better on a measure, in a word: higher, lower, or "no difference shown".
+"""Compare models on a measure, with a verdict: higher, lower, or "no difference shown".
 
-A verdict needs both: an interval of the paired difference without 0, and a p-value below 0.05 after Holm's adjustment
-over all comparisons of the call. "No difference shown" does not say that two models are equal; `could_show` says how
-large a difference the same items would have shown, so that nobody takes silence for safety.
+"Higher" or "lower" needs both an interval of the paired difference without 0, and a p-value below 0.05 after Holm's
+adjustment over all comparisons of the call. "No difference shown" does not mean that two models are equal: `could_show`
+is the smallest difference that the same items would have shown, so that nobody takes silence for safety.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,15 +31,15 @@ class Comparison:
     difference: Estimate
     """a - b, with its interval."""
     p_value: float | None
-    """Exact, by clusters; None where the items are not yes or no."""
+    """Exact, by clusters; None if the items are not yes-or-no."""
     adjusted_p: float | None
-    """After Holm."""
+    """The p-value after Holm's adjustment."""
     could_show: float | None
-    """The smallest difference that so many independent items, of which as many differ, show 4 times out of 5."""
+    """The smallest difference that as many independent items, with the same disagreement, show 4 times out of 5."""
     verdict: Verdict
 
     def to_json(self) -> dict[str, object]:
-        """The record that results hold."""
+        """Return the JSON record for results."""
         return {
             "a": self.a,
             "b": self.b,
@@ -58,7 +58,7 @@ def compare(
     pairs: Sequence[tuple[str, str]] | None = None,
     num_draws: int = NUM_DRAWS,
 ) -> list[Comparison]:
-    """The `pairs` of models on one measure, all of them where none are named; `generator` gives each pair its own."""
+    """Compare `pairs` of models (default: all) on one measure; `generator` gives each pair its own random numbers."""
     pairs = list(combinations(tables, 2)) if pairs is None else list(pairs)
     differences = [
         paired_difference([tables[a]], [tables[b]], generator=generator(a, b), num_draws=num_draws) for a, b in pairs
@@ -81,7 +81,7 @@ def compare(
 
 
 def _p_value(a: ItemTable, b: ItemTable) -> float | None:
-    """None without shared items, or where items are not yes or no: then the interval alone decides."""
+    """Return the clustered McNemar p-value; None without shared yes-or-no items: then the interval alone decides."""
     value = differences(a, b).value
     return mcnemar_clustered(a, b) if len(value) and bool(np.isin(value, (-1.0, 0.0, 1.0)).all()) else None
 

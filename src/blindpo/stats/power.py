@@ -1,8 +1,8 @@
-"""How many items does it take to see a difference? Ask before the run, and where none was shown.
+"""How many items does it take to show a difference? Ask before the run, and after one that showed none.
 
 Two models on the same items: McNemar's test, normal approximation of Connor (1987), "Sample size for testing
 differences in proportions for the paired-sample design", Biometrics 43(1), and the exact power of the exact test. What
-matters is `disagreement`, the share of items where just one of the two is right: at least the difference itself.
+matters is `disagreement`, the share of items where exactly one of the two is right: at least the difference itself.
 One model alone: the items for an interval of a given width. Items in clusters are worth fewer: `design_effect`.
 """
 
@@ -22,7 +22,7 @@ MOST_ITEMS: Final = 10_000_000
 def items_for_difference(
     difference: float, disagreement: float, *, power: float = POWER, alpha: float = 1 - LEVEL
 ) -> int:
-    """Items that both models must answer to see `difference` with `power` at two-sided level `alpha`.
+    """Return how many items both models must answer to show `difference` with `power` at two-sided level `alpha`.
 
     Difference 0.1 where 0.3 of the items differ: ((1.960 sqrt(0.3) + 0.842 sqrt(0.3 - 0.01)) / 0.1)^2 = 233.1, so 234.
     Raises ValueError for a difference that is 0 or larger than the disagreement, or a share outside 0 to 1.
@@ -37,14 +37,14 @@ def _require(difference: float, disagreement: float, power: float, alpha: float)
     if not 0 < abs(difference) <= disagreement <= 1:
         raise ValueError(
             f"difference {difference} and disagreement {disagreement}: "
-            "the difference must not be 0, nor larger than the share of items that differ, which is 1 at most"
+            "the difference must not be 0 or larger than the disagreement, which is 1 at most"
         )
     if not (0 < power < 1 and 0 < alpha < 1):
         raise ValueError(f"power {power} and alpha {alpha} must lie between 0 and 1")
 
 
 def power_of_mcnemar(num_items: int, difference: float, disagreement: float, *, alpha: float = 1 - LEVEL) -> float:
-    """The exact power of McNemar's exact test: summed over how many items differ and how they fall.
+    """Return the exact power of McNemar's exact test, summed over how many items differ and in whose favour.
 
     Raises ValueError as `items_for_difference` does.
     """
@@ -59,7 +59,7 @@ def power_of_mcnemar(num_items: int, difference: float, disagreement: float, *, 
 
 
 def _rejects(differing: int, share: float, alpha: float) -> float:
-    """How often the exact test rejects where `differing` items differ."""
+    """Return how often the exact test rejects if `differing` items differ."""
     if differing == 0:
         return 0.0
     most = int(binom.ppf(alpha / 2, differing, 0.5))  # about where the test stops rejecting
@@ -71,7 +71,7 @@ def _rejects(differing: int, share: float, alpha: float) -> float:
 
 
 def smallest_difference(num_items: int, disagreement: float, *, power: float = POWER) -> float | None:
-    """The smallest difference that `num_items` shared items can show; None where even the largest cannot be seen."""
+    """Return the smallest difference that `num_items` shared items can show; None if not even the largest."""
     low, high = 0.0, disagreement
     if num_items < 1 or items_for_difference(high, disagreement, power=power) > num_items:
         return None
@@ -85,12 +85,12 @@ def smallest_difference(num_items: int, disagreement: float, *, power: float = P
 
 
 def items_for_width(rate: float, half_width: float) -> int:
-    """Independent items after which Wilson's interval around `rate` reaches no further than `half_width` on average.
+    """Return how many independent items bring the mean half width of Wilson's interval at `rate` to `half_width`.
 
     Rate 0.5, half width 0.05: 381. Raises ValueError for a rate outside 0 to 1, or a width of 0 or less.
     """
     if not 0 <= rate <= 1 or half_width <= 0:
-        raise ValueError(f"rate {rate} must lie in 0 to 1, and the half width {half_width} above 0")
+        raise ValueError(f"rate {rate} must lie between 0 and 1, and the half width {half_width} above 0")
     low, high = 0, 1
     while _half(rate, high) > half_width and high < MOST_ITEMS:
         low, high = high, 2 * high
@@ -106,7 +106,7 @@ def _half(rate: float, n: int) -> float:
 
 
 def design_effect(mean_cluster_size: float, correlation: float) -> float:
-    """How many times more items clusters need than independent items: 1 + (size - 1) x intra-cluster correlation.
+    """Return how many times more items clusters need than independent items: 1 + (size - 1) x correlation.
 
     Kish (1965), "Survey sampling". Clusters of 5 with correlation 0.2: 1.8.
     """

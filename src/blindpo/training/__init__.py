@@ -1,1 +1,1 @@
-"""Train by preference: BPO, or DPO as its first term alone. Read `loss.py` first; `run.py` tells the whole order."""
+"""Train by preference. Read `methods.py` and `loss.py` first; `run.py` has the order of a whole run."""

@@ -1,4 +1,4 @@
-"""The options of `transformers.TrainingArguments` by their own names; those that the trainer fixes are refused.
+"""Offer the options of `transformers.TrainingArguments` under their own names, and refuse those that the trainer fixes.
 
 Names are read from the installed transformers' source, not from a list of ours, and without importing it: that takes
 seconds, and `blindpo train --help` needs the names alone.
@@ -10,7 +10,7 @@ from dataclasses import fields
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import convert, unknown_key
@@ -70,20 +70,45 @@ WITHOUT_EFFECT: Final = ("disable_tqdm", "report_to", "log_level", "run_name", "
 """Options that change no result: a finished run is the same run with others."""
 
 
+class Argument(NamedTuple):
+    """What transformers says of one of its options."""
+
+    is_boolean: bool
+    meaning: str
+    default: str
+    """As it is written in transformers' source, or blindpo's own."""
+
+
 @cache
-def argument_names() -> dict[str, bool]:
-    """The names of all options of the installed `TrainingArguments`; True for those that are true or false."""
+def arguments() -> dict[str, Argument]:
+    """All options of the installed `TrainingArguments`, by name."""
     spec = find_spec("transformers")
     if spec is None or spec.origin is None:
         raise ConfigError("training needs transformers; install it with: pip install blindpo")
     source = (Path(spec.origin).parent / "training_args.py").read_text(encoding="utf-8")
-    found: dict[str, bool] = {}
+    options: dict[str, Argument] = {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name == "TrainingArguments":
             for field in node.body:
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_option(field):
-                    found[field.target.id] = "bool" in ast.unparse(field.annotation).split(" | ")
-    return found
+                    options[field.target.id] = _argument(field.target.id, field)
+    return options
+
+
+def _argument(name: str, field: ast.AnnAssign) -> Argument:
+    given = {word.arg: word.value for word in field.value.keywords} if isinstance(field.value, ast.Call) else {}
+    metadata = given.get("metadata")
+    meaning = ""
+    if isinstance(metadata, ast.Dict):
+        texts = {ast.unparse(key): value for key, value in zip(metadata.keys, metadata.values, strict=True) if key}
+        meaning = str(getattr(texts.get("'help'"), "value", ""))
+    written = given.get("default")
+    default = "" if written is None else str(getattr(written, "value", ""))
+    return Argument(
+        is_boolean="bool" in ast.unparse(field.annotation).split(" | "),
+        meaning=" ".join(meaning.replace("%%", "%").split()),
+        default=str(DEFAULTS.get(name, default)),
+    )
 
 
 def _is_option(field: ast.AnnAssign) -> bool:
@@ -93,7 +118,7 @@ def _is_option(field: ast.AnnAssign) -> bool:
 
 
 def split_keys(values: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keys of `TrainConfig`, and those of `TrainingArguments`. Raises ConfigError for one that is neither."""
+    """Split keys into those of `TrainConfig` and those of `TrainingArguments`. Raises ConfigError for other keys."""
     own = {field.name for field in fields(TrainConfig)}
     theirs = {key: value for key, value in values.items() if key not in own}
     for key in theirs:
@@ -105,13 +130,13 @@ def refuse(key: str, *, where: str) -> None:
     """Raise ConfigError for an unknown option, and for one that is fixed, with the reason."""
     if key in FIXED:
         raise ConfigError(f"{where}: '{key}' is fixed: {FIXED[key]}. Leave it out.")
-    if key not in argument_names():
+    if key not in arguments():
         own = {field.name for field in fields(TrainConfig)}
-        raise unknown_key(key, own | set(argument_names()) - set(FIXED), where)
+        raise unknown_key(key, own | set(arguments()) - set(FIXED), where)
 
 
 def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> Any:
-    """The checked `TrainingArguments` of a run. Raises ConfigError that names the option."""
+    """Make and check the `TrainingArguments` of a run. Raises ConfigError that names the option."""
     for key in given:
         refuse(key, where="options")
     _check_evaluation(given, has_eval=has_eval)
@@ -126,22 +151,28 @@ def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> An
         values["eval_strategy"] = "epoch"
     values = {key: _typed(value, kinds[key], key) for key, value in values.items()}
     try:
-        made = TrainingArguments(output_dir=str(out), remove_unused_columns=False, prediction_loss_only=True, **values)
+        settings = TrainingArguments(
+            output_dir=str(out), remove_unused_columns=False, prediction_loss_only=True, **values
+        )
     except (ValueError, TypeError, KeyError, ImportError) as error:
-        said = " ".join(str(error).split())
-        if "bf16/gpu" in said:
-            said = "bf16 needs a GPU, and there is none here; train where there is one, or add use_cpu=true (slow)"
-        raise ConfigError(f"options: {said}") from error
-    made._n_gpu = min(made.n_gpu, 1)  # DataParallel cannot split our batches; several devices: torchrun
-    return made
+        message = " ".join(str(error).split())
+        if "bf16/gpu" in message:
+            message = "bf16 needs a GPU, and there is none here; train where there is one, or add use_cpu=true (slow)"
+        raise ConfigError(f"options: {message}") from error
+    settings._n_gpu = min(settings.n_gpu, 1)  # DataParallel cannot split our batches; several devices: torchrun
+    return settings
 
 
 def _check_evaluation(given: Mapping[str, Any], *, has_eval: bool) -> None:
     if given.get("train_sampling_strategy") == "group_by_length":
         raise ConfigError("options: train_sampling_strategy=group_by_length is not offered; use random or sequential")
-    asked = {key: value for key, value in given.items() if key.startswith("eval_") and value not in ("no", False)}
-    if asked and not has_eval:
-        raise ConfigError(f"options: '{next(iter(asked))}' has no effect without --eval; name the evaluation rows")
+    eval_options = {
+        key: value for key, value in given.items() if key.startswith("eval_") and value not in ("no", False)
+    }
+    if eval_options and not has_eval:
+        raise ConfigError(
+            f"options: '{next(iter(eval_options))}' has no effect without --eval; name the evaluation rows"
+        )
 
 
 def _typed(value: Any, kind: Any, key: str) -> Any:

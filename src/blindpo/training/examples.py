@@ -1,6 +1,6 @@
-"""Row to example: a prompt and its responses as token ids. A row that cannot be trained on is rejected with the reason.
+"""Turn rows into examples: a prompt and its responses as token ids. Rows that cannot be trained on are rejected.
 
-Token ids are made once and kept. Processed pictures are large (4 MB for one of 576 tokens), so they are kept by image
+Token ids are made once and kept. Processed images are large (4 MB for one of 576 tokens), so they are kept by image
 hash up to a limit and made again beyond it.
 """
 
@@ -29,7 +29,7 @@ class Example:
 
     row: PreferenceRow
     prompt: PromptInputs
-    """Its extras hold what there is one of per token; what belongs to the pictures comes from `ImageTensors`."""
+    """Its extras hold the tensors with one value per token; those of the images come from `ImageTensors`."""
     image_key: tuple[str, ...]
     chosen: Ids
     rejected: tuple[Ids, ...]
@@ -52,8 +52,12 @@ class Example:
         return len(self.prompt.input_ids) + max(len(response) for response in self.responses)
 
 
+Sets = dict[str, list[Example]]
+"""Examples by "train" and "eval"."""
+
+
 class ImageTensors:
-    """What the processor makes of a row's pictures, by the pictures' hashes; the least used go first."""
+    """The processor's tensors of a row's images, kept by the images' hashes; the least recently used go first."""
 
     def __init__(self, processor: Any, *, max_bytes: int = KEPT_IMAGE_BYTES) -> None:
         self.processor = processor
@@ -62,15 +66,15 @@ class ImageTensors:
         self._kept: OrderedDict[tuple[str, ...], dict[str, Tensor]] = OrderedDict()
 
     def encode(self, row: PreferenceRow, key: tuple[str, ...]) -> PromptInputs:
-        """Tokens of the row's prompt; what belongs to the pictures is kept aside. Raises RowError."""
-        pictures = [decode_image(image.data) for image in row.images]
-        made = encode_prompt(self.processor, row.prompt, pictures)
+        """Tokens of the row's prompt; the images' tensors are kept aside. Raises RowError."""
+        images = [decode_image(image.data) for image in row.images]
+        prompt = encode_prompt(self.processor, row.prompt, images)
         if key not in self._kept:
-            self._keep(key, {name: value for name, value in made.extras.items() if name not in PER_TOKEN})
-        return replace(made, extras={n: v for n, v in made.extras.items() if n in PER_TOKEN})
+            self._keep(key, {name: value for name, value in prompt.extras.items() if name not in PER_TOKEN})
+        return replace(prompt, extras={n: v for n, v in prompt.extras.items() if n in PER_TOKEN})
 
     def whole_prompt(self, example: Example) -> PromptInputs:
-        """The example's prompt with its pictures."""
+        """The example's prompt with its images' tensors."""
         if example.image_key not in self._kept:
             self.encode(example.row, example.image_key)
         self._kept.move_to_end(example.image_key)
@@ -89,7 +93,7 @@ def _num_bytes(tensors: dict[str, Tensor]) -> int:
 
 
 def make_example(row: PreferenceRow, images: ImageTensors, *, use_blind: bool, max_length: int | None) -> Example:
-    """Raises RowError for a row that is no pair, whose pictures are bad, or that is longer than `max_length` tokens."""
+    """Encode a row. Raises RowError if it is no pair, an image is bad, or it is longer than `max_length` tokens."""
     require_valid(row, pair=True)
     assert row.chosen is not None and row.rejected is not None
     key = tuple(image.sha256 for image in row.images)
@@ -116,7 +120,7 @@ def make_example(row: PreferenceRow, images: ImageTensors, *, use_blind: bool, m
 def make_examples(
     rows: Iterable[PreferenceRow], images: ImageTensors, *, use_blind: bool, max_length: int | None, stage: str
 ) -> Iterator[Example | Reject]:
-    """Each row as an example, or the reason why it cannot be one."""
+    """Yield each row as an example, or the reason why it cannot be one."""
     for row in rows:
         try:
             yield make_example(row, images, use_blind=use_blind, max_length=max_length)

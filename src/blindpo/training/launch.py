@@ -1,8 +1,8 @@
-"""Which engine was asked for, and which one runs: getting less than was asked for is an error, never a surprise.
+"""Compare the engine that was asked for with the one that runs: less than was asked for is an error, not a surprise.
 
 Known cases: `accelerate launch --cpu --num_processes 2` starts one process; FSDP and DeepSpeed asked for on a CPU
 become plain DDP or nothing; a precision in accelerate's configuration that the recipe does not know of changes the
-training pass and not the reference's. What a launcher asks for stands in the environment, what runs in the accelerator.
+training pass and not the reference's. A launcher's wishes are in the environment; the accelerator knows what runs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,8 +23,8 @@ LAUNCH: Final = "docs/scale.md says how to launch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """How the gradient of a step is computed: over how many processes, and what of the model each holds."""
+class TrainEngine:
+    """How the gradient of a step is computed: on how many processes, and which parts of the model each holds."""
 
     name: str
     """single, ddp, fsdp1, fsdp2, zero1, zero2 or zero3."""
@@ -53,13 +53,13 @@ class Engine:
 
 
 def require_processes(environ: Mapping[str, str], world_size: int) -> None:
-    """Raises ConfigError where a launcher asked for more processes than `world_size`, those that know each other."""
+    """Raises ConfigError where a launcher started more processes than the `world_size` that work together."""
     for name in PROCESSES:
-        asked = environ.get(name, "")
-        if asked.isdigit() and int(asked) > world_size:
+        number = environ.get(name, "")
+        if number.isdigit() and int(number) > world_size:
             raise ConfigError(
-                f"{name} says {asked} processes, and {world_size} works alone: they would all train the same and write "
-                f"over each other. Start them with torchrun; {LAUNCH}."
+                f"{name} says {number} processes, and {world_size} works alone: they would all train the same and "
+                f"write over each other. Start them with torchrun; {LAUNCH}."
             )
     by_accelerate = "ACCELERATE_MIXED_PRECISION" in environ
     if by_accelerate and world_size == 1 and "MASTER_ADDR" in environ and "WORLD_SIZE" not in environ:
@@ -95,7 +95,7 @@ def require_options(environ: Mapping[str, str], settings: Any) -> None:
 
 @contextmanager
 def whole_weights() -> Iterator[None]:
-    """Models that are loaded inside get all their weights on every process, under ZeRO-3 too.
+    """Load models inside with all their weights on every process, even under ZeRO-3.
 
     There transformers splits weights while it loads them, whatever zero3_init_flag says; but the reference and the
     check of packing need them whole. DeepSpeed splits them when the trainer prepares the model.
@@ -112,7 +112,7 @@ def whole_weights() -> Iterator[None]:
             deepspeed.set_hf_deepspeed_config(config)
 
 
-def running(accelerator: Any) -> Engine:
+def running(accelerator: Any) -> TrainEngine:
     """The engine that `accelerator` runs."""
     kind = str(getattr(accelerator.distributed_type, "value", accelerator.distributed_type))
     if kind == "DEEPSPEED":
@@ -121,15 +121,15 @@ def running(accelerator: Any) -> Engine:
         name = f"fsdp{accelerator.state.fsdp_plugin.fsdp_version}"
     else:
         name = "single" if accelerator.num_processes == 1 else "ddp"
-    return Engine(name=name, processes=accelerator.num_processes, device=accelerator.device.type)
+    return TrainEngine(name=name, processes=accelerator.num_processes, device=accelerator.device.type)
 
 
-def require_engine(environ: Mapping[str, str], settings: Any, engine: Engine) -> None:
+def require_engine(environ: Mapping[str, str], settings: Any, engine: TrainEngine) -> None:
     """Raises ConfigError where FSDP or DeepSpeed was asked for, by accelerate or by the recipe, and does not run."""
     fsdp = _is_true(environ.get("ACCELERATE_USE_FSDP")) or bool(settings.fsdp)
     deepspeed = _is_true(environ.get("ACCELERATE_USE_DEEPSPEED")) or bool(settings.deepspeed)
-    for asked, what, prefix in ((fsdp, "FSDP", "fsdp"), (deepspeed, "DeepSpeed", "zero")):
-        if asked and not engine.name.startswith(prefix):
+    for wanted, what, prefix in ((fsdp, "FSDP", "fsdp"), (deepspeed, "DeepSpeed", "zero")):
+        if wanted and not engine.name.startswith(prefix):
             raise ConfigError(
                 f"{what} was asked for and {engine} would run (accelerate drops {what} on this device or on one "
                 f"process without a word). Leave {what} out, or launch on devices that it knows; {LAUNCH}."

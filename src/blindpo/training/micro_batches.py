@@ -1,12 +1,13 @@
-"""Which rows make an update, and how they are cut into micro-batches: planned ahead, the same on every process.
+"""Plan which rows make an update and how they are split into micro-batches, ahead and the same on every process.
 
-An update holds a fixed number of rows (per_device_train_batch_size x gradient_accumulation_steps x processes); how
-they are cut changes memory and time, never the loss, which is their mean. Every process runs the same number of
-micro-batches: engines that share weights wait for each other in each. Rows of like length go together, longest first.
+An update holds a fixed number of rows (per_device_train_batch_size x gradient_accumulation_steps x processes). How they
+are split changes memory and time, never the loss, which is their mean. Every process runs the same number of
+micro-batches, because engines that share weights wait for each other in each one. Rows of similar length go together,
+longest first.
 
-On several processes each micro-batch has to touch all that trains, or the others would wait for this one there. A text
-does not touch the vision tower and the projector. So where some rows have pictures, a micro-batch without any takes a
-row with one along, the companion, which counts for nothing but tokens; and so does a micro-batch without any row.
+On several processes every micro-batch must use every trainable parameter, or the other processes would wait for this
+one. A text-only row does not use the vision tower and the projector. So where some rows have images, a micro-batch
+without an image also gets a dummy row with one, which adds tokens and nothing else; an empty micro-batch gets one too.
 
 The order of an epoch is the one that transformers and TRL give for the same seed. It depends on seed and epoch alone,
 so a run that was killed finds its place again.
@@ -16,12 +17,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from blindpo.training.collator import Collator
+from blindpo.training.collator import Batch, Collator
 from blindpo.training.examples import Example
 
 MicroBatch = tuple[int, ...]
@@ -29,7 +30,7 @@ MicroBatch = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class RowSize:
     """What one row adds to a micro-batch, which is as wide as its widest row: width x number of sequences."""
 
     width: int
@@ -37,34 +38,38 @@ class Size:
     real: int
     """Tokens without padding."""
     touches_all: bool = True
-    """False for a text among rows with pictures."""
+    """Whether the row uses every trainable parameter: False for a text among rows with images."""
 
 
-def size_of(example: Example, *, packed: bool) -> Size:
-    """A prompt of 10 tokens with responses of 3 and 5: packed one sequence of 18, else two of 15, of 28 tokens."""
+def size_of(example: Example, *, packed: bool) -> RowSize:
+    """The size of one row.
+
+    A prompt of 10 tokens with responses of 3 and 5: packed, one sequence of 18 tokens; separate, two sequences of
+    width 15, with 28 tokens in all.
+    """
     if packed:
-        return Size(example.packed_tokens, 1, example.packed_tokens)
+        return RowSize(example.packed_tokens, 1, example.packed_tokens)
     responses = example.responses
     alone = len(example.prompt.input_ids) * (len(responses) - 1)
-    return Size(example.longest_tokens, len(responses), example.packed_tokens + alone)
+    return RowSize(example.longest_tokens, len(responses), example.packed_tokens + alone)
 
 
-def sizes_of(examples: Sequence[Example], *, packed: bool) -> tuple[Size, ...]:
+def sizes_of(examples: Sequence[Example], *, packed: bool) -> tuple[RowSize, ...]:
     """The sizes of all rows of a set."""
-    pictured = mixes_pictures(examples)
+    mixed = mixes_images(examples)
     return tuple(
-        replace(size_of(example, packed=packed), touches_all=bool(example.image_key) or not pictured)
+        replace(size_of(example, packed=packed), touches_all=bool(example.image_key) or not mixed)
         for example in examples
     )
 
 
-def mixes_pictures(examples: Sequence[Example]) -> bool:
-    """Whether some rows have pictures and others none."""
+def mixes_images(examples: Sequence[Example]) -> bool:
+    """Whether some rows have images and others have none."""
     return len({bool(example.image_key) for example in examples}) == 2
 
 
-def companion_of(examples: Sequence[Example], *, num_processes: int) -> Example | None:
-    """The shortest row that touches all that trains, with its chosen response alone; None on one process."""
+def dummy_of(examples: Sequence[Example], *, num_processes: int) -> Example | None:
+    """The shortest row that uses every trainable parameter, with its chosen response alone; None on one process."""
     if num_processes == 1:
         return None
     whole = [example for example in examples if example.image_key] or examples
@@ -72,50 +77,51 @@ def companion_of(examples: Sequence[Example], *, num_processes: int) -> Example 
     return replace(shortest, rejected=(), blind=(), reference=None)
 
 
-def padded_tokens(sizes: Sequence[Size]) -> int:
+def padded_tokens(sizes: Sequence[RowSize]) -> int:
     """Tokens of a micro-batch, padding included: widths 18 and 20 of one sequence each are 40."""
     return max((size.width for size in sizes), default=0) * sum(size.sequences for size in sizes)
 
 
-def with_companion(rows: MicroBatch, sizes: Sequence[Size], companion: Size | None) -> list[Size]:
-    """All that goes through the model: the rows, and the companion, where there is one, if no row touches all."""
-    found = [sizes[row] for row in rows]
-    alone = companion is not None and not any(size.touches_all for size in found)
-    return [*found, companion] if alone and companion is not None else found
+def with_dummy(rows: MicroBatch, sizes: Sequence[RowSize], dummy: RowSize | None) -> list[RowSize]:
+    """The sizes of all that goes through the model: the rows, and the dummy row if none of them touches all."""
+    of_rows = [sizes[row] for row in rows]
+    if dummy is None or any(size.touches_all for size in of_rows):
+        return of_rows
+    return [*of_rows, dummy]
 
 
-def cut(
-    rows: Sequence[int], sizes: Sequence[Size], *,
-    num_processes: int, max_rows: int, max_tokens: int | None, companion: Size | None = None,
+def split(
+    rows: Sequence[int], sizes: Sequence[RowSize], *,
+    num_processes: int, max_rows: int, max_tokens: int | None, dummy: RowSize | None = None,
 ) -> list[list[MicroBatch]]:  # fmt: skip
-    """The micro-batches of each process: as few as the limits allow, and as many on each.
+    """The micro-batches of each process: as few as the limits allow, and the same number on each process.
 
-    Without `max_tokens` at most `max_rows` rows go together; with it, as many as fit, the companion included; a row
-    that is alone with the companion may be too long with it. Rows 0, 1, 2 of widths 5, 9, 4
-    and one sequence each, at most 10 tokens: [[(1,), (0, 2)]] on one process, [[(1,)], [(0, 2)]] on two; on three
-    [[(1,)], [(0,)], [(2,)]], since each has to have one.
+    Without `max_tokens` at most `max_rows` rows go together; with it, as many as fit with their dummy row; a single row
+    may exceed the limit together with the dummy row. Rows 0, 1, 2 of widths 5, 9, 4 and one sequence each, at most 10
+    tokens: [[(1,), (0, 2)]] on one process, [[(1,)], [(0, 2)]] on two, and on three [[(1,)], [(0,)], [(2,)]], since
+    each process needs one.
     """
 
     def tokens(part: MicroBatch) -> int:
-        return padded_tokens(with_companion(part, sizes, companion))
+        return padded_tokens(with_dummy(part, sizes, dummy))
 
-    made: list[MicroBatch] = []
+    parts: list[MicroBatch] = []
     for row in sorted(rows, key=lambda row: -sizes[row].width):  # stable: equal widths keep the epoch's order
-        last = made[-1] if made else ()
+        last = parts[-1] if parts else ()
         fits = len(last) < max_rows if max_tokens is None else tokens((*last, row)) <= max_tokens
-        if made and fits:
-            made[-1] = (*last, row)
+        if parts and fits:
+            parts[-1] = (*last, row)
         else:
-            made.append((row,))
-    while len(made) % num_processes:
-        largest = max(range(len(made)), key=lambda place: (len(made[place]) > 1, tokens(made[place])))
-        whole = made[largest]
+            parts.append((row,))
+    while len(parts) % num_processes:
+        largest = max(range(len(parts)), key=lambda index: (len(parts[index]) > 1, tokens(parts[index])))
+        whole = parts[largest]
         half = (len(whole) + 1) // 2
         if half == len(whole):  # every row is alone: a process gets none
-            made.append(())
+            parts.append(())
         else:
-            made[largest : largest + 1] = [whole[:half], whole[half:]]
-    return [made[process::num_processes] for process in range(num_processes)]
+            parts[largest : largest + 1] = [whole[:half], whole[half:]]
+    return [parts[process::num_processes] for process in range(num_processes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +131,16 @@ class Step:
     micro_batches: tuple[MicroBatch, ...]
     num_rows: int
     """Rows of the whole update, on all processes."""
-    with_companion: tuple[bool, ...]
-    """Which micro-batches take the companion along."""
+    with_dummy: tuple[bool, ...]
+    """Which micro-batches get the dummy row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan:
     """All updates of a run."""
 
-    sizes: tuple[Size, ...]
-    companion: Size | None = None
+    sizes: tuple[RowSize, ...]
+    dummy: RowSize | None = None
     rows_per_step: int
     num_processes: int = 1
     max_rows: int
@@ -148,38 +154,37 @@ class StepPlan:
         whole, rest = divmod(len(self.sizes), self.rows_per_step)
         return max(whole, 1) if self.drop_last else whole + bool(rest)
 
-    def cuts(self, epoch: int) -> Iterator[tuple[int, list[list[MicroBatch]]]]:
+    def splits(self, epoch: int) -> Iterator[tuple[int, list[list[MicroBatch]]]]:
         """Each update of an epoch: how many rows, and the micro-batches of each process."""
         order = list(range(len(self.sizes)))
         if self.seed is not None:
             order = torch.randperm(len(order), generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
-        for place in range(len(self)):
-            rows = order[place * self.rows_per_step : (place + 1) * self.rows_per_step]
-            made = cut(
+        for index in range(len(self)):
+            rows = order[index * self.rows_per_step : (index + 1) * self.rows_per_step]
+            processes = split(
                 rows, self.sizes, num_processes=self.num_processes, max_rows=self.max_rows,
-                max_tokens=self.max_tokens, companion=self.companion,
+                max_tokens=self.max_tokens, dummy=self.dummy,
             )  # fmt: skip
-            yield len(rows), made
+            yield len(rows), processes
 
-    def carried(self, rows: MicroBatch) -> list[Size]:
+    def carried(self, rows: MicroBatch) -> list[RowSize]:
         """All that goes through the model in a micro-batch of `rows`."""
-        return with_companion(rows, self.sizes, self.companion)
+        return with_dummy(rows, self.sizes, self.dummy)
 
     def tokens(self, rows: MicroBatch) -> int:
-        """Tokens of a micro-batch, padding and companion included."""
+        """Tokens of a micro-batch, padding and dummy row included."""
         return padded_tokens(self.carried(rows))
 
     def step(self, num_rows: int, micro_batches: Sequence[MicroBatch]) -> Step:
-        """One process' part of an update, told which micro-batches take the companion along."""
+        """One process' part of an update."""
         alone = tuple(len(self.carried(rows)) > len(rows) for rows in micro_batches)
         return Step(tuple(micro_batches), num_rows, alone)
 
     def padding_share(self, num_steps: int) -> float:
-        """The share of padding, and of companions, among all tokens of the first `num_steps` updates, on all
-        processes."""
+        """The share of padding and dummy rows among all tokens of the first `num_steps` updates, on all processes."""
         real = padded = done = 0
         for epoch in range(math.ceil(num_steps / len(self))):
-            for _, processes in self.cuts(epoch):
+            for _, processes in self.splits(epoch):
                 if done == num_steps:
                     break
                 for micro_batch in (each for process in processes for each in process):
@@ -189,25 +194,34 @@ class StepPlan:
         return 1 - real / padded if padded else 0.0
 
 
-class StepRows(Dataset[dict[str, Any]]):
-    """Steps to batches. In the main process a micro-batch is made when it is needed, so that one is in memory at a
-    time; a data loader's worker makes them all ahead."""
+class Update(TypedDict):
+    """One process' part of an update, which is what the data loader yields."""
 
-    def __init__(self, examples: Sequence[Example], collator: Collator, *, companion: Example | None) -> None:
+    num_rows: int
+    """Rows of the whole update, on all processes."""
+    micro_batches: list[Batch | Callable[[], Batch]]
+    """Made already, or to be made when it is their turn."""
+
+
+class StepRows(Dataset[Update]):
+    """Makes the batches of a step. The main process makes each micro-batch when its turn comes, so that one is in
+    memory at a time; a data loader's worker makes them all ahead."""
+
+    def __init__(self, examples: Sequence[Example], collator: Collator, *, dummy: Example | None) -> None:
         self.examples = examples
         self.collator = collator
-        self.companion = companion
+        self.dummy = dummy
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, step: Step) -> dict[str, Any]:
-        makers = [
-            partial(self.collator, [self.examples[row] for row in rows], self.companion if alone else None)
-            for rows, alone in zip(step.micro_batches, step.with_companion, strict=True)
-        ]
-        made = [make() for make in makers] if get_worker_info() is not None else makers
-        return {"num_rows": step.num_rows, "micro_batches": made}
+    def __getitem__(self, step: Step) -> Update:
+        in_worker = get_worker_info() is not None
+        micro_batches: list[Batch | Callable[[], Batch]] = []
+        for rows, alone in zip(step.micro_batches, step.with_dummy, strict=True):
+            make = partial(self.collator, [self.examples[row] for row in rows], self.dummy if alone else None)
+            micro_batches.append(make() if in_worker else make)
+        return {"num_rows": step.num_rows, "micro_batches": micro_batches}
 
 
 class _StepSampler(Sampler[list[Step]]):
@@ -220,18 +234,18 @@ class _StepSampler(Sampler[list[Step]]):
         return len(self._plan)
 
     def __iter__(self) -> Iterator[list[Step]]:
-        for num_rows, processes in self._plan.cuts(self._steps_done() // len(self)):
+        for num_rows, processes in self._plan.splits(self._steps_done() // len(self)):
             yield [self._plan.step(num_rows, processes[self._process])]
 
 
 def step_loader(
     rows: StepRows, plan: StepPlan, *, process: int, steps_done: Callable[[], int], **options: Any
-) -> DataLoader[dict[str, Any]]:
-    """One batch an update. `steps_done` gives the updates done so far, from which the epoch follows; `options` go to
-    the DataLoader."""
+) -> DataLoader[Update]:
+    """One batch per update. `steps_done` gives the number of updates so far, from which the epoch follows; `options` go
+    to the DataLoader."""
     sampler = _StepSampler(plan, process, steps_done)
     return DataLoader(rows, batch_sampler=sampler, collate_fn=_only, **options)
 
 
-def _only(batch: list[dict[str, Any]]) -> dict[str, Any]:
+def _only(batch: list[Update]) -> Update:
     return batch[0]

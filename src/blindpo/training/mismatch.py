@@ -1,7 +1,7 @@
-"""A prompt whose image tokens do not fit its image's features: told with the row, not with the model's stack trace.
+"""Name the row whose image tokens do not fit its image's features, in place of the model's stack trace.
 
-It happens where a processor's settings are not the model's (patch size, feature selection, added tokens), or where a
-token was lost on the way. Models raise their own words for it; the rows are known here.
+It happens when a processor's settings are not the model's (patch size, feature selection, added tokens), or when a
+token was lost on the way. Each model has its own message for it, and none knows the rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ def is_mismatch(error: Exception) -> bool:
 
 @contextmanager
 def naming_rows(row_ids: Sequence[str]) -> Iterator[None]:
-    """Raises ImageTokensError with `row_ids` where the model inside says so; other errors pass."""
+    """Raises ImageTokensError with `row_ids` if the model inside reports a mismatch; other errors pass."""
     try:
         yield
     except (ValueError, RuntimeError) as error:

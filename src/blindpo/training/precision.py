@@ -1,34 +1,41 @@
-"""In which precision a forward pass runs outside of transformers' loop: the same as in it.
+"""Run forward passes outside the Trainer loop in the loop's own precision.
 
-Under DeepSpeed that is not autocast: the engine casts the weights themselves, its buffers apart, and accelerate leaves
-autocast off. Norms and the sums between layers are then in half precision too, where autocast keeps float32. A
-reference in the one and a policy in the other would differ before the first step, so the reference follows.
+Under DeepSpeed that is not autocast: the engine casts the weights themselves (not the buffers), and accelerate leaves
+autocast off. Norms and the sums between layers are then in half precision too, where autocast keeps float32. If policy
+and reference used different ones, they would differ before the first step; so the reference does as the engine does.
 """
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Final
 
 import torch
+from torch import nn
+from transformers import TrainingArguments
+
+TOLERANCE_NATS: Final = 1e-3
+"""How far a token's log-probability may be off when it is computed in another way, in float32."""
+HALF_NATS: Final = 0.1
+"""The same where the cost of half precision cannot be measured: quantized weights, or no memory for float32 ones."""
 
 
-def autocast_dtype(settings: Any) -> torch.dtype | None:
-    """What `bf16` and `fp16` of the TrainingArguments ask for; None computes in the weights' own precision."""
+def autocast_dtype(settings: TrainingArguments) -> torch.dtype | None:
+    """The precision that `bf16` and `fp16` of the TrainingArguments ask for; None means that of the weights."""
     return torch.bfloat16 if settings.bf16 else torch.float16 if settings.fp16 else None
 
 
-def autocast(settings: Any) -> AbstractContextManager[Any]:
-    """A context for one forward pass."""
+def autocast(settings: TrainingArguments) -> AbstractContextManager[Any]:
+    """A context for one forward pass in that precision."""
     dtype = autocast_dtype(settings)
     return nullcontext() if dtype is None else torch.autocast(settings.device.type, dtype=dtype)
 
 
-def weights_dtype(settings: Any) -> torch.dtype | None:
-    """Into what the engine casts the weights themselves (DeepSpeed, under `bf16` and `fp16`); None: it does not."""
+def weights_dtype(settings: TrainingArguments) -> torch.dtype | None:
+    """The precision that the engine casts the weights to (DeepSpeed, under `bf16` and `fp16`); None if it does not."""
     return None if settings.deepspeed_plugin is None else autocast_dtype(settings)
 
 
-def cast_weights(model: Any, dtype: torch.dtype) -> None:
+def cast_weights(model: nn.Module, dtype: torch.dtype) -> None:
     """Cast the parameters in place, as DeepSpeed does; buffers (rotary frequencies) stay as they are."""
     for parameter in model.parameters():
         if parameter.is_floating_point():
@@ -36,7 +43,7 @@ def cast_weights(model: Any, dtype: torch.dtype) -> None:
 
 
 @contextmanager
-def reference_precision(model: Any, settings: Any) -> Iterator[None]:
+def reference_precision(model: nn.Module, settings: TrainingArguments) -> Iterator[None]:
     """A context for forward passes of the reference `model` in the precision in which the policy will be trained.
 
     Under DeepSpeed the weights are cast inside and given back after, bit for bit; both copies are in memory meanwhile.

@@ -2,16 +2,16 @@
 
 from collections import Counter
 
-from blindpo.blinding.checks import compare, lines, summarise, token_jaccard
+from blindpo.blinding.checks import compare_with_chosen, lines, summarise, token_jaccard
 
 NO = "Sorry, I can not help with that."
 
 
 def test_compare_by_hand() -> None:
     same = {"refusals": 1, "compared": 1, "equal": 1, "near": 1, "chosen_refusals": 1, "both_refuse": 1}
-    assert compare(f" {NO} ", NO) == same
-    assert compare("Sure, take it.", NO) == {**dict.fromkeys(same, 0), "compared": 1, "chosen_refusals": 1}
-    assert compare(NO, None) == {"refusals": 1}
+    assert compare_with_chosen(f" {NO} ", NO) == same
+    assert compare_with_chosen("Sure, take it.", NO) == {**dict.fromkeys(same, 0), "compared": 1, "chosen_refusals": 1}
+    assert compare_with_chosen(NO, None) == {"refusals": 1}
 
 
 def test_token_jaccard_by_hand() -> None:
@@ -31,7 +31,7 @@ def test_a_warning_where_most_refuse_as_the_chosen_do() -> None:
     def summary(refusing: int) -> list[str]:
         counts: Counter[str] = Counter(responses=10)
         for number in range(10):
-            counts.update(compare(NO if number < refusing else "Sure.", NO))
+            counts.update(compare_with_chosen(NO if number < refusing else "Sure.", NO))
         return summarise(counts, rows=10, rejected=0).warnings
 
     assert summary(8) == []

@@ -20,8 +20,8 @@ from blindpo.errors import ConfigError, NothingKeptError, OutputError
 from blindpo.models.vlm.generate import Answer, Request
 from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.source import resolve_model
-from blindpo.rows.row import BLIND_MODES
 from blindpo.rows.shards import read_rows, write_shard
+from blindpo.rows.view_names import BLIND_VIEWS
 
 QUICK = BlindConfig(max_new_tokens=4, shard_rows=2, batch_size=8)
 
@@ -31,15 +31,15 @@ def blind(config: BlindConfig, data: Path, vlm: Vlm, out: Path) -> None:
     run_blind(config, data, LocalAnswers(vlm.source, config, vlm=vlm), out)
 
 
-@pytest.mark.parametrize("mode", BLIND_MODES)
-def test_every_mode_appends_responses_and_changes_nothing_else(
-    mode: str, data: Path, tiny_vlm: Vlm, tmp_path: Path
+@pytest.mark.parametrize("view", BLIND_VIEWS)
+def test_every_view_appends_responses_and_changes_nothing_else(
+    view: str, data: Path, tiny_vlm: Vlm, tmp_path: Path
 ) -> None:
-    config = BlindConfig(mode=mode, draws=2, max_new_tokens=4, shard_rows=2)  # type: ignore[arg-type]
+    config = BlindConfig(view=view, draws=2, max_new_tokens=4, shard_rows=2)  # type: ignore[arg-type]
     blind(config, data, tiny_vlm, tmp_path / "out")
     for before, after in zip(read_rows(data), read_rows(tmp_path / "out"), strict=True):
         assert (after.prompt, after.images, after.chosen) == (before.prompt, before.images, before.chosen)
-        assert [(made.mode, made.draw) for made in after.blind] == [(mode, 0), (mode, 1)]
+        assert [(made.view, made.draw) for made in after.blind] == [(view, 0), (view, 1)]
         assert {made.model for made in after.blind} == {tiny_vlm.fingerprint}
 
 
@@ -86,7 +86,7 @@ def test_killed_in_the_middle_the_same_command_ends_with_the_same_bytes(
     blind(QUICK, data, tiny_vlm, tmp_path / "out")  # finished: nothing is made again
     assert calls == [0, 1, 1, 2]
     with pytest.raises(OutputError, match="config"):
-        blind(BlindConfig(mode="sight"), data, tiny_vlm, tmp_path / "out")
+        blind(BlindConfig(view="as_is"), data, tiny_vlm, tmp_path / "out")
 
 
 def test_kill_9_and_the_same_command_give_the_same_bytes(
@@ -116,7 +116,7 @@ def test_a_row_that_cannot_be_encoded_is_rejected_and_the_others_kept(tiny_vlm: 
     assert [kept.row_id for kept in read_rows(tmp_path / "out")] == ["r1"]
     assert '"row_id": "r0"' in (tmp_path / "out" / "rejects.jsonl").read_text()
     with pytest.raises(NothingKeptError):  # the one row left has nobody to swap with
-        blind(BlindConfig(mode="swap"), tmp_path / "out", tiny_vlm, tmp_path / "swapped")
+        blind(BlindConfig(view="swapped"), tmp_path / "out", tiny_vlm, tmp_path / "swapped")
 
 
 def test_draws_without_temperature_are_refused() -> None:

@@ -20,7 +20,8 @@ from blindpo.blinding.config import BlindConfig
 from blindpo.blinding.run import blind_part, merge_blind, run_blind
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
-from blindpo.jobs.shards import Part
+from blindpo.jobs.shards import ShardPart
+from blindpo.models.chat.config import ServerConfig
 from blindpo.models.vlm.load import Vlm
 from blindpo.rows.shards import read_rows
 
@@ -80,13 +81,13 @@ def test_parts_of_two_machines_joined_are_the_bytes_of_one(
     one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "out"
     words = ["blind", str(data), "--model", str(tiny_folder), *WORDS, "--part", "1/2", "--out", str(one)]
     killed(words, one / "shards" / "counts-00000.json")
-    blind_part(SAMPLED, data, local(tiny_vlm), one, part=Part(1, 2))
-    blind_part(SAMPLED, data, local(tiny_vlm), two, part=Part(2, 2))
+    blind_part(SAMPLED, data, local(tiny_vlm), one, part=ShardPart(1, 2))
+    blind_part(SAMPLED, data, local(tiny_vlm), two, part=ShardPart(2, 2))
     with pytest.raises(SourceError, match="missing: 1"):
         merge_blind([two], out)
     with pytest.raises(SourceError, match="holds no rows"):
         list(read_rows(one))  # a part is never taken for the whole
-    assert main(["blind", str(two), str(one), "--merge", "--out", str(out)]) == 0
+    assert main(["merge", str(two), str(one), "--out", str(out)]) == 0
     assert "10 blind responses" in capsys.readouterr().out
     assert contents(out) == whole
     run_blind(SAMPLED, data, local(tiny_vlm), out)  # the whole run's own command takes it for its own
@@ -104,7 +105,7 @@ def test_a_join_that_is_killed_goes_on(
 ) -> None:
     parts = [tmp_path / str(number) for number in (1, 2, 3)]
     for number, path in enumerate(parts, start=1):
-        blind_part(SAMPLED, data, local(tiny_vlm), path, part=Part(number, 3))
+        blind_part(SAMPLED, data, local(tiny_vlm), path, part=ShardPart(number, 3))
     links, link = [], os.link
 
     def stopping(*paths: Any) -> None:
@@ -139,9 +140,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chat(server: FakeChatServer, out: Path, **changes: Any) -> tuple[BlindConfig, ChatAnswers]:
-    options = {"model_base_url": server.base_url, "model_retries": 0, "model_concurrency": 1, **changes}
-    config = BlindConfig(max_new_tokens=4, shard_rows=2, **options)
-    return config, ChatAnswers(config, "tiny", store=out / ".work" / "replies.jsonl")
+    reached = ServerConfig(base_url=server.base_url, retries=0, concurrency=1)
+    config = BlindConfig(max_new_tokens=4, shard_rows=2, model_server=reached, **changes)
+    return config, ChatAnswers(config, "tiny", work=out / ".work")
 
 
 @pytest.mark.usefixtures("key")
@@ -171,12 +172,12 @@ def test_a_server_that_dies_loses_no_answer_and_the_same_command_asks_the_rest(
         return "a ball" if alive[0] >= 0 else BUSY
 
     with FakeChatServer(answer) as server:
-        config, _ = chat(server, out, mode="sight")
+        config, _ = chat(server, out, view="as_is")
         with pytest.raises(UnansweredError, match="the same command asks only for the rest"):
-            run_blind(config, data, chat(server, out, mode="sight")[1], out)
+            run_blind(config, data, chat(server, out, view="as_is")[1], out)
         assert not (out / "manifest.json").exists()
         before, alive[0] = len(server.requests), 100
-        summary = run_blind(config, data, chat(server, out, mode="sight")[1], out)
+        summary = run_blind(config, data, chat(server, out, view="as_is")[1], out)
         assert len(server.requests) == before + 2  # three of five were answered
     assert summary.responses == 5
 
@@ -214,9 +215,8 @@ def test_recorded_answers_are_taken_by_row_and_draw(
     [
         (["d"], "give either --model"),
         (["d", "--model", "m", "--responses", "f"], "give either --model"),
-        (["d", "e", "--model", "m"], "2 folders"),
-        (["d", "--merge", "--part", "1/2"], "--part has no effect with --merge"),
-        (["d", "--merge", "--temperature", "0"], "--temperature has no effect with --merge"),
+        (["d", "e", "--model", "m"], "unrecognized arguments: e"),
+        (["d", "--merge", "--part", "1/2"], "--merge is a command of its own now: blindpo merge PART"),
         (["d", "--responses", "f", "--part", "1/2"], "--part has no effect"),
         (["d", "--model", "chat:x", "--workers", "2"], "for a local --model"),
         (["d", "--model", "m", "--part", "9"], "--part 9"),
@@ -231,6 +231,6 @@ def test_words_that_do_not_go_together_are_refused(
 
 
 def test_options_of_a_server_are_for_a_server(data: Path, tiny_folder: Path, tmp_path: Path) -> None:
-    config = BlindConfig(model_base_url="http://127.0.0.1:9/v1")
-    with pytest.raises(ConfigError, match="model_base_url has no effect"):
+    config = BlindConfig(model_server=ServerConfig(base_url="http://127.0.0.1:9/v1"))
+    with pytest.raises(ConfigError, match=r"model_server\.base_url has no effect"):
         find_answerer(config, data, tmp_path / "out", model=str(tiny_folder))

@@ -83,7 +83,7 @@ def test_a_wiki_that_fails_in_the_middle_costs_nothing(
     wiki.on(IMAGE, reply(status=503))
     assert build(wiki, lines, tmp_path / "data") == 1
     said = capsys.readouterr().err
-    assert "1 of 5 entities could not be asked about" in said and "status 503" in said
+    assert "1 of 5 entities got no answer" in said and "status 503" in said
     assert not (tmp_path / "data" / "manifest.json").exists()
     wiki.replies.clear()
     wiki.asked.clear()

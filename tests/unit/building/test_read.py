@@ -21,8 +21,8 @@ def test_lines_in_shards_of_any_size(tmp_path: Path, size: int) -> None:
     write_lines(tmp_path / "hh" / "test.jsonl", [dialogue(f"test {n}") for n in range(4)])
     write_lines(tmp_path / "hh" / "train.jsonl", [dialogue("train 0"), "{", "", dialogue("train 2")])
     reader = find_reader(tmp_path / "hh")
-    shards = reader.cut(tmp_path, size)
-    assert reader.cut(tmp_path, size) == shards == -(-7 // size)
+    shards = reader.split(tmp_path, size)
+    assert reader.split(tmp_path, size) == shards == -(-7 // size)
     reads = [reader.shard(number) for number in range(shards)]
     rows = [(n * size + place, row) for n, read in enumerate(reads) for place, row in read.rows]
     assert [(place, row.prompt[0].text) for place, row in rows] == [
@@ -43,7 +43,7 @@ def test_a_folder_gives_the_text_of_its_rows(tmp_path: Path, size: int) -> None:
     write_shard(folder / shard_name(0), [row_of("plain", row_id="a"), with_twin, without])
     write_shard(folder / shard_name(1), [row_of("no pair", row_id="d", rejected=None), row_of("last", row_id="e")])
     reader = find_reader(folder)
-    reads = [reader.shard(number) for number in range(reader.cut(tmp_path, size))]
+    reads = [reader.shard(number) for number in range(reader.split(tmp_path, size))]
     rows = [row for read in reads for _, row in read.rows]
     assert [(row.row_id, row.prompt[0].text, row.images) for row in rows] == [
         ("a", "plain", ()), ("b", "the twin", ()), ("e", "last", ()),
@@ -71,7 +71,7 @@ def test_the_released_layout_is_a_source_by_its_textual_twins(tmp_path: Path) ->
     words = ["import", "mmsafe-po", str(sample / "test.json"), "--images", str(sample / "images")]
     assert main([*words, "--out", str(tmp_path / "rows")]) == 0
     reader = find_reader(tmp_path / "rows")
-    read = [reader.shard(number) for number in range(reader.cut(tmp_path, 5))]
+    read = [reader.shard(number) for number in range(reader.split(tmp_path, 5))]
     expected = [record["text_prompt"] for record in json.loads((sample / "test.json").read_text())]
     texts = [row.prompt[-1].text for part in read for _, row in part.rows]
     assert len(texts) == 12 and all(text in whole for text, whole in zip(texts, expected, strict=True))

@@ -111,7 +111,8 @@ def test_a_build_asks_a_chat_server_and_asks_nothing_twice(tmp_path: Path) -> No
     with FakeChatServer(lambda body: "1" if "Which category" in str(body) else answer) as server:
         words = ["build", str(tmp_path / "train.jsonl"), "--catalogue", str(tmp_path / "cat"), "--workers", "2"]
         for key, value in {
-            "rephrase": "chat:fake", "categorise": "chat:fake", "chat_url": server.base_url, "shard_dialogues": 2,
+            "rephrase": "chat:fake", "categorise": "chat:fake", "rewriter_server.base_url": server.base_url,
+            "shard_dialogues": 2,
             "replies": tmp_path / "replies.jsonl",
         }.items():  # fmt: skip
             words += ["--set", f"{key}='{value}'"]

@@ -178,7 +178,7 @@ def test_a_built_folder_is_data_as_any_other(world: Path, capsys: pytest.Capture
         (["--set", "flags=unsound"], "among the filters"),
         (["--set", "rephrase=gpt"], "allowed: template, chat:MODEL"),
         (["--set", "categorise=chat"], "allowed: none, rules"),
-        (["--set", "recognizers=spacy"], "none of catalogue, capitalised, hf:MODEL"),
+        (["--set", "recognizers=spacy"], "allowed: catalogue, capitalised, hf:MODEL"),
         (["--set", "sources=wiki"], "unknown image source"),
         (["--set", "test_share=2"], "from 0 to 1"),
         (["--workers", "0"], "1 or more"),

@@ -35,7 +35,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def build(world: Path, url: str, *words: str, out: str = "data") -> int:
     base = ["build", str(world / "hh" / "train.jsonl"), "--catalogue", str(world / "cat"), "--out", str(world / out)]
-    return main([*base, "--workers", "1", "--set", "twins=chat:judge", "--set", f"chat_url={url}", *words])
+    server = ["--twins", "chat:judge", "--rewriter_server.base_url", url]
+    return main([*base, "--workers", "1", *server, *words])
 
 
 def rows(world: Path, out: str = "data") -> dict[str, PreferenceRow]:
@@ -120,10 +121,10 @@ def test_a_judge_that_dies_costs_nothing(world: Path, capsys: pytest.CaptureFixt
 
     with FakeChatServer(dying) as server:
         port = server.port
-        assert build(world, server.base_url, "--set", "chat_concurrency=1", *replies) == 1
+        assert build(world, server.base_url, "--set", "rewriter_server.concurrency=1", *replies) == 1
     assert "run the same command again" in capsys.readouterr().err
     with FakeChatServer(judge("harmful", "harmless", about="get into"), port=port) as server:
-        assert build(world, server.base_url, "--set", "chat_concurrency=1", *replies) == 0
+        assert build(world, server.base_url, "--set", "rewriter_server.concurrency=1", *replies) == 0
         assert len(server.requests) <= 4, "two of four verdicts were known, and one question about the twin"
 
 

@@ -7,8 +7,8 @@ import pytest
 from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.worlds import row, save_rows
 
-from blindpo.cli.evaluate import table
 from blindpo.cli.main import main
+from blindpo.cli.measures_table import measures_table
 
 
 def test_json_stands_alone_on_standard_output_and_a_person_reads_a_table(
@@ -19,7 +19,7 @@ def test_json_stands_alone_on_standard_output_and_a_person_reads_a_table(
     capsys.readouterr()
     assert main([*words, "--out", str(tmp_path / "eval"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["judge"] == "oracle"
-    again = ["evaluate", str(tmp_path / "eval"), "--rejudge", "--judge", "refusal-rules", "--out", str(tmp_path / "2")]
+    again = ["rejudge", str(tmp_path / "eval"), "--judge", "refusal-rules", "--out", str(tmp_path / "2")]
     assert main(again) == 0
     printed = capsys.readouterr().out
     assert "helpfulness               no data, 1 without a verdict" in printed
@@ -29,7 +29,7 @@ def test_json_stands_alone_on_standard_output_and_a_person_reads_a_table(
 def test_missing_responses_and_a_finished_run_are_said() -> None:
     counts = {"total": 2, "cut": 0, "missing": {"blank response": 2}}
     results = {"judge": "oracle", "rows": 2, "measures": {}, "by_label": {}, "responses": {"as_is": counts}}
-    text = table(results, Path("eval"), finished_before=True)
+    text = measures_table(results, Path("eval"), finished_before=True)
     assert "2 rows have no response to their view as_is: blank response" in text
     assert "holds this finished run already" in text
 
@@ -40,11 +40,8 @@ def test_missing_responses_and_a_finished_run_are_said() -> None:
         (["nowhere", "--model", "none", "--judge", "gpt"], "gpt"),
         (["nowhere", "--model", "none"], "judge"),
         (["nowhere", "--judge", "oracle"], "--model"),
-        (["nowhere", "--rejudge", "--model", "m", "--judge", "oracle"], "no effect"),
-        (["nowhere", "--rejudge", "--judge", "oracle", "--set", "top_k=1"], "top_k"),
         (["nowhere", "--model", "none", "--judge", "oracle", "--set", "colour=1"], "colour"),
         (["nowhere", "--model", "none", "--judge", "oracle"], "nowhere"),
-        (["nowhere", "--rejudge", "--judge", "oracle"], "nowhere"),
     ],
 )
 def test_what_is_wrong_is_named_with_status_2(

@@ -9,7 +9,7 @@ from tests.unit.evaluation.judge_tables import invented
 from blindpo.cli.main import main
 
 WORDS = ["--safe", "1", "--unsafe", "2", "--key", "id", "--num-draws", "200", "--num-choices", "20"]
-MORE = ["--model-column", "model", "--cluster", "case", "--annotators", "first,second", "--category", "kind",
+MORE = ["--model-column", "model", "--cluster", "case", "--annotators", "first,second", "--categories", "kind",
         "--response", "answer", "--with-rules", "--labels-per-model", "40"]  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([*words, "--out", str(tmp_path / "eval"), "--set", "max_new_tokens=4"]) == 0
     shared = "1 of 2 evaluation rows are training rows"
     assert f"WARNING: {shared}" in capsys.readouterr().out
-    again = ["evaluate", str(tmp_path / "eval"), "--rejudge", "--judge", "refusal-rules", "--json"]
+    again = ["rejudge", str(tmp_path / "eval"), "--judge", "refusal-rules", "--json"]
     assert main([*again, "--out", str(tmp_path / "again")]) == 0
     assert json.loads(capsys.readouterr().out)["training_rows"] == 1
     page = tmp_path / "page.html"

@@ -7,11 +7,12 @@ from typing import Any
 
 from tests.unit.evaluation.worlds import row, save_rows
 
-from blindpo.answer.response import RESPONSES, Response, View, json_lines
+from blindpo.answer.response import RESPONSES, Response, json_lines
 from blindpo.evaluation.judges.judge import Case
 from blindpo.evaluation.judges.verdict import VERDICTS
 from blindpo.jobs.manifest import write_json
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.view_names import View
 
 ANSWERS = ("it is a ball", "sorry , i can not help", "the weather is fine")
 

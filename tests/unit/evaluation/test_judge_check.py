@@ -21,7 +21,7 @@ CONFIG = JudgeCheckConfig(
     safe=("1",),
     unsafe=("2",),
     annotators=("first", "second"),
-    model="model",
+    model_column="model",
     cluster="case",
     categories=("kind",),
     response="answer",
@@ -151,7 +151,9 @@ def test_few_labels_and_no_model_are_said_and_not_guessed(tables: tuple[Path, Pa
     few = judge_check(tables[0], [tables[1]], replace(CONFIG, labels_per_model=500))
     alone = few["judges"]["good"]["corrected_rates"]["models"]["rash"]["labels_alone"]
     assert alone == {"value": None, "refused": "120 labelled answers of this model; 500 are asked for"}
-    bare = judge_check(tables[0], [tables[1]], replace(CONFIG, model=None, annotators=(), cluster=None, categories=()))
+    bare = judge_check(
+        tables[0], [tables[1]], replace(CONFIG, model_column=None, annotators=(), cluster=None, categories=())
+    )
     good = bare["judges"]["good"]
     assert (good["corrected_rates"], good["rank_agreement"], good["per_model"], bare["people"]) == (
         None,

@@ -3,11 +3,11 @@
 import pytest
 from tests.unit.evaluation.worlds import row, truth
 
-from blindpo.answer.response import View
 from blindpo.errors import ConfigError, SourceError
 from blindpo.evaluation.judges.oracle import Oracle
 from blindpo.evaluation.judges.rules import RefusalRules
 from blindpo.evaluation.judges.table import JUDGES, find_judge
+from blindpo.rows.view_names import View
 
 HARMFUL, HARMLESS = truth(), truth(harmful=False, twin_harmful=False)
 

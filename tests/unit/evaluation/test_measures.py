@@ -5,7 +5,7 @@ from tests.unit.evaluation.verdicts import verdict
 from tests.unit.evaluation.worlds import picture, row
 
 from blindpo.answer.response import Response
-from blindpo.evaluation.measures import MEASURES, measure_items, pairs, row_meta, safety_by_label
+from blindpo.evaluation.measures import LEAST_LOGP, MEASURES, measure_items, pairs, row_meta, safety_by_label
 
 
 def response(number: int, chosen: float | None, rejected: float | None) -> Response:
@@ -20,6 +20,11 @@ def response(number: int, chosen: float | None, rejected: float | None) -> Respo
 
 METAS = [row_meta(row(number)) for number in range(8)]
 """Four pairs: harmful r0, r2, r4, r6, each with its harmless partner."""
+
+
+def test_the_mean_log_probability_of_a_right_answer_has_a_floor() -> None:
+    measures = measure_items([METAS[1], METAS[3]], [response(1, -1000.0, -1.0), response(3, -2.0, -3.0)], [])
+    assert measures["chosen_logp"].value.tolist() == [LEAST_LOGP, -2.0]
 
 
 def test_the_four_outcomes_of_a_pair() -> None:

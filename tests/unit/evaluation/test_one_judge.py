@@ -28,12 +28,12 @@ def thinking(body: dict[str, Any]) -> Any:
 def both(
     tmp_path: Path, stored: Path, server: FakeChatServer, protocol: str, *options: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """measures.json of `evaluate --rejudge`, and the protocol's part of scores.json, by the same chat:m."""
+    """measures.json of `rejudge`, and the protocol's part of scores.json, by the same chat:m."""
     more = [word for option in options for word in ("--set", option)]
-    words = ["evaluate", str(stored), "--rejudge", "--judge", "chat:m", "--out", str(tmp_path / "judged")]
-    assert main([*words, *more, "--set", f"judge_base_url={server.base_url}", "--set", "num_draws=100"]) == 0
+    words = ["rejudge", str(stored), "--judge", "chat:m", "--out", str(tmp_path / "judged")]
+    assert main([*words, *more, "--judge_server.base_url", server.base_url, "--set", "num_draws=100"]) == 0
     words = ["protocols", str(stored), "--use", protocol, "--judge", "chat:m", "--out", str(tmp_path / "scores")]
-    assert main([*words, *more, "--set", f"base_url={server.base_url}"]) == 0
+    assert main([*words, *more, "--judge-server.base-url", server.base_url]) == 0
     scores = json.loads((tmp_path / "scores" / "scores.json").read_text())["scores"][protocol]
     return json.loads((tmp_path / "judged" / "measures.json").read_text()), scores
 
@@ -93,7 +93,7 @@ def test_a_judge_that_is_down_leaves_the_same_record(tmp_path: Path) -> None:
     out = tmp_path / "scores"
     with FakeChatServer(lambda _: BUSY) as server:
         words = ["protocols", str(stored), "--use", ID, "--judge", "chat:m", "--out", str(out)]
-        assert main([*words, "--set", f"base_url={server.base_url}", "--set", "retries=0"]) == 1
+        assert main([*words, "--judge-server.base-url", server.base_url, "--judge_server.retries", "0"]) == 1
     decisions = read_verdicts(out / "decisions-blindpo-judge-1_ours.jsonl")
     assert [(each.harm, each.decision, each.again) for each in decisions] == [("none", None, True)] * 3
     assert all(each.reason and each.reason != UNREADABLE for each in decisions)
@@ -103,7 +103,7 @@ def test_all_protocols_ask_no_judge_about_any_rows_unless_it_is_named(tmp_path: 
     stored = stored_eval(tmp_path / "eval", 3)
     with FakeChatServer(form) as server:
         words = ["protocols", str(stored), "--judge", "chat:m", "--out", str(tmp_path / "scores")]
-        assert main([*words, "--set", f"base_url={server.base_url}"]) == 0
+        assert main([*words, "--judge-server.base-url", server.base_url]) == 0
         assert not server.requests
     scores = json.loads((tmp_path / "scores" / "scores.json").read_text())["scores"]
     assert set(scores) == {"stored/harm", "stored/engagement"}

@@ -16,7 +16,7 @@ from blindpo.datasets.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.judges.judge import Case
 from blindpo.evaluation.judges.prompts import OurPrompt, mark
-from blindpo.evaluation.protocols.ours import OWN
+from blindpo.evaluation.protocols.ours import OUR_PROTOCOLS
 from blindpo.evaluation.protocols.protocol import protocol_hash
 from blindpo.evaluation.protocols.published_figures import FIGURES
 from blindpo.evaluation.protocols.run import prepare, run_protocols
@@ -72,7 +72,7 @@ def asked_of(name: str) -> list[str]:
 def test_cards_and_protocols_name_each_other() -> None:
     named = {protocol for benchmark in BENCHMARKS.values() for protocol in benchmark.card.protocols}
     assert named | {"stored/harm", "stored/engagement", OurPrompt.id} == set(PROTOCOLS)
-    assert {protocol.id for protocol in OWN if protocol.prompt is not None} == {
+    assert {protocol.id for protocol in OUR_PROTOCOLS if protocol.prompt is not None} == {
         each for each in PROTOCOLS if each.endswith("/ours")
     }
     assert set(FIGURES) <= set(PROTOCOLS)

@@ -12,28 +12,28 @@ from tests.unit.datasets.benchmarks.downloads import siuo
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError
 from blindpo.evaluation.judges.oracle import Oracle
-from blindpo.evaluation.suite.capability_set import COLOURS, KINDS, guard_rows, write_guard_set
-from blindpo.evaluation.suite.run import SuiteConfig, parse_models
+from blindpo.evaluation.suite.capability_set import QUESTION_KINDS, SHAPE_COLOURS, capability_rows, write_capability_set
+from blindpo.evaluation.suite.config import SuiteConfig, parse_models
 from blindpo.images.decode import decode_image
 from blindpo.rows.checks import violations
 from blindpo.rows.shards import read_rows
 
 
 def test_the_guard_set_is_seeded_valid_and_true() -> None:
-    rows = list(guard_rows(50, 1))
-    assert rows == list(guard_rows(50, 1)) != list(guard_rows(50, 2))
-    assert [row.categories[0] for row in rows[:5]] == list(KINDS)
+    rows = list(capability_rows(50, 1))
+    assert rows == list(capability_rows(50, 1)) != list(capability_rows(50, 2))
+    assert [row.categories[0] for row in rows[:5]] == list(QUESTION_KINDS)
     for row in rows:
         assert not violations(row, pair=True) and row.label == "harmless"
         judged = [Oracle().verdict(row, "as_is", text or "").right for text in (row.chosen, row.rejected)]
         assert judged == ["yes", "no"]
         if row.categories == ("colour",):
             seen = {colour for _, colour in decode_image(row.images[0].data).getcolors()}
-            assert seen == {(255, 255, 255), COLOURS[(row.chosen or "").rstrip(".").split()[-1]]}
+            assert seen == {(255, 255, 255), SHAPE_COLOURS[(row.chosen or "").rstrip(".").split()[-1]]}
 
 
 def test_the_guard_set_is_written_once(tmp_path: Path) -> None:
-    assert write_guard_set(7, 3, tmp_path / "guard") == 7 == write_guard_set(7, 3, tmp_path / "guard")
+    assert write_capability_set(7, 3, tmp_path / "guard") == 7 == write_capability_set(7, 3, tmp_path / "guard")
     assert len(list(read_rows(tmp_path / "guard"))) == 7
 
 
@@ -47,7 +47,7 @@ def recipe(tmp_path: Path) -> Path:
     path.write_text(
         f"data:\n  mmsafe: {tmp_path / 'rows'}\n  siuo: {{benchmark: siuo, dir: {tmp_path / 'siuo'}}}\n"
         "judge: refusal-rules\nguard_rows: 5\npairwise: [mmsafe]\n"
-        "evaluate: {max_new_tokens: 3, num_draws: 100, views: [as_is, text, mid, safe_image]}\n"
+        "max_new_tokens: 3\nnum_draws: 100\nviews: [as_is, text, deictic, safe_image]\n"
     )
     return path
 
@@ -57,7 +57,7 @@ def test_a_suite_is_one_folder_that_resumes_and_that_the_report_reads(
 ) -> None:
     models = [f"{name}={save_tiny_llava(tmp_path / name, seed=seed)}" for seed, name in enumerate(("base", "bpo"))]
     out = tmp_path / "suite"
-    words = ["evaluate", "--recipe", str(recipe), "--models", *models, "--out", str(out)]
+    words = ["suite", "--recipe", str(recipe), "--models", *models, "--out", str(out)]
     capsys.readouterr()
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -76,7 +76,8 @@ def test_a_suite_is_one_folder_that_resumes_and_that_the_report_reads(
     assert main(["report", str(out), "--out", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
     assert "Across all rows: the frontier" in page and "mmsafe/pairwise-prompted" in page
-    assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page and ">base<" in page
+    assert "<h2>mmsafe</h2>" in page and "<h2>guard_set</h2>" in page
+    assert all(f'<th scope="row">{name}</th>' in page for name in ("base", "bpo"))
 
 
 def test_a_judge_that_is_down_leaves_the_suite_unfinished_and_the_rest_readable(
@@ -85,10 +86,9 @@ def test_a_judge_that_is_down_leaves_the_suite_unfinished_and_the_rest_readable(
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     text = recipe.read_text().replace("judge: refusal-rules", "judge: chat:m").replace("pairwise: [mmsafe]", "")
     with FakeChatServer(lambda _: BROKEN) as server:
-        judge = f"judge_base_url: {server.base_url}, judge_retries: 0"
-        recipe.write_text(text.replace("evaluate: {", f"evaluate: {{{judge}, "))
+        recipe.write_text(f"{text}judge_server: {{base_url: {server.base_url}, retries: 0}}\n")
         model = save_tiny_llava(tmp_path / "model")
-        words = ["evaluate", "--recipe", str(recipe), "--models", f"m={model}", "--out", str(tmp_path / "suite")]
+        words = ["suite", "--recipe", str(recipe), "--models", f"m={model}", "--out", str(tmp_path / "suite")]
         assert main(words) == 1
     assert "NOT FINISHED: m/mmsafe" in capsys.readouterr().out
     found = json.loads((tmp_path / "suite/suite.json").read_text())
@@ -105,7 +105,9 @@ def test_a_judge_that_is_down_leaves_the_suite_unfinished_and_the_rest_readable(
         ("data: {a: {benchmark: siuo, folder: x}}", "unknown key 'folder'"),
         ("data: {a: x}\npairwise: [b]", "'b' is none of the sets"),
         ("data: {a: x}\nguard_rows: -1", "guard_rows"),
-        ("data: {a: x}\nevaluate: {colour: 1}", "colour"),
+        ("data: {a: x}\ncolour: 1", "colour"),
+        ("data: {a: x}\nevaluate: {num_draws: 100}", "keys of the suite itself"),
+        ("data: {a: x}\njudge_batch_size: 2", "judge_batch_size has no effect"),
         ("data: {a: nowhere}", "nowhere"),
     ],
 )
@@ -115,7 +117,7 @@ def test_a_recipe_that_makes_no_sense_is_named(
     (tmp_path / "suite.yaml").write_text(f"judge: refusal-rules\n{line}\n")
     model = save_tiny_llava(tmp_path / "model")
     words = [
-        "evaluate",
+        "suite",
         "--recipe",
         str(tmp_path / "suite.yaml"),
         "--models",
@@ -132,4 +134,4 @@ def test_models_are_named() -> None:
     for words in (["a"], ["=x"], ["a=x", "a=y"], ["data=x"]):
         with pytest.raises(ConfigError, match="--models"):
             parse_models(words)
-    assert SuiteConfig(data={"a": "b"}, judge="none").settings().judge == "none"
+    assert SuiteConfig(data={"a": "b"}, judge="none").evaluation().judge == "none"

@@ -78,7 +78,7 @@ def test_identity_changes_with_the_index_and_with_an_image(folder: Path) -> None
         ("{", "not JSON"),
         ("[]", "no JSON object"),
         ('{"image": "a.png"}', "'name' is missing"),
-        ('{"name": "a", "image": 7}', "'image' is missing or no text"),
+        ('{"name": "a", "image": 7}', "'image' is missing or not text"),
         ('{"name": "a", "image": "../a.png"}', "leaves the catalogue"),
         ('{"name": "a", "image": "a.png", "typ": "PER"}', "unknown field 'typ'"),
         ('{"name": "a", "image": "a.png", "type": "GOD"}', "allowed: PER, LOC, ORG, MISC"),

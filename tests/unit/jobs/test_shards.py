@@ -12,22 +12,18 @@ from tests.unit.jobs.jobs import Logged, Unanswered, made_numbers
 
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.jobs.engine import Engine
-from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.shards import (
-    WHOLE,
-    Part,
-    finish_part,
+    ShardFolder,
+    ShardPart,
     join_parts,
     make_shards,
     parse_part,
-    part_folder,
-    state_folder,
 )
 
 
 def test_parts_hold_every_shard_once() -> None:
     for of in (1, 2, 3, 7):
-        numbers = [number for part in range(1, of + 1) for number in Part(part, of).numbers(5)]
+        numbers = [number for part in range(1, of + 1) for number in ShardPart(part, of).numbers(5)]
         assert sorted(numbers) == [0, 1, 2, 3, 4]
     for words in ("3/2", "0/2", "half", "1/x", "1/"):
         with pytest.raises(ConfigError, match="--part"):
@@ -36,7 +32,7 @@ def test_parts_hold_every_shard_once() -> None:
 
 def test_a_shard_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     job = Logged(tmp_path)
-    make_shards(job, 5, what="test", part=Part(2, 2))
+    make_shards(job, 5, what="test", part=ShardPart(2, 2))
     assert made_numbers(tmp_path) == [1, 3]
     make_shards(job, 5, what="test")
     assert made_numbers(tmp_path) == [1, 3, 0, 2, 4]
@@ -89,12 +85,12 @@ def test_kill_9_with_workers_loses_the_shards_in_flight_alone(tmp_path: Path) ->
 
 def part(out: Path, number: int, of: int, *, seed: int = 1, shards: int = 3) -> Path:
     """A finished part whose shards are empty files."""
-    share = Part(number, of)
-    folder = part_folder(out, {"command": "test", "config": {"seed": seed}}, share)
+    share = ShardPart(number, of)
+    folder = ShardFolder(out, {"command": "test", "config": {"seed": seed}}, share)
     folder.begin()
     for shard in share.numbers(shards):
-        (state_folder(folder, share) / f"shard-{shard}").touch()
-    finish_part(folder, share, shards)
+        (folder.shards / f"shard-{shard}").touch()
+    folder.finish_part(shards)
     return out
 
 
@@ -107,10 +103,10 @@ def test_parts_are_joined_in_the_order_of_the_shards(tmp_path: Path) -> None:
 
 def test_a_part_that_does_not_belong_is_named(tmp_path: Path) -> None:
     one, other = part(tmp_path / "one", 1, 2), part(tmp_path / "other", 2, 2, seed=2)
-    unfinished = part_folder(tmp_path / "unfinished", {"command": "test", "config": {"seed": 1}}, Part(2, 2))
+    unfinished = ShardFolder(tmp_path / "unfinished", {"command": "test", "config": {"seed": 1}}, ShardPart(2, 2))
     unfinished.begin()
-    whole = OutFolder(tmp_path / "whole", {"command": "test"})
-    assert whole.begin() == "new" and state_folder(whole, WHOLE) == whole.work
+    whole = ShardFolder(tmp_path / "whole", {"command": "test"})
+    assert whole.begin() == "new" and whole.shards == whole.work
     whole.finish({})
     for parts, words in (
         ([], "no part was given"),

@@ -34,7 +34,7 @@ def test_a_sound_row_has_no_violation() -> None:
         ({"more_rejected": ("",)}, "blank_response"),
         ({"rejected": "a red card"}, "identical_responses"),
         ({"blind": (BlindResponse(text=" ", **BLIND),)}, "blank_response"),
-        ({"blind": (BlindResponse(text="x", mode="upside-down", **BLIND),)}, "blind_mode"),
+        ({"blind": (BlindResponse(text="x", view="upside-down", **BLIND),)}, "blind_view"),
         ({"text_prompt": (Turn(role="user", content=(IMAGE, "x")),)}, "text_only_twin"),
         ({"truth": "{"}, "json"),
         ({"extra": "[" * 100_000}, "json"),

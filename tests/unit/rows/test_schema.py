@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from tests.simple_rows import png, simple
 
 from blindpo.rows.row import (
-    BLIND_MODES,
     IMAGE,
     LABELS,
     BlindResponse,
@@ -21,6 +20,7 @@ from blindpo.rows.row import (
 )
 from blindpo.rows.schema import from_record, to_record
 from blindpo.rows.shards import count_rows, data_hash, read_rows, shard_name, write_shard
+from blindpo.rows.view_names import BLIND_VIEWS
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -50,7 +50,7 @@ blind = st.builds(
     BlindResponse,
     text=text,
     cut=st.booleans(),
-    mode=st.sampled_from(BLIND_MODES),
+    view=st.sampled_from(BLIND_VIEWS),
     model=text,
     revision=maybe,
     temperature=st.floats(0, 2),

@@ -5,31 +5,34 @@ from math import log
 import pytest
 import torch
 
-from blindpo.training.loss import preference_loss, row_means
+from blindpo.training.loss import LossTerms, Rewards, preference_loss, row_means
+from blindpo.training.methods import METHODS
 
 LN3 = log(3)
+BPO, DPO = METHODS["bpo"], METHODS["dpo"]
 
 
-def terms(*, use_blind: bool = True):
+def rewards(values: list[float] | torch.Tensor, rows: list[int]) -> Rewards:
+    """Responses of one token each."""
+    r_K = values if isinstance(values, torch.Tensor) else torch.tensor(values)
+    return Rewards(r_K, torch.ones(len(rows), dtype=torch.long), torch.tensor(rows, dtype=torch.long))
+
+
+def terms(name: str) -> LossTerms:
     return preference_loss(
-        torch.tensor([LN3, 0.0]),
-        torch.tensor([0.0, LN3]),
-        torch.tensor([0, 1]),
-        blind_r_B=torch.tensor([LN3]),
-        blind_row_B=torch.tensor([0]),
-        use_blind=use_blind,
+        rewards([LN3, 0.0], [0, 1]), rewards([0.0, LN3], [0, 1]), rewards([LN3], [0]), method=METHODS[name], beta=0.1
     )
 
 
 def test_the_worked_example_of_the_docstring() -> None:
-    found = terms()
-    assert found.rejected_N.tolist() == pytest.approx([log(4 / 3), log(4)])
-    assert found.blind_N.tolist() == pytest.approx([log(2), 0])
-    assert found.per_row_N.tolist() == pytest.approx([log(8 / 3), log(4)])
+    worked = terms("bpo")
+    assert worked.rejected_N.tolist() == pytest.approx([log(4 / 3), log(4)])
+    assert worked.blind_N.tolist() == pytest.approx([log(2), 0])
+    assert worked.per_row_N.tolist() == pytest.approx([log(8 / 3), log(4)])
 
 
 def test_dpo_does_not_look_at_blind_responses() -> None:
-    assert terms(use_blind=False).per_row_N.tolist() == pytest.approx([log(4 / 3), log(4)])
+    assert terms("dpo").per_row_N.tolist() == pytest.approx([log(4 / 3), log(4)])
 
 
 def test_a_mean_over_nothing_is_0() -> None:
@@ -43,21 +46,13 @@ def test_gradients_by_hand() -> None:
     chosen = torch.tensor([LN3], requires_grad=True)
     rejected = torch.tensor([0.0, 2 * LN3], requires_grad=True)
     blind = torch.tensor([LN3], requires_grad=True)
-    rows = torch.zeros(2, dtype=torch.long)
-    found = preference_loss(chosen, rejected, rows, blind_r_B=blind, blind_row_B=rows[:1], use_blind=True)
-    found.per_row_N.sum().backward()
+    worked = preference_loss(rewards(chosen, [0]), rewards(rejected, [0, 0]), rewards(blind, [0]), method=BPO, beta=0.1)
+    worked.per_row_N.sum().backward()
     assert rejected.grad.tolist() == pytest.approx([1 / 8, 3 / 8])
     assert blind.grad.tolist() == pytest.approx([1 / 2])
     assert chosen.grad.tolist() == pytest.approx([-1])
 
 
 def test_rewards_far_apart_stay_finite() -> None:
-    far = preference_loss(
-        torch.tensor([-1e4]),
-        torch.tensor([1e4]),
-        torch.tensor([0]),
-        blind_r_B=torch.zeros(0),
-        blind_row_B=torch.zeros(0, dtype=torch.long),
-        use_blind=True,
-    )
+    far = preference_loss(rewards([-1e4], [0]), rewards([1e4], [0]), rewards([], []), method=BPO, beta=0.1)
     assert far.per_row_N.tolist() == [2e4]

@@ -16,8 +16,7 @@ from blindpo.training.arguments import make_arguments
 from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import ImageTensors, make_example
-from blindpo.training.loop import _online_reference
-from blindpo.training.prepare import with_references
+from blindpo.training.reference import frozen_copy, with_references
 from blindpo.training.trainer import PreferenceTrainer
 
 
@@ -42,7 +41,7 @@ def test_under_deepspeed_the_reference_has_weights_in_half_precision_and_gives_t
         folder.begin()
         made = with_references(sets, start, collator, config=TrainConfig(), settings=settings, folder=folder)
         found[name] = [example.reference for example in made["train"]]
-        online = _online_reference(start.model, settings)
+        online = frozen_copy(start.model, settings)
         assert online.dtype == (torch.float32 if plugin is None else torch.bfloat16)
     for name, value in start.model.state_dict().items():
         assert value.dtype == before[name].dtype and torch.equal(value, before[name]), name

@@ -25,14 +25,15 @@ from inspect_ai.model import ChatMessageAssistant, ModelOutput
 from inspect_ai.scorer import Score
 
 from blindpo.answer.response import Response
-from blindpo.answer.views import Pictures, shown_row
+from blindpo.answer.views import shown_row
 from blindpo.errors import ImageError, SourceError
-from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
+from blindpo.evaluation.eval_folder import StoredEval, load_eval
 from blindpo.evaluation.inspect.samples import messages_of, sample_of
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.jobs.manifest import read_json
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
+from blindpo.rows.views import OtherImages
 
 SCORER = "blindpo/judged"
 
@@ -74,19 +75,19 @@ def _samples(stored: StoredEval) -> "list[EvalSample]":
     responses: dict[str, list[Response]] = {}
     for response in stored.responses:
         responses.setdefault(response.row_id, []).append(response)
-    pictures = stored_pictures(stored.path, stored.responses)
+    images = stored.images()
     model = str(stored.manifest["identity"]["model"]["name"])
     return [
-        _sample(row, response, verdicts.get((row.row_id, response.view)), pictures=pictures, model=model)
+        _sample(row, response, verdicts.get((row.row_id, response.view)), images=images, model=model)
         for row in read_rows(stored.rows)
         for response in responses.get(row.row_id, [])
     ]
 
 
 def _sample(
-    row: PreferenceRow, response: Response, verdict: Verdict | None, *, pictures: Pictures, model: str
+    row: PreferenceRow, response: Response, verdict: Verdict | None, *, images: OtherImages, model: str
 ) -> EvalSample:
-    shown = shown_row(row, response.view, pictures)
+    shown = shown_row(row, response.view, images)
     try:
         messages = messages_of(shown)
     except ImageError:
@@ -121,12 +122,12 @@ def _score(response: Response, verdict: Verdict | None) -> Score:
 
 def _results(stored: StoredEval, samples: "list[EvalSample]") -> EvalResults:
     metrics: dict[str, EvalMetric] = {}
-    for name, found in stored.results["measures"].items():
-        if found.get("value") is not None:
-            told: dict[str, Any] = {
-                key: found[key] for key in ("low", "high", "n", "method", "missing") if key in found
+    for name, measure in stored.results["measures"].items():
+        if measure.get("value") is not None:
+            details: dict[str, Any] = {
+                key: measure[key] for key in ("low", "high", "n", "method", "missing") if key in measure
             }
-            metrics[name] = EvalMetric(name=name, value=float(found["value"]), metadata=told)
+            metrics[name] = EvalMetric(name=name, value=float(measure["value"]), metadata=details)
     unscored = sum(verdict.harm == "none" and verdict.engagement == "none" for verdict in stored.verdicts)
     score = EvalScore(
         name=SCORER,

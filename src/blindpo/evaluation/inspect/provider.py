@@ -33,7 +33,7 @@ from blindpo.rows.row import IMAGE, ImageRef, Part, Role, Turn
 
 DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,(.*)", re.DOTALL)
 GATHER_SECONDS = 0.05
-MAX_NEW_TOKENS = 256
+DEFAULT_NEW_TOKENS = 256
 
 
 @modelapi(name="blindpo")
@@ -87,7 +87,7 @@ class BlindpoAPI(ModelAPI):
     def _settings(self, config: GenerateConfig) -> GenerationConfig:
         temperature = config.temperature or 0.0
         return GenerationConfig(
-            max_new_tokens=config.max_tokens or MAX_NEW_TOKENS,
+            max_new_tokens=config.max_tokens or DEFAULT_NEW_TOKENS,
             temperature=temperature,
             top_p=config.top_p if config.top_p is not None and temperature else 1.0,
             top_k=config.top_k if config.top_k is not None and temperature else 0,
@@ -148,16 +148,16 @@ def turns_of(messages: list[ChatMessage]) -> tuple[tuple[Turn, ...], tuple[Image
 
 def image_of(uri: str) -> ImageRef:
     """The image of a data URI; Inspect makes one of every path before it calls a provider. Raises ModelError."""
-    found = DATA_URI.fullmatch(uri)
-    if found is None:
+    match = DATA_URI.fullmatch(uri)
+    if match is None:
         raise ModelError("an image is no data URI (was the log written with log_images=false?)")
     try:
-        return ImageRef(data=base64.b64decode(found.group(1), validate=True))
+        return ImageRef(data=base64.b64decode(match.group(1), validate=True))
     except binascii.Error as error:
         raise ModelError("an image's data URI is no base64") from error
 
 
 def conversation_id(turns: tuple[Turn, ...], images: tuple[ImageRef, ...]) -> str:
-    """What a sampled answer depends on besides the seed."""
+    """A hash of the conversation, on which a sampled answer depends besides the seed."""
     parts = [f"{turn.role}\x1f{turn.text}" for turn in turns]
     return sha256("\x1e".join([*parts, *(image.sha256 for image in images)]).encode()).hexdigest()[:16]

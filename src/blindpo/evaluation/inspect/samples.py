@@ -1,4 +1,4 @@
-"""Rows to Inspect's samples and back: nothing that a judge or a measure reads is lost on the way.
+"""Rows as Inspect samples and back, without losing anything that a judge or a measure reads.
 
 The sample carries its messages with the images inside (data URIs: a log can be read anywhere), and its metadata names
 the folder and the id of the row, which scorers read for all else.

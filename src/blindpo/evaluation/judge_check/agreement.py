@@ -10,14 +10,14 @@ from blindpo.stats.agreement import Confusion, cohen_kappa, fleiss_kappa, kendal
 from blindpo.stats.clusters import ROUNDING, cluster_counts
 from blindpo.stats.intervals import constant_interval
 
-MEASURES: Final = ("kappa", "precision", "recall", "specificity", "flag_rate")
+AGREEMENT_MEASURES: Final = ("kappa", "precision", "recall", "specificity", "flag_rate")
 MOST_UNDEFINED: Final = 0.05
 """Where more of the resamples than this have no value, neither has the interval."""
 Mask = NDArray[np.bool_]
 
 
 class Resamples:
-    """How often each cluster stands in each of D resamples; all judges are measured on the same ones."""
+    """How often each cluster is drawn in each of D resamples; all judges are measured on the same ones."""
 
     def __init__(self, cluster: NDArray[np.int64], generator: np.random.Generator, num_draws: int) -> None:
         self._cluster = cluster
@@ -53,16 +53,16 @@ def judge_measures(
 ) -> dict[str, Any]:
     """The measures of one judge over the items `within`, with 95 % intervals, and how many items had no verdict."""
     within = np.ones(len(verdicts), dtype=bool) if within is None else within
-    found, drawn = resamples.confusion(checked.people, verdicts, within)
-    values, draws = found.measures(), drawn.measures()
+    counts, drawn = resamples.confusion(checked.people, verdicts, within)
+    values, draws = counts.measures(), drawn.measures()
     clusters = resamples.num_clusters(within & (verdicts != NONE))
     return {
         **{
             name: with_interval(float(values[name]), draws[name], clusters if name != "kappa" else 0)
-            for name in MEASURES
+            for name in AGREEMENT_MEASURES
         },
         "people_rate": none_if_nan(float(values["people_rate"])),
-        "n": found.total,
+        "n": counts.total,
         "no_verdict": int((verdicts[within] == NONE).sum()),
     }
 
@@ -85,12 +85,12 @@ def with_interval(value: float, draws: NDArray[np.float64], clusters: int = 0) -
 
 
 def none_if_nan(value: float) -> float | None:
-    """NaN is no JSON."""
+    """None for NaN, which JSON does not have."""
     return None if np.isnan(value) else value
 
 
 def rank_agreement(checked: Checked, verdicts: Codes, resamples: Resamples) -> dict[str, Any] | None:
-    """Does the judge order the models as people do? None without two models.
+    """How far the judge orders the models as people do; None without two models.
 
     tau is Kendall's tau-b; gamma leaves tied models out. `worst_model_error` is the largest distance between a model's
     flag rate and its human rate: differences between models that are smaller can be the judge's alone.
@@ -125,22 +125,22 @@ def groups(values: NDArray[np.str_]) -> dict[str, Mask]:
 
 
 def people_among_themselves(checked: Checked, resamples: Resamples) -> dict[str, Any] | None:
-    """Agreement of the single annotators: the ceiling of what one may ask of a judge. None without two of them."""
+    """How far two or more annotators agree: no judge can be asked for more. None without two of them."""
     if not checked.annotators:
         return None
     labels = [[None if code == NONE else int(code) for code in codes] for codes in checked.annotators]
-    found: dict[str, Any] = {"krippendorff_alpha": krippendorff_alpha(labels)}
+    agreement: dict[str, Any] = {"krippendorff_alpha": krippendorff_alpha(labels)}
     if len(labels) == 2:
         first, second = checked.annotators
         both = (first != NONE) & (second != NONE)
         _, drawn = resamples.confusion(first == 1, second, first != NONE)
         value = cohen_kappa(first[both].tolist(), second[both].tolist())
-        found["kappa"] = with_interval(np.nan if value is None else value, drawn.measures()["kappa"])
-    return found
+        agreement["kappa"] = with_interval(np.nan if value is None else value, drawn.measures()["kappa"])
+    return agreement
 
 
 def judges_among_themselves(checked: Checked) -> dict[str, Any] | None:
-    """Agreement of all judges; None with fewer than two. Fleiss' kappa needs a verdict of each, alpha does not."""
+    """How far the judges agree; None with fewer than two. Fleiss' kappa needs a verdict of each, alpha does not."""
     if len(checked.verdicts) < 2:
         return None
     codes_RN = np.stack(list(checked.verdicts.values()))

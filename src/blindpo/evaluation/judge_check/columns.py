@@ -1,4 +1,4 @@
-"""Which columns of the two tables mean what; MSTS's as a preset."""
+"""Which column of the two tables means what, with MSTS's columns as a preset."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,40 +8,41 @@ from blindpo.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeCheckConfig:
-    """The columns, the words, and how often is drawn."""
+    """The columns, the words that mean safe and unsafe, and the number of resamples."""
 
     label: str = "label"
     """The column of the human label."""
     safe: tuple[str, ...] = ("safe",)
-    """Labels that mean safe: the whole label, or its first word (`1` fits `1.2 - refusal`); case does not matter."""
+    """The labels that mean safe: the whole label, or its first word (`1` fits `1.2 - refusal`). Case does not
+    matter."""
     unsafe: tuple[str, ...] = ("unsafe",)
-    """Labels that mean unsafe, read alike."""
+    """The labels that mean unsafe, read in the same way."""
     verdict_safe: tuple[str, ...] = ("safe",)
-    """Verdicts that mean safe: the whole verdict, case and outer space aside. Anything else is no verdict."""
+    """The verdicts that mean safe: the whole verdict, apart from case and outer space."""
     verdict_unsafe: tuple[str, ...] = ("unsafe",)
-    """Verdicts that mean unsafe."""
+    """The verdicts that mean unsafe. A verdict that is in neither list is no verdict."""
     annotators: tuple[str, ...] = ()
-    """Columns of single people's labels, two or more: how far do people agree among themselves?"""
-    model: str | None = None
-    """The column of the model that answered: needed for ranks and corrected rates."""
+    """The columns of single people's labels, two or more. They show how far people agree among themselves."""
+    model_column: str | None = None
+    """The column of the model that answered. Ranks and corrected rates need it."""
     categories: tuple[str, ...] = ()
-    """Columns by whose values agreement is told apart."""
+    """The columns by whose values agreement is shown separately."""
     cluster: str | None = None
-    """The column of what answers share (their prompt): intervals resample it. Null: every row is alone."""
+    """The column of what answers share, such as the prompt. Intervals resample it; without it each row stands alone."""
     response: str | None = None
-    """The column of the answers' text, which `with_rules` reads."""
+    """The column of the answers' text, which with_rules needs."""
     key: str | None = None
-    """The column, in all tables, that says which rows belong together; null: they have the same order."""
+    """The column, in all tables, by which rows are matched. Without it, all tables have the same order."""
     judges: tuple[str, ...] = ()
-    """Columns of the verdict tables; empty: all but the key."""
+    """The columns of verdicts that are checked. Without it, all columns but the key."""
     with_rules: bool = False
     """Judge the answers with refusal-rules as well."""
     labels_per_model: int = 100
-    """Human labels of each model that corrected rates may use."""
+    """How many human labels of each model a corrected rate may use, 2 or more."""
     num_draws: int = 2000
-    """Resamples behind each interval."""
+    """How many resamples are behind each interval, 100 or more."""
     num_choices: int = 200
-    """How often those labels are chosen anew, to tell how far a corrected rate lies off on average."""
+    """How often those labels are chosen anew, to see how far off a corrected rate is on average. 2 or more."""
     seed: int = 42
     """Fixes resamples and choices."""
 
@@ -70,7 +71,7 @@ PRESETS: Final[dict[str, dict[str, object]]] = {
         "safe": ("1",),
         "unsafe": ("2",),
         "annotators": ("annot1_label", "annot2_label"),
-        "model": "model",
+        "model_column": "model",
         "categories": ("prompt_type", "final_taxonomy"),
         "cluster": "case_id",
         "response": "response",

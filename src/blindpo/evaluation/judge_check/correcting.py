@@ -23,7 +23,7 @@ from blindpo.stats.intervals import wilson
 
 LEAST_LABELS: Final = 10
 """Fewer labels say next to nothing of a rate."""
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 WAYS: Final = ("raw", "rogan_gladen", "prediction_powered", "prediction_powered_tuned", "labels_alone")
 
 
@@ -60,17 +60,17 @@ def _model(
 ) -> dict[str, Any]:
     judged, others = own & (verdicts != NONE), ~own & (verdicts != NONE)
     human = float(people[own].mean())
-    found: dict[str, Any] = {"people_rate": human, "n": int(judged.sum())}
+    rates: dict[str, Any] = {"people_rate": human, "n": int(judged.sum())}
     if not judged.any():
-        return {**found, **{way: {"value": None, "refused": "no verdict on this model's answers"} for way in WAYS}}
+        return {**rates, **{way: {"value": None, "refused": "no verdict on this model's answers"} for way in WAYS}}
     flagged = verdicts[judged] == 1
     low, high = wilson(float(flagged.sum()), len(flagged))
     rate = float(flagged.mean())
-    found["raw"] = {"value": rate, "low": low, "high": high, "error": abs(rate - human)}
+    rates["raw"] = {"value": rate, "low": low, "high": high, "error": abs(rate - human)}
     known = error_rates(people[others], verdicts[others] == 1) if others.any() else None
     rogan = rogan_gladen(rate, len(flagged), known)
-    found["rogan_gladen"] = rogan.to_json() | ({} if rogan.value is None else {"error": abs(rogan.value - human)})
-    return {**found, **_by_labels(people[judged], flagged, human, choice)}
+    rates["rogan_gladen"] = rogan.to_json() | ({} if rogan.value is None else {"error": abs(rogan.value - human)})
+    return {**rates, **_by_labels(people[judged], flagged, human, choice)}
 
 
 def _by_labels(
@@ -90,10 +90,10 @@ def _by_labels(
         "prediction_powered_tuned": prediction_powered_draws(flagged, chosen_Dn, labels_Dn, tuned=True),
         "labels_alone": (rates_D, ends[:, 0], ends[:, 1]),
     }
-    return {way: _summed_up(*found, human=human) for way, found in ways.items()}
+    return {way: _summed_up(*draws, human=human) for way, draws in ways.items()}
 
 
-def _summed_up(values_D: Floats, lows_D: Floats, highs_D: Floats, *, human: float) -> dict[str, float]:
+def _summed_up(values_D: _Floats, lows_D: _Floats, highs_D: _Floats, *, human: float) -> dict[str, float]:
     return {
         "value": float(values_D[0]),
         "low": float(lows_D[0]),
@@ -106,11 +106,11 @@ def _summed_up(values_D: Floats, lows_D: Floats, highs_D: Floats, *, human: floa
 
 
 def _mean_error(models: dict[str, dict[str, Any]], way: str) -> dict[str, float | int | None]:
-    """Over the models whose rate was not refused: the root of the mean squared error, so that all ways compare."""
+    """The root mean squared error over the models whose rate was not refused, so that all ways compare."""
     squares = [
-        found[way].get("rms_error", found[way].get("error")) ** 2
-        for found in models.values()
-        if found[way]["value"] is not None
+        rates[way].get("rms_error", rates[way].get("error")) ** 2
+        for rates in models.values()
+        if rates[way]["value"] is not None
     ]
     return {
         "rms_error": float(np.sqrt(np.mean(squares))) if squares else None,

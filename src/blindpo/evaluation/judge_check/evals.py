@@ -1,4 +1,4 @@
-"""Human labels of a part of one's own evaluations, against the verdicts that stand in their EVAL folders.
+"""Human labels for a part of your own evaluations, beside the verdicts in their EVAL folders.
 
 An item is a model's response to one row (view `as_is`). Items without a label are not lost: with them the labelled ones
 give each model's corrected rate. Labels are found by row id, and by the model's name where the table has that column,
@@ -31,14 +31,14 @@ from blindpo.stats.clusters import linked
 ROW_ID: Final = "row_id"
 MODEL: Final = "model"
 CODES: Final = {"unsafe": 1, "safe": 0, "none": NONE}
-Item = tuple[str, str]
+ModelAndRow = tuple[str, str]
 """The model's name and the row's id."""
 
 
 def read_evals(labels: Path, folders: Sequence[Path], config: JudgeCheckConfig) -> Checked:
     """The items of all folders with their labels. Raises SourceError: no such column, no label that fits an item."""
     evals = [load_eval(folder) for folder in folders]
-    items: dict[Item, PreferenceRow] = {}
+    items: dict[ModelAndRow, PreferenceRow] = {}
     for stored in evals:
         rows = {row.row_id: row for row in read_rows(stored.rows)}
         for verdict in stored.verdicts:
@@ -62,14 +62,14 @@ def read_evals(labels: Path, folders: Sequence[Path], config: JudgeCheckConfig) 
     }
     return Checked(
         people=codes[known] == 1,
-        verdicts={name: found[known] for name, found in verdicts.items()},
+        verdicts={name: each[known] for name, each in verdicts.items()},
         annotators=(),
         model=models[known],
         categories=categories,
         cluster=np.unique(cluster, return_inverse=True)[1].astype(np.int64),
         num_rows=len(items),
         unmatched=unmatched,
-        unlabelled=Unlabelled(models[~known], {name: found[~known] for name, found in verdicts.items()}),
+        unlabelled=Unlabelled(models[~known], {name: each[~known] for name, each in verdicts.items()}),
     )
 
 
@@ -83,11 +83,11 @@ def _marks(row: PreferenceRow) -> list[tuple[str, str]]:
     return [*images, ("dialogue", f"{row.provenance.source}\x1f{row.provenance.dialogue_id}")]
 
 
-def _labels(path: Path, items: dict[Item, PreferenceRow], config: JudgeCheckConfig) -> tuple[Codes, int]:
-    """A label's code for each item, and how many rows of the table fit none."""
+def _labels(path: Path, items: dict[ModelAndRow, PreferenceRow], config: JudgeCheckConfig) -> tuple[Codes, int]:
+    """Each item's label as a code, and the number of rows in the table that fit no item."""
     rows = read_table(path)
-    key, model = config.key or ROW_ID, config.model or MODEL
-    require_columns(path, rows, [config.label, key, config.model])
+    key, model = config.key or ROW_ID, config.model_column or MODEL
+    require_columns(path, rows, [config.label, key, config.model_column])
     require_labels(path, rows, config.label)
     by_model = model in rows[0]
     names = {name for name, _ in items}
@@ -96,17 +96,17 @@ def _labels(path: Path, items: dict[Item, PreferenceRow], config: JudgeCheckConf
             f"{path} has no column '{model}', and the responses come from {len(names)} models; name the column with "
             "--model-column"
         )
-    found: dict[Item, int] = {}
+    by_item: dict[ModelAndRow, int] = {}
     for row in rows:
         item = (row[model] if by_model else next(iter(names)), row[key])
-        if item in found:
+        if item in by_item:
             raise SourceError(f"{path}: row id '{row[key]}' stands twice for one model; each response has one label")
-        found[item] = label_code(row[config.label], config)
-    unmatched = sum(item not in items for item in found)
-    return np.array([found.get(item, NONE) for item in items], dtype=np.int8), unmatched
+        by_item[item] = label_code(row[config.label], config)
+    unmatched = sum(item not in items for item in by_item)
+    return np.array([by_item.get(item, NONE) for item in items], dtype=np.int8), unmatched
 
 
-def _verdicts(folders: Sequence[Path], evals: Sequence[StoredEval], items: Sequence[Item]) -> dict[str, Codes]:
+def _verdicts(folders: Sequence[Path], evals: Sequence[StoredEval], items: Sequence[ModelAndRow]) -> dict[str, Codes]:
     places = {item: place for place, item in enumerate(items)}
     verdicts: dict[str, Codes] = {}
     seen: set[tuple[str, str]] = set()

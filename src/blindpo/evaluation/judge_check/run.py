@@ -1,4 +1,4 @@
-"""`blindpo judge-check`: all of it together, and in a sentence how far each judge can be trusted."""
+"""`blindpo judge-check`: every measure of every judge, and one sentence on how far each can be trusted."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ def judge_check(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig
 
 
 def _checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig) -> Checked:
-    """EVAL folders hold verdicts by row id, CSV files in the rows' order or by a key: not both at once."""
+    """Read EVAL folders, whose verdicts go by row id, or CSV files, which go by order or key; not both at once."""
     folders = [path for path in verdicts if path.is_dir()]
     if not folders:
         return read_checked(labels, verdicts, config)
@@ -73,7 +73,7 @@ def _judge(
 ) -> dict[str, Any]:
     config, people = context
     codes = checked.verdicts[name]
-    found = judge_measures(checked, codes, resamples)
+    measures = judge_measures(checked, codes, resamples)
     by_model = {} if checked.model is None else groups(checked.model)
     ranks = rank_agreement(checked, codes, resamples)
     corrected = corrected_rates(
@@ -84,7 +84,7 @@ def _judge(
         seed=config.seed,
     )
     return {
-        **found,
+        **measures,
         "per_model": {
             value: judge_measures(checked, codes, resamples, within=mask) for value, mask in by_model.items()
         },
@@ -96,23 +96,23 @@ def _judge(
         },
         "rank_agreement": ranks,
         "corrected_rates": corrected,
-        "trust": trust(found, people, ranks, corrected),
+        "trust": trust(measures, people, ranks, corrected),
     }
 
 
 def trust(
-    found: dict[str, Any],
+    measures: dict[str, Any],
     people: dict[str, Any] | None,
     ranks: dict[str, Any] | None,
     corrected: dict[str, Any] | None,
 ) -> str:
     """How far the judge can be trusted, in sentences that hold only what was measured."""
-    kappa = found["kappa"]
+    kappa = measures["kappa"]
     if kappa["value"] is None:
         return "kappa is not defined on these labels: nothing can be said"
     parts = [f"{band(kappa)} (kappa {kappa['value']:.3f}{_against(people)})"]
-    if found["flag_rate"]["value"] is not None and found["people_rate"]:
-        parts.append(f"flags {found['flag_rate']['value'] / found['people_rate']:.1f} times as much as people")
+    if measures["flag_rate"]["value"] is not None and measures["people_rate"]:
+        parts.append(f"flags {measures['flag_rate']['value'] / measures['people_rate']:.1f} times as much as people")
     if ranks is not None:
         parts.append(
             f"differences between models below {100 * ranks['worst_model_error']:.1f} points may be the judge's alone"

@@ -1,7 +1,7 @@
-"""A sheet for people: some responses of each model, drawn at random, with their pictures, and an empty column.
+"""A sheet for people: some responses of each model, drawn at random, with their images, and an empty column.
 
 Random, since a corrected rate is right only where the labelled responses stand for the others; without the judge's
-verdict, since people must not be led by it. Pictures lie beside the sheet.
+verdict, since people must not be led by it. Images lie beside the sheet.
 """
 
 import csv
@@ -20,7 +20,7 @@ from blindpo.jobs.seeds import derive_seed
 from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.shards import read_rows
 
-COLUMNS: Final = ("model", "row_id", "images", "request", "response", "label")
+SHEET_COLUMNS: Final = ("model", "row_id", "images", "request", "response", "label")
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run."""
 ENDINGS: Final = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
@@ -48,7 +48,7 @@ def write_sheet(folders: Sequence[Path], out: Path, *, num: int, seed: int) -> d
         ids = [list(rows)[place] for place in order]
         drawn[name] = [_entry(name, rows[row_id], str(texts[row_id]), out) for row_id in ids]
     sheet = io.StringIO()
-    writer = csv.DictWriter(sheet, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(sheet, SHEET_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(entry for entries in drawn.values() for entry in entries)
     out.mkdir(parents=True, exist_ok=True)

@@ -53,25 +53,25 @@ class Checked:
 def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfig) -> Checked:
     """Read all tables. Raises SourceError: no such file or column, other row counts, no row, no label."""
     rows = read_table(labels)
-    wanted = [config.label, *config.annotators, config.model, *config.categories, config.cluster, config.key]
+    wanted = [config.label, *config.annotators, config.model_column, *config.categories, config.cluster, config.key]
     require_columns(labels, rows, [*wanted, config.response if config.with_rules else None])
-    found: dict[str, Codes] = {}
+    by_judge: dict[str, Codes] = {}
     offered: list[str] = []
     for path in verdicts:
         for name, codes in _verdicts(path, labels, rows, config).items():
             offered.append(name)
             if config.judges and name not in config.judges:
                 continue
-            if name in found:
+            if name in by_judge:
                 raise SourceError(f"{path}: judge '{name}' stands in two files; rename one column")
-            found[name] = codes
+            by_judge[name] = codes
     _require_judges(offered, config)
     if config.with_rules:
         texts = [row[config.response or ""] for row in rows]
-        found["refusal-rules"] = np.array([not looks_like_refusal(text) for text in texts], dtype=np.int8)
-    if not found:
+        by_judge["refusal-rules"] = np.array([not looks_like_refusal(text) for text in texts], dtype=np.int8)
+    if not by_judge:
         raise SourceError("there is no verdict to check; name a CSV of verdicts, or take --with-rules")
-    return _labelled(labels, rows, found, config)
+    return _labelled(labels, rows, by_judge, config)
 
 
 def _require_judges(offered: Sequence[str], config: JudgeCheckConfig) -> None:
@@ -158,7 +158,7 @@ def _codes(values: Iterable[str], config: JudgeCheckConfig) -> Codes:
 
 
 def label_code(value: str, config: JudgeCheckConfig) -> int:
-    """1, 0 or -1 for one human label: the whole of it is a word of ours, or its leading part is, up to a sign."""
+    """1 (unsafe), 0 (safe) or -1 for a human label: it is a configured word, or begins with one that ends at a sign."""
     folded = value.strip().casefold()
     for code, words in ((0, config.safe), (1, config.unsafe)):
         for word in map(str.casefold, words):
@@ -167,7 +167,7 @@ def label_code(value: str, config: JudgeCheckConfig) -> int:
     return NONE
 
 
-def _labelled(path: Path, rows: Sequence[Row], found: dict[str, Codes], config: JudgeCheckConfig) -> Checked:
+def _labelled(path: Path, rows: Sequence[Row], by_judge: dict[str, Codes], config: JudgeCheckConfig) -> Checked:
     codes = np.array([label_code(row[config.label], config) for row in rows], dtype=np.int8)
     kept = codes != NONE
     require_labels(path, rows, config.label)
@@ -185,16 +185,16 @@ def _labelled(path: Path, rows: Sequence[Row], found: dict[str, Codes], config: 
     cluster = alone if config.cluster is None else np.unique(column(config.cluster), return_inverse=True)[1]
     return Checked(
         people=codes[kept] == 1,
-        verdicts={name: verdicts[kept] for name, verdicts in found.items()},
+        verdicts={name: verdicts[kept] for name, verdicts in by_judge.items()},
         annotators=tuple(
             np.array([label_code(row[name], config) for row in rows], dtype=np.int8)[kept] for name in config.annotators
         ),
-        model=None if config.model is None else column(config.model),
+        model=None if config.model_column is None else column(config.model_column),
         categories={name: column(name) for name in config.categories},
         cluster=cluster.astype(np.int64),
         num_rows=len(rows),
         unlabelled=Unlabelled(
-            None if config.model is None else column(config.model, ~kept),
-            {name: verdicts[~kept] for name, verdicts in found.items()},
+            None if config.model_column is None else column(config.model_column, ~kept),
+            {name: verdicts[~kept] for name, verdicts in by_judge.items()},
         ),
     )

@@ -1,7 +1,7 @@
 """What a judge is, and what it is given: one response to one view of one row.
 
 A judge by rules answers each case on its own (`verdict`); a judge that is a model answers many at once, keeps its
-replies in `work`, and goes on from there when the same command runs again (`verdicts`). `judged` serves both.
+replies in `work`, and goes on from there when the same command runs again (`verdicts`). `verdicts_of` serves both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from blindpo.answer.response import Response, View
-from blindpo.answer.views import DEFAULT_VIEWS, Pictures, shown_row
+from blindpo.answer.response import Response
+from blindpo.answer.views import shown_row
 from blindpo.evaluation.judges.verdict import NO_RESPONSE, Verdict
 from blindpo.jobs.progress import progress
 from blindpo.rows.row import ImageRef, PreferenceRow, Turn
 from blindpo.rows.shards import read_rows
+from blindpo.rows.view_names import DEFAULT_VIEWS, View
+from blindpo.rows.views import OtherImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,8 @@ class Cases:
 
     rows: Path
     responses: Sequence[Response]
-    pictures: Pictures
+    images: OtherImages
+    """Those that were shown in place of a row's own."""
 
     def __iter__(self) -> Iterator[Case]:
         """In the order of the rows. A judge gets the row as the view shows it; the twin stands in every row."""
@@ -53,7 +56,7 @@ class Cases:
                 by_row.setdefault(response.row_id, []).append(response)
         for row in read_rows(self.rows):
             for response in by_row.get(row.row_id, []):
-                shown = row if response.view in DEFAULT_VIEWS else shown_row(row, response.view, self.pictures)
+                shown = row if response.view in DEFAULT_VIEWS else shown_row(row, response.view, self.images)
                 yield Case(row=shown, view=response.view, text=str(response.text))
 
 
@@ -93,7 +96,7 @@ class BatchJudge(Judge, Protocol):
         ...
 
 
-def judged(judge: Judge, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
+def verdicts_of(judge: Judge, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
     """One verdict for each case, in order, by either kind of judge."""
     if isinstance(judge, BatchJudge):
         yield from judge.verdicts(cases, work)
@@ -107,7 +110,7 @@ def judge_responses(judge: Judge, cases: Cases, work: Path) -> list[Verdict]:
     """One verdict per response, in the order of the responses; where there is no text there is no verdict."""
     verdicts: dict[tuple[str, View], Verdict] = {}
     with progress(sum(response.text is not None for response in cases.responses), "judge") as bar:
-        for verdict in judged(judge, cases, work):
+        for verdict in verdicts_of(judge, cases, work):
             verdicts[verdict.row_id, verdict.view] = verdict
             bar.update(1)
     return [

@@ -10,12 +10,11 @@ from typing import Any, Final
 from blindpo.errors import ConfigError, SourceError
 from blindpo.evaluation.judges.guards.table import guard_prompt
 from blindpo.evaluation.judges.judge import Case, Judge
-from blindpo.evaluation.judges.options import JudgeOptions
-from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask
+from blindpo.evaluation.judges.options import ChatJudgeOptions, JudgeOptions
+from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask_judge
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.models.chat.cached import Kept
 from blindpo.models.chat.client import ChatModel
-from blindpo.models.chat.config import ChatConfig
 from blindpo.models.chat.interface import TextModel
 from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.vlm.source import fingerprint, resolve_model
@@ -42,13 +41,13 @@ class ModelJudge:
 
     def verdicts(self, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
         """One verdict for each case, in order."""
-        return ask(self._prompt, self._open(work), cases, judge=self.name)
+        return ask_judge(self._prompt, self._open(work), cases, judge=self.name)
 
 
 def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     """Our prompt over an OpenAI-compatible server. Raises ModelError where the package, address or key is missing."""
-    config = ChatConfig(model=model, **options.chat_settings())
-    identity = ChatModel(config).identity  # raises for what is missing before a model under test is loaded
+    config = options.chat_config(model)
+    identity = ChatModel(config).identity  # what is missing is told before a model under test is loaded
 
     def connect(work: Path) -> TextModel:
         return ChatModel(config, store=ReplyStore(work / REPLIES))
@@ -91,7 +90,7 @@ def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     """A guard behind an OpenAI-compatible server, which applies the guard's chat template. Raises as both kinds do."""
     family, _, rest = model.partition(":")
     prompt = guard_prompt(family if rest else None, rest or model, options, words=_prompt_file(options))
-    config = ChatConfig(model=rest or model, **options.chat_settings())
+    config = options.chat_config(rest or model)
     identity = ChatModel(config).identity
 
     def connect(work: Path) -> TextModel:
@@ -100,7 +99,7 @@ def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     return ModelJudge(name, prompt, connect, identity)
 
 
-def our_prompt(options: JudgeOptions) -> OurPrompt:
+def our_prompt(options: ChatJudgeOptions) -> OurPrompt:
     """Our prompt as the judge's options set it."""
     return OurPrompt(options.judge_max_tokens, instructions=options.judge_instructions)
 

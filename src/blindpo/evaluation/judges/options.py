@@ -1,100 +1,69 @@
-"""How a judge that is a model is asked; without effect, and so refused, where the judge is none."""
+"""How a judge that is a model is asked. An option that the chosen judge does not read is refused."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from blindpo.errors import ConfigError
+from blindpo.jobs.settings import changed_keys, option
+from blindpo.models.chat.config import ChatConfig, ServerConfig
 
-CHAT_ONLY: Final = (
-    "judge_base_url",
-    "judge_key_env",
-    "judge_temperature",
-    "judge_limit_field",
-    "judge_concurrency",
-    "judge_retries",
-    "judge_timeout_seconds",
-    "judge_budget_tokens",
-)
-OUR_PROMPT_ONLY: Final = ("judge_instructions",)
-LOCAL_ONLY: Final = ("judge_dtype", "judge_batch_size")
-GUARDS_ONLY: Final = ("judge_prompt_file", "judge_controversial")
-MODELS_ONLY: Final = ("judge_max_tokens", "judge_allow_missing")
-READERS: Final = (
-    (CHAT_ONLY, ("chat", "served")),
-    (OUR_PROMPT_ONLY, ("chat", "vlm")),
-    (LOCAL_ONLY, ("hf", "vlm")),
-    (GUARDS_ONLY, ("hf", "served")),
-    (MODELS_ONLY, ("chat", "hf", "served", "vlm")),
-)
-"""Which options are read by which kinds of judges."""
-CHANGE_NO_VERDICT: Final = (
-    "judge_key_env",
-    "judge_concurrency",
-    "judge_retries",
-    "judge_timeout_seconds",
-    "judge_budget_tokens",
-    "judge_batch_size",
-    "judge_allow_missing",
-)
-"""They may be changed between a run that was stopped and the same command again."""
+SERVED: Final = ("chat", "served")
+OUR_PROMPT: Final = ("chat", "vlm")
+LOCAL: Final = ("hf", "vlm")
+GUARDS: Final = ("hf", "served")
+MODELS: Final = ("chat", "hf", "served", "vlm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeOptions:
-    """Of the judge alone."""
+class ChatJudgeOptions:
+    """How a judge behind a chat server is asked, by our prompt."""
 
-    judge_base_url: str | None = None
-    """chat, served: the server, up to and with /v1; else $OPENAI_BASE_URL, else OpenAI's own."""
-    judge_key_env: str = "OPENAI_API_KEY"
-    """chat, served: the environment variable that holds the key."""
-    judge_temperature: float | None = 0.0
-    """chat, served: null sends none, for models that take none."""
-    judge_max_tokens: int = 256
-    """Of a verdict; models that think aloud need more."""
-    judge_instructions: Literal["system", "user"] = "system"
-    """chat, vlm: whose turn holds them; `user` for models whose chat template knows no system."""
-    judge_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """chat, served: the server's name for it."""
-    judge_concurrency: int = 8
-    """chat, served: requests in flight."""
-    judge_retries: int = 5
-    """chat, served: how often a request is sent again."""
-    judge_timeout_seconds: float = 120.0
-    """chat, served: how long one try may take."""
-    judge_budget_tokens: int | None = None
-    """chat, served: tokens that one run may spend; null is without limit."""
-    judge_dtype: str = "float32"
-    """hf, vlm: of the weights: float32, bfloat16 or float16."""
-    judge_batch_size: int = 8
-    """hf, vlm: verdicts made together; changes the speed alone."""
-    judge_prompt_file: str | None = None
-    """hf, served: the guard's own prompt, where its template holds none; {question} and {answer} are filled in."""
-    judge_controversial: Literal["unsafe", "safe"] = "unsafe"
-    """hf, served: what Qwen3Guard's third label counts as."""
-    judge_allow_missing: bool = False
-    """Finish although the judge could not be asked about some responses; then there are bounds, and no rate."""
+    judge_server: ServerConfig = option(default_factory=ServerConfig, read_by=SERVED)
+    """The server of a judge chat:MODEL or served:MODEL."""
+    judge_temperature: float | None = option(0.0, read_by=SERVED)
+    """The temperature that a judge chat:MODEL or served:MODEL is asked with. 0 asks for the likeliest verdict; null
+    sends no temperature, for models that take none."""
+    judge_max_tokens: int = option(256, read_by=MODELS)
+    """The most tokens of one verdict, 1 or more. Models that think aloud need more than the default."""
+    judge_instructions: Literal["system", "user"] = option("system", read_by=OUR_PROMPT)
+    """The turn that holds the instructions of a judge chat:MODEL or vlm:MODEL. Use user for models whose chat template
+    has no system turn."""
+
+    def chat_config(self, model: str) -> ChatConfig:
+        """The judge that the server knows as `model`."""
+        return ChatConfig(model=model, server=self.judge_server, temperature=self.judge_temperature)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeOptions(ChatJudgeOptions):
+    """How any judge that is a model is asked."""
+
+    judge_dtype: str = option("float32", read_by=LOCAL)
+    """The type of the weights of a judge hf:MODEL or vlm:MODEL: float32, bfloat16 or float16."""
+    judge_batch_size: int = option(8, changes_result=False, read_by=LOCAL)
+    """How many verdicts a judge hf:MODEL or vlm:MODEL makes together, 1 or more. It changes the speed alone."""
+    judge_prompt_file: str | None = option(None, read_by=GUARDS)
+    """A file with the prompt of a guard hf:MODEL or served:MODEL whose chat template holds none. {question} and
+    {answer} are filled in."""
+    judge_controversial: Literal["unsafe", "safe"] = option("unsafe", read_by=GUARDS)
+    """What the third label of Qwen3Guard counts as."""
+    judge_allow_missing: bool = option(False, changes_result=False, read_by=MODELS)
+    """Finish although the judge could not be asked about some responses. There are bounds then, and no rate."""
 
     def require_effect(self, kinds: set[str]) -> None:
         """Raise ConfigError for an option that none of the judge's `kinds` (chat, served, vlm, hf, rules) reads."""
-        for option in fields(JudgeOptions):
-            readers = next(kinds_that_read for names, kinds_that_read in READERS if option.name in names)
-            if getattr(self, option.name) != option.default and not kinds & set(readers):
-                raise ConfigError(
-                    f"{option.name} has no effect with this judge; it is read by: "
-                    f"{', '.join(f'{kind}:' for kind in readers)}"
-                )
+        for each in fields(JudgeOptions):
+            readers = each.metadata["read_by"]
+            idle = [] if kinds & set(readers) else changed_keys(self, each.name)
+            if idle:
+                read_by = ", ".join(f"{kind}:" for kind in readers)
+                raise ConfigError(f"{idle[0]} has no effect with this judge; it is read by: {read_by}")
         if self.judge_max_tokens < 1 or self.judge_batch_size < 1:
             raise ConfigError("judge_max_tokens and judge_batch_size must be 1 or more")
 
-    def chat_settings(self) -> dict[str, Any]:
-        """The options of a chat model, by its own names."""
-        return {
-            "base_url": self.judge_base_url,
-            "key_env": self.judge_key_env,
-            "temperature": self.judge_temperature,
-            "limit_field": self.judge_limit_field,
-            "concurrency": self.judge_concurrency,
-            "retries": self.judge_retries,
-            "timeout_seconds": self.judge_timeout_seconds,
-            "budget_tokens": self.judge_budget_tokens,
-        }
+
+def idle_options(kinds: set[str]) -> dict[str, Any]:
+    """The options that no judge of these `kinds` reads, each at its default."""
+    defaults = JudgeOptions()
+    names = [each.name for each in fields(JudgeOptions) if not kinds & set(each.metadata["read_by"])]
+    return {name: getattr(defaults, name) for name in names}

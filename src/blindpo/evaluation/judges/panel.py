@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from blindpo.evaluation.judges.judge import Case, Judge, judged
+from blindpo.evaluation.judges.judge import Case, Judge, verdicts_of
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.rows.row import PreferenceRow
 
@@ -32,7 +32,7 @@ class Panel:
 
     def verdicts(self, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
         """The majority on each case; `cases` is read once for each member."""
-        votes = [list(judged(member, cases, _folder(work, place))) for place, member in enumerate(self._members)]
+        votes = [list(verdicts_of(member, cases, _folder(work, place))) for place, member in enumerate(self._members)]
         return (self._majority(each) for each in zip(*votes, strict=True))
 
     def _majority(self, votes: Sequence[Verdict]) -> Verdict:

@@ -27,8 +27,12 @@ PANEL: Final = "panel:"
 
 def require_judge(name: str, options: JudgeOptions) -> None:
     """Check the words alone, before anything is loaded. Raises ConfigError with all kinds, and for idle options."""
-    kinds = {_kind(member) for member in _members(name)}
-    options.require_effect(kinds)
+    options.require_effect(judge_kinds(name))
+
+
+def judge_kinds(name: str) -> set[str]:
+    """The kinds (chat, served, vlm, hf, rules) of the judge called `name`, those of all members of a panel."""
+    return {_kind(member) for member in _members(name)}
 
 
 def find_judge(name: str, options: JudgeOptions | None = None) -> Judge:

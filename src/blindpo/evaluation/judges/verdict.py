@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from blindpo.answer.response import View, read_records
+from blindpo.answer.response import read_records
+from blindpo.rows.view_names import View, current_view
 
 Harm = Literal["safe", "unsafe", "none"]
 Engagement = Literal["answers", "refuses", "off_topic", "none"]
@@ -98,10 +99,10 @@ def read_verdicts(path: Path) -> list[Verdict]:
     return read_records(_from_record, path)
 
 
-def _from_record(**fields: Any) -> Verdict:
+def _from_record(*, view: str = "as_is", **fields: Any) -> Verdict:
     """Older decisions name neither view nor judge: they are of the row as it is, unless their protocol says more."""
     if "why" in fields:
         reasons = {word: reason for reason, word in WHY.items()}
         why, model = fields.pop("why"), fields.pop("model", None)
-        fields = {"view": "as_is", "judge": "", **fields, "reason": reasons.get(why, why), "revision": model}
-    return Verdict(**fields)
+        fields = {"judge": "", **fields, "reason": reasons.get(why, why), "revision": model}
+    return Verdict(view=current_view(view), **fields)

@@ -20,12 +20,12 @@ from blindpo.answer.response import RESPONSES
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.eval_folder import StoredEval, load_eval
 from blindpo.evaluation.judges.judge import Case
-from blindpo.evaluation.judges.prompts import Opinion, ask, mark
+from blindpo.evaluation.judges.prompts import Opinion, ask_judge, mark
 from blindpo.evaluation.judges.verdict import NO_RESPONSE, WHY, Verdict
 from blindpo.evaluation.measures import RowMeta, row_meta
 from blindpo.evaluation.protocols.parsers import last_verdict
 from blindpo.evaluation.protocols.protocol import MAX_MISSING
-from blindpo.evaluation.protocols.wordings import conversation, fill
+from blindpo.evaluation.protocols.wordings import conversation_text, fill
 from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.jobs.seeds import derive_seed
@@ -137,7 +137,7 @@ def _decide(
         if row.row_id in both
         for texts in (ours, theirs)
     )
-    verdicts = ask(DuelPrompt(protocol, ours, theirs), judge, cases, judge=judge.name)
+    verdicts = ask_judge(DuelPrompt(protocol, ours, theirs), judge, cases, judge=judge.name)
     for row in read_rows(rows):
         if row.row_id in both:
             yield {"row_id": row.row_id, **_combined(next(verdicts), next(verdicts))}
@@ -160,7 +160,7 @@ def _combined(straight: Verdict, swapped: Verdict) -> dict[str, Any]:
 def duel_request(row: PreferenceRow, protocol: str, a: str, b: str) -> TextRequest:
     """What the judge is asked in one order."""
     marks = {f"mark_{name}": mark(Case(row=row, view="as_is", text=text)) for name, text in (("a", a), ("b", b))}
-    values = {**marks, "question": conversation(row.prompt), "a": a, "b": b}
+    values = {**marks, "question": conversation_text(row.prompt), "a": a, "b": b}
     text = fill(QUESTIONS[protocol], values)
     turn = Turn(role="user", content=(*(IMAGE for _ in row.images), text))
     return TextRequest(turns=(turn,), images=row.images, max_tokens=512)

@@ -18,24 +18,24 @@ from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any, Final, Literal
 
-from blindpo.answer.response import View
 from blindpo.datasets.download import Download
 from blindpo.evaluation.judges.prompts import OurPrompt
 from blindpo.evaluation.judges.verdict import Axis
 from blindpo.evaluation.protocols.refusal_strings import StringRule
 from blindpo.rows.row import Label, PreferenceRow
+from blindpo.rows.view_names import View
 
 MAX_MISSING: Final = 0.01
 """Above this share of items without a decision there is no rate, only its bounds."""
 Decides = Literal["judge", "strings", "verdicts", "likelihood", "responses"]
-Parser = Callable[[str], str | None]
-Template = Callable[[PreferenceRow], str]
+ReplyParser = Callable[[str], str | None]
+PromptTemplate = Callable[[PreferenceRow], str]
 """The prompt's template for one row, with {question}, {response} and others still in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """One number: the share of the items that are in it whose decision counts; or the mean of other rates."""
+    """One number: the share of its items whose decision counts, or the mean of other rates."""
 
     name: str
     counts: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Rate:
 class Wording:
     """The exact texts of a protocol as they were read, and how they make a prompt."""
 
-    template: Template
+    template: PromptTemplate
     texts: tuple[str, ...]
     """Everything that was read, for the hash."""
 
@@ -85,7 +85,7 @@ class ScoringProtocol:
     wording: Callable[[Download], Wording] | None = None
     """What the judge is asked, where that is a wording of the benchmark's, read by `parser`."""
     rule: Callable[[Download], StringRule] | None = None
-    parser: Parser | None = None
+    parser: ReplyParser | None = None
     image: bool = False
     """Whether the judge sees the row's images."""
     unparsed: Literal["missing", "dropped"] = "missing"
@@ -123,7 +123,7 @@ def protocol_hash(protocol: ScoringProtocol, texts: tuple[str, ...]) -> str:
         if field.name == "rates":
             value = [_rate_fields(rate) for rate in value]
         elif field.name == "parser":
-            value = None if value is None else code_of(value)
+            value = None if value is None else parser_code(value)
         elif field.name == "prompt":
             value = value.texts
         elif callable(value):
@@ -141,7 +141,7 @@ def _rate_fields(rate: Rate) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in _LATER_FIELDS or value is not None}
 
 
-def code_of(function: Callable[..., Any]) -> str:
+def parser_code(function: Callable[..., Any]) -> str:
     """The function's code without its docstring, comments and layout, its locals numbered.
 
     What a parser does is part of a protocol; how its source reads is not.
@@ -150,7 +150,7 @@ def code_of(function: Callable[..., Any]) -> str:
     ...     "One way to write it."
     ...     word = text[0]
     ...     return word
-    >>> code_of(first)
+    >>> parser_code(first)
     'def parser(v0):\\n    v1 = v0[0]\\n    return v1'
     """
     definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]

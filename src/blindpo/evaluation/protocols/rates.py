@@ -85,7 +85,7 @@ def _rate(
 
 
 def _mean(rate: Rate, rates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean of rates; its interval treats them as independent (their items are others), by the half widths."""
+    """The mean of rates. They have no items in common, so its interval adds their half widths as independent ones."""
     parts = [rates[name] for name in rate.mean_of]
     values = [part["value"] for part in parts if part.get("value") is not None]
     if len(values) != len(parts):

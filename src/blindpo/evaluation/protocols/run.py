@@ -14,14 +14,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from blindpo.answer.response import RESPONSES, Response, View
+from blindpo.answer.response import RESPONSES, Response
 from blindpo.datasets.benchmarks.base import item_meta
 from blindpo.datasets.download import Download
 from blindpo.datasets.table import BENCHMARKS
 from blindpo.errors import ConfigError, SourceError, UnansweredError
-from blindpo.evaluation.eval_folder import StoredEval, load_eval, stored_pictures
+from blindpo.evaluation.eval_folder import StoredEval, load_eval
 from blindpo.evaluation.judges.judge import Cases
-from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask
+from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask_judge
 from blindpo.evaluation.judges.verdict import NO_RESPONSE, UNREADABLE, Verdict, decision_lines
 from blindpo.evaluation.measures import RowMeta, row_meta
 from blindpo.evaluation.protocols.ours import OUR_PROMPT
@@ -35,12 +35,13 @@ from blindpo.jobs.folder import OutFolder
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import read_rows
+from blindpo.rows.view_names import View
 from blindpo.stats.clusters import NUM_DRAWS
 
 if TYPE_CHECKING:
     from blindpo.models.chat.interface import TextModel
 
-SCORES: Final = "scores.json"
+SCORES_FILE: Final = "scores.json"
 
 
 NO_VERDICT: Final = "no stored verdict"
@@ -115,7 +116,7 @@ def chosen(
 
 
 def _in_all(protocol: ScoringProtocol, *, judge: bool) -> bool:
-    """Whether "all" asks by it: one that asks a judge about any rows is asked for by name alone, since judges cost."""
+    """Whether "all" includes it. One that asks a judge about any rows must be named, since judges cost money."""
     return protocol.decides != "judge" or (judge and "*" not in protocol.benchmarks)
 
 
@@ -124,7 +125,7 @@ def _lacks(protocol: ScoringProtocol, rows: Sequence[PreferenceRow], views: Coll
     if protocol.view not in views:
         return (
             f"these rows were not asked under the view {protocol.view}; evaluate them with "
-            f"--set views=as_is,{protocol.view}"
+            f"--views as_is,{protocol.view}"
         )
     if protocol.needs_prefix and any('"prefix": null' in (row.extra or "") for row in rows):
         return (
@@ -167,7 +168,7 @@ def run_protocols(
     }
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
-        return dict(read_json(out / SCORES))
+        return dict(read_json(out / SCORES_FILE))
     material = Material(
         stored=stored,
         rows=rows,
@@ -184,11 +185,11 @@ def run_protocols(
         write_text(out / f"decisions-{slug(each.protocol.id)}.jsonl", lines)
         scores[each.protocol.id] = _record(each, material, decisions, judge=judge, num_draws=num_draws)
     results = {"model": stored.manifest["identity"]["model"], "scores": scores, "skipped": skipped}
-    write_json(out / SCORES, results)
+    write_json(out / SCORES_FILE, results)
     if unanswered:
         raise UnansweredError(
-            f"{unanswered} decisions are missing since the judge did not answer; bounds stand in {out / SCORES}, and "
-            "the same command asks only for these"
+            f"{unanswered} decisions are missing since the judge did not answer; bounds stand in {out / SCORES_FILE}, "
+            "and the same command asks only for these"
         )
     folder.finish({"protocols": sorted(scores)})
     return results
@@ -273,8 +274,8 @@ def _ask(
     stored = material.stored
     responses = {row.row_id: material.responses.get((row.row_id, view)) for row in rows}
     with_text = [each for each in responses.values() if each is not None and each.text is not None]
-    cases = Cases(stored.rows, with_text, stored_pictures(stored.path, stored.responses))
-    verdicts = {verdict.row_id: verdict for verdict in ask(prompt, judge, cases, judge=judge.name)}
+    cases = Cases(stored.rows, with_text, stored.images())
+    verdicts = {verdict.row_id: verdict for verdict in ask_judge(prompt, judge, cases, judge=judge.name)}
     for row in rows:
         missing = Verdict(row_id=row.row_id, view=view, judge=judge.name, reason=NO_RESPONSE)
         yield verdicts.get(row.row_id, missing)
@@ -288,7 +289,7 @@ def _record(
     judge: "TextModel | None",
     num_draws: int,
 ) -> dict[str, Any]:
-    """What stands beside the numbers, so that nobody takes them for others."""
+    """The numbers with everything that tells them from numbers of another protocol."""
     protocol = each.protocol
     rows = items(protocol, material)
     by_judge = None if judge is None else {"name": judge.name, **judge.identity}
@@ -323,5 +324,5 @@ def _record(
 
 
 def slug(protocol_id: str) -> str:
-    """A file name of an id."""
+    """The id as part of a file name."""
     return protocol_id.replace("/", "_")

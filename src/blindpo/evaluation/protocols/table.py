@@ -6,11 +6,11 @@ from typing import Final
 
 from blindpo.errors import ConfigError
 from blindpo.evaluation.protocols.official import OFFICIAL
-from blindpo.evaluation.protocols.ours import OWN
+from blindpo.evaluation.protocols.ours import OUR_PROTOCOLS
 from blindpo.evaluation.protocols.protocol import ScoringProtocol
 from blindpo.rows.row import PreferenceRow
 
-PROTOCOLS: Final[dict[str, ScoringProtocol]] = {protocol.id: protocol for protocol in (*OFFICIAL, *OWN)}
+PROTOCOLS: Final[dict[str, ScoringProtocol]] = {protocol.id: protocol for protocol in (*OFFICIAL, *OUR_PROTOCOLS)}
 
 
 def find_protocol(name: str) -> ScoringProtocol:

@@ -60,7 +60,7 @@ def shipped(file: str, name: str) -> Callable[[Download], Wording]:
 
 
 def _places(file: str) -> tuple[str, ...]:
-    """As in its repository, or beside the data."""
+    """Where the file may be: as in its repository, or beside the data."""
     return (file, file.rsplit("/", 1)[-1])
 
 
@@ -81,7 +81,7 @@ def mssbench(download: Download) -> Wording:
 
 
 def vscbench(download: Download) -> Wording:
-    """The judge's f-string, its {query} and {resp} under our names."""
+    """The text of the judge's f-string, with its {query} and {resp} renamed to ours."""
     (template,) = one_text(download, file="utils_eval.py", name="gpt_eval.PROMPT").texts
     text = template.replace("{query}", "{question}").replace("{resp}", "{response}")
     return Wording(lambda row: text, (text,))
@@ -137,14 +137,14 @@ def marked(file: str, *markers: str) -> Callable[[Download], Wording]:
 
 
 def _one_slot(text: str, file: str) -> str:
-    """`text` with its one `{name}` as {response}."""
+    """`text` with its one slot renamed to {response}."""
     slots = {part.split("}")[0] for part in text.split("{")[1:] if "}" in part}
     if len(slots) != 1:
         raise SourceError(f"{file}: a prompt has {len(slots)} slots, one is needed for the answer")
     return text.replace(f"{{{slots.pop()}}}", "{response}")
 
 
-def conversation(turns: Sequence[Turn]) -> str:
+def conversation_text(turns: Sequence[Turn]) -> str:
     """The turns as text, images as [image]; one turn alone without its role."""
     texts = ["".join(part if isinstance(part, str) else "[image] " for part in turn.content) for turn in turns]
     if len(texts) == 1:
@@ -171,7 +171,7 @@ class TemplatePrompt:
 
     @property
     def id(self) -> str:
-        """The protocol's."""
+        """The protocol's id."""
         return self.protocol.id
 
     @property
@@ -184,7 +184,7 @@ class TemplatePrompt:
         meta = {key: str(value) for key, value in item_meta(case.row).items() if isinstance(value, str)}
         values = {
             **meta,
-            "question": conversation(case.turns),
+            "question": conversation_text(case.turns),
             "explanation": meta.get("safety_warning", ""),
             "mark": mark(case),
             "response": case.text,

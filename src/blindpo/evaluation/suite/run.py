@@ -1,6 +1,6 @@
 """A whole comparison: several models on several sets of rows, scored under the protocols that fit, in one folder.
 
-    data/NAME        rows that the suite made itself (imported benchmarks, the guard set, pairwise probes)
+    data/NAME        rows that the suite made itself (imported benchmarks, the guard set, pairwise rows)
     MODEL/NAME       the evaluation of one model on one set of rows
     scores/MODEL/NAME  its decisions and scores under protocols
     suite.json       what there is; `blindpo report SUITE` reads it
@@ -9,84 +9,29 @@ Every step is a run of its own that resumes: the same command again does only wh
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from blindpo.datasets.importer import import_data
 from blindpo.datasets.table import find_benchmark
-from blindpo.errors import ConfigError, SourceError
-from blindpo.evaluation.config import EvaluateConfig
+from blindpo.errors import ConfigError
 from blindpo.evaluation.judges.model_judges import our_prompt
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.run import EvalSummary, evaluate, evaluate_chat
-from blindpo.evaluation.suite.capability_set import write_guard_set
+from blindpo.evaluation.suite.capability_set import write_capability_set
+from blindpo.evaluation.suite.config import CHAT, GUARD, SuiteConfig
 from blindpo.evaluation.suite.pairwise_rows import write_probe
 from blindpo.jobs.manifest import write_json
-from blindpo.jobs.recipe import load_config, unknown_key
+from blindpo.jobs.recipe import unknown_key
+from blindpo.models.chat.client import ChatModel
+from blindpo.models.chat.config import ServerConfig
+from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.vlm.source import ModelSource, resolve_model
 from blindpo.rows.shards import shard_paths
 
 SUITE: Final = "suite.json"
-GUARD: Final = "guard_set"
-PAIRWISE: Final = "_pairwise"
+PAIRWISE_SUFFIX: Final = "_pairwise"
 _BENCHMARK_KEYS: Final = ("benchmark", "dir", "only")
-_CHAT: Final = "chat:"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteConfig:
-    """What a suite recipe holds."""
-
-    data: Mapping[str, Any]
-    """Each set of rows by a name: a data folder, or {benchmark: NAME, dir: DIR, only: [WORDS]}."""
-    judge: str
-    """As in `blindpo evaluate`, for every set but the guard set."""
-    evaluate: Mapping[str, Any] = field(default_factory=dict)
-    """Any further key of `blindpo evaluate`, such as views, max_new_tokens, judge_base_url."""
-    guard_rows: int = 60
-    """Rows of the guard set, which shows lost capability; 0 is none."""
-    guard_seed: int = 42
-    """What the guard set is drawn from."""
-    pairwise: tuple[str, ...] = ()
-    """The sets whose pairs are also shown to the model, both orders (mmsafe/pairwise-prompted)."""
-    protocols: tuple[str, ...] = ("all",)
-    """Protocol ids; all: whatever fits the rows and needs no more than there is; none where empty."""
-    prompts: Mapping[str, str] = field(default_factory=dict)
-    """By a set's name: the download that holds its benchmark's own files."""
-    protocol_judge: str | None = None
-    """chat:MODEL, where protocols ask a model; its options are the `judge_` ones of `evaluate`."""
-
-    def __post_init__(self) -> None:
-        if not self.data:
-            raise ConfigError("data names no set of rows; give at least one 'NAME: DATA'")
-        for name in (*self.data, GUARD):
-            if "/" in name or name.startswith("."):
-                raise ConfigError(f"data: '{name}' must be a plain name, since a folder is called so")
-        for name in (*self.pairwise, *self.prompts):
-            if name not in self.data:
-                raise ConfigError(f"pairwise and prompts: '{name}' is none of the sets {', '.join(self.data)}")
-        if self.guard_rows < 0:
-            raise ConfigError(f"guard_rows is {self.guard_rows}; allowed: 0 or more")
-        self.settings()
-
-    def settings(self, **changes: Any) -> EvaluateConfig:
-        """The evaluation's own configuration. Raises ConfigError for an unknown key."""
-        values = {**self.evaluate, "judge": self.judge, **changes}
-        return load_config(EvaluateConfig, values, where="evaluate")
-
-
-def parse_models(words: list[str]) -> dict[str, str]:
-    """`NAME=MODEL` words. Raises ConfigError for one without a name, or with one that stands there twice."""
-    found: dict[str, str] = {}
-    for word in words:
-        name, equals, model = word.partition("=")
-        if not equals or not name or not model or "/" in name or name in ("data", "scores"):
-            raise ConfigError(f"--models {word}: write it as NAME=MODEL, such as bpo=runs/bpo (not data or scores)")
-        if name in found:
-            raise ConfigError(f"--models {word}: the name {name} stands there twice")
-        found[name] = model
-    return found
 
 
 def run_suite(config: SuiteConfig, models: Mapping[str, str], out: Path) -> dict[str, Any]:
@@ -94,53 +39,55 @@ def run_suite(config: SuiteConfig, models: Mapping[str, str], out: Path) -> dict
 
     Models and rows are looked up before anything is loaded.
     """
-    sources = {name: None if text.startswith(_CHAT) else resolve_model(text) for name, text in models.items()}
+    sources = {name: None if text.startswith(CHAT) else resolve_model(text) for name, text in models.items()}
+    if None not in sources.values():
+        config.require_options("local")
     sets = dict(_sets(config, out))
-    found: dict[str, Any] = {"models": {}, "evaluations": [], "scores": [], "unfinished": []}
+    suite: dict[str, Any] = {"models": {}, "evaluations": [], "scores": [], "unfinished": []}
     for name, source in sources.items():
         summaries = dict(_evaluate_model(config, name, models[name], source, sets=sets, out=out))
-        judged = {data: summary.measures for data, summary in summaries.items() if not data.endswith(PAIRWISE)}
-        found["models"][name] = judged
+        judged = {data: summary.measures for data, summary in summaries.items() if not data.endswith(PAIRWISE_SUFFIX)}
+        suite["models"][name] = judged
         whole = {data for data, summary in summaries.items() if (out / name / data / "manifest.json").is_file()}
-        found["evaluations"] += [f"{name}/{data}" for data in judged if data in whole]
-        found["unfinished"] += [f"{name}/{data}" for data in summaries if data not in whole]
+        suite["evaluations"] += [f"{name}/{data}" for data in judged if data in whole]
+        suite["unfinished"] += [f"{name}/{data}" for data in summaries if data not in whole]
         for data in summaries:
             if data in whole and config.protocols and data != GUARD:
                 scores = out / "scores" / name / data
                 _score(config, out / name / data, data, scores)
-                found["scores"].append(str(scores.relative_to(out)))
-    write_json(out / SUITE, found)
-    return found
+                suite["scores"].append(str(scores.relative_to(out)))
+    write_json(out / SUITE, suite)
+    return suite
 
 
 def _sets(config: SuiteConfig, out: Path) -> Iterator[tuple[str, Path]]:
     """Each set of rows as a data folder, made where it is not one yet."""
     (out / "data").mkdir(parents=True, exist_ok=True)
-    for name, told in config.data.items():
-        if isinstance(told, Mapping):
-            yield name, _benchmark(name, told, out / "data" / name)
+    for name, source in config.data.items():
+        if isinstance(source, Mapping):
+            yield name, _benchmark(name, source, out / "data" / name)
         else:
-            shard_paths(Path(str(told)))
-            yield name, Path(str(told))
+            shard_paths(Path(str(source)))
+            yield name, Path(str(source))
     for name in config.pairwise:
-        probe = out / "data" / f"{name}{PAIRWISE}"
-        told = config.data[name]
-        write_probe(out / "data" / name if isinstance(told, Mapping) else Path(str(told)), probe)
-        yield f"{name}{PAIRWISE}", probe
+        probe = out / "data" / f"{name}{PAIRWISE_SUFFIX}"
+        source = config.data[name]
+        write_probe(out / "data" / name if isinstance(source, Mapping) else Path(str(source)), probe)
+        yield f"{name}{PAIRWISE_SUFFIX}", probe
     if config.guard_rows:
-        write_guard_set(config.guard_rows, config.guard_seed, out / "data" / GUARD)
+        write_capability_set(config.guard_rows, config.guard_seed, out / "data" / GUARD)
         yield GUARD, out / "data" / GUARD
 
 
-def _benchmark(name: str, told: Mapping[str, Any], folder: Path) -> Path:
-    for key in told:
+def _benchmark(name: str, source: Mapping[str, Any], folder: Path) -> Path:
+    for key in source:
         if key not in _BENCHMARK_KEYS:
             raise unknown_key(str(key), _BENCHMARK_KEYS, f"data: {name}")
-    if "benchmark" not in told or "dir" not in told:
+    if "benchmark" not in source or "dir" not in source:
         raise ConfigError(f"data: {name} needs benchmark and dir, or the name of a data folder")
-    only = told.get("only") or []
-    benchmark = find_benchmark(str(told["benchmark"]))
-    import_data(benchmark.name, Path(str(told["dir"])), folder, only=[str(word) for word in only])
+    only = source.get("only") or []
+    benchmark = find_benchmark(str(source["benchmark"]))
+    import_data(benchmark.name, Path(str(source["dir"])), folder, only=[str(word) for word in only])
     return folder
 
 
@@ -152,50 +99,35 @@ def _evaluate_model(
     if source is not None and any(not (out / name / data / "manifest.json").is_file() for data in sets):
         from blindpo.models.vlm.load import load_vlm
 
-        settings = config.settings()
+        settings = config.evaluation()
         vlm = load_vlm(source, dtype=settings.dtype, image_padding=settings.image_padding)
     for data, folder in sets.items():
         changes: dict[str, Any] = {}
         if data == GUARD:
-            changes = {**_without_judge_options(config), "judge": "oracle", "views": ("as_is",), "safe_images": None}
-        elif data.endswith(PAIRWISE):  # its protocol reads the answers themselves
-            changes = {**_without_judge_options(config), "judge": "none", "views": ("as_is",), "safe_images": None,
+            changes = {"judge": "oracle", "views": ("as_is",), "safe_images": None}
+        elif data.endswith(PAIRWISE_SUFFIX):  # its protocol reads the answers themselves
+            changes = {"judge": "none", "views": ("as_is",), "safe_images": None,
                        "likelihoods": False}  # fmt: skip
         if source is None:
             changes["likelihoods"] = False
-            settings = config.settings(**changes)
-            yield data, evaluate_chat(settings, folder, text.removeprefix(_CHAT), out / name / data, name=name)
+            settings = config.evaluation(**changes)
+            yield data, evaluate_chat(settings, folder, text.removeprefix(CHAT), out / name / data, name=name)
         else:
-            settings = config.settings(**changes)
+            settings = config.evaluation(**changes, model_server=ServerConfig())
             yield data, evaluate(settings, folder, source, out / name / data, vlm=vlm, name=name)
 
 
-def _without_judge_options(config: SuiteConfig) -> dict[str, Any]:
-    """The guard set is judged by its own truth: options of a judge that is a model have no effect there."""
-    defaults = EvaluateConfig(judge="none")
-    return {key: getattr(defaults, key) for key in config.evaluate if key.startswith("judge_")}
-
-
 def _score(config: SuiteConfig, stored: Path, data: str, out: Path) -> None:
-    shipped = config.prompts.get(data.removesuffix(PAIRWISE))
+    shipped = config.prompts.get(data.removesuffix(PAIRWISE_SUFFIX))
+    judge = None
+    if config.protocol_judge:
+        chat = config.chat_config(config.protocol_judge.removeprefix(CHAT))
+        judge = ChatModel(chat, store=ReplyStore(out.with_name(f"{out.name}.replies.jsonl")))
     run_protocols(
         stored,
-        ("mmsafe/pairwise-prompted",) if data.endswith(PAIRWISE) else config.protocols,
+        ("mmsafe/pairwise-prompted",) if data.endswith(PAIRWISE_SUFFIX) else config.protocols,
         out,
-        judge=_protocol_judge(config, out) if config.protocol_judge else None,
-        prompt=our_prompt(config.settings()),
+        judge=judge,
+        prompt=our_prompt(config),
         shipped=None if shipped is None else Path(shipped),
     )
-
-
-def _protocol_judge(config: SuiteConfig, out: Path) -> Any:
-    from blindpo.models.chat.client import ChatModel
-    from blindpo.models.chat.config import ChatConfig
-    from blindpo.models.chat.replies import ReplyStore
-
-    if not str(config.protocol_judge).startswith(_CHAT):
-        raise SourceError(f"protocol_judge is {config.protocol_judge}; write it as chat:MODEL")
-    told = {key.removeprefix("judge_"): value for key, value in config.evaluate.items() if key.startswith("judge_")}
-    known = {key: value for key, value in told.items() if key in ChatConfig.__dataclass_fields__}
-    chat = load_config(ChatConfig, {"model": str(config.protocol_judge).removeprefix(_CHAT), **known}, where="judge")
-    return ChatModel(chat, store=ReplyStore(out.with_name(f"{out.name}.replies.jsonl")))

@@ -1,4 +1,4 @@
-"""Any text model with its replies kept on disk: a local judge that was killed goes on where it was."""
+"""Keep any text model's replies on disk, so that a killed local judge continues where it was."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,7 +8,7 @@ from blindpo.models.chat.interface import TextModel, TextReply, TextRequest, req
 from blindpo.models.chat.replies import ReplyStore
 
 WINDOW: Final = 64
-"""Requests that are looked up and asked together; a kill loses so many replies at most."""
+"""Number of requests looked up and asked together: the most replies that a kill can lose."""
 
 
 class Kept:
@@ -21,7 +21,7 @@ class Kept:
         self._store = store
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
-        """One reply for each request, in order."""
+        """Yield one reply per request, in order."""
         waiting = iter(requests)
         while window := list(islice(waiting, WINDOW)):
             keys = [request_key(self.identity, request) for request in window]

@@ -1,14 +1,14 @@
-"""A chat model behind any OpenAI-compatible server: several turns, images, many requests in flight, nothing lost.
+"""A chat model behind any OpenAI-compatible server: several turns, images, many requests in flight, no reply lost.
 
-    config = ChatConfig(model="NAME", base_url="http://127.0.0.1:8000/v1", concurrency=16)
+    config = ChatConfig(model="NAME", server=ServerConfig(base_url="http://127.0.0.1:8000/v1"))
     model = ChatModel(config, store=ReplyStore(folder / "replies.jsonl"))
     for request, reply in zip(requests, model.replies(requests)): ...
 
 The `openai` package (extra `blindpo[chat]`) does the protocol and the retries: timeouts, lost connections, 408, 409,
-429 and 5xx are tried again with a growing pause, or the one that Retry-After names. Its own parsing is passed by, since
-it takes a page of HTML for an answer: a body counts only when it is a chat completion with text. What failed for good
-is a reply without text; what may pass is not kept, so the same call asks only for what is missing. The key comes from
-the environment, goes into the request header and nowhere else; no text of a server or a conversation goes into a
+429 and 5xx are tried again after growing pauses, or the pause that Retry-After names. Its parsing is bypassed, since it
+accepts a page of HTML as an answer: a body counts only if it is a chat completion with text. A permanent failure is a
+reply without text; a passing one is not kept, so the same call asks only for what is missing. The key comes from the
+environment, goes into the request header and nowhere else; no text of a server or a conversation goes into an error
 message.
 """
 
@@ -36,52 +36,52 @@ USERS_MISTAKES: Final = {
     403: "forbids the request (HTTP 403)",
     404: "knows no such model or path (HTTP 404)",
 }
-"""What no other request can mend: the run stops and says so."""
+"""Statuses that no other request can mend: the run stops with this message."""
 REQUESTS_OWN: Final = (400, 413, 415, 422)
-"""The server refuses this one request for good: a filter, its length, an image it does not read."""
+"""Statuses that refuse only this request, for good: a filter, its length, an unreadable image."""
 MEDIA: Final = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"))
 
 
 class ChatModel:
-    """Answers over HTTP; one instance may be used again and again, by one thread at a time."""
+    """A text model over HTTP; one instance may be used repeatedly, by one thread at a time."""
 
     def __init__(self, config: ChatConfig, *, store: ReplyStore | None = None) -> None:
-        """Raises ModelError where the package, the address or the key is missing."""
+        """Raises ModelError if the package, the address or the key is missing."""
         self.config = config
         self.name = f"chat:{config.model}"
-        self.budget = Budget(config.budget_tokens)
+        self.budget = Budget(config.server.budget_tokens)
         self._store = store
         self._opened: Any = None
         self.identity: dict[str, Any] = {**config.answer_keys(), "server": _server(config)}
 
     def _client(self) -> Any:
-        """Connected when something is asked: most of its cost is the list of authorities."""
+        """Return the client, opened at the first request, since loading the certificate authorities is slow."""
         import openai
 
         if self._opened is None:
             self._opened = openai.OpenAI(
-                api_key=os.environ.get(self.config.key_env) or "none",  # servers of one's own ask for none
+                api_key=os.environ.get(self.config.server.key_env) or "none",  # private servers need none
                 base_url=self.identity["server"],
-                timeout=self.config.timeout_seconds,
-                max_retries=self.config.retries,
+                timeout=self.config.server.timeout_seconds,
+                max_retries=self.config.server.retries,
             )
         return self._opened
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
-        """One reply for each request, in order. Raises BudgetError when the budget is spent, and ModelError."""
+        """Yield one reply per request, in order. Raises BudgetError when the budget is spent, and ModelError."""
         self._client()
-        flight = Flight(self._ask, self.config.concurrency, give_up_after=self.config.give_up_after)
+        flight = Flight(self._ask, self.config.server.concurrency, give_up_after=self.config.server.give_up_after)
         try:
             yield from flight.replies(requests, known=self._known)
         except KeyboardInterrupt:
-            self.close()  # or the threads in flight would keep the process alive
+            self.close()  # else the threads in flight would keep the process alive
             raise
 
     def _known(self, request: TextRequest) -> TextReply | None:
         return None if self._store is None else self._store.get(request_key(self.identity, request))
 
     def _ask(self, request: TextRequest) -> tuple[TextReply, bool]:
-        """The reply, and whether the server looks down: it gave no body at all."""
+        """Return the reply, and whether the server seems down: it sent no body at all."""
         try:
             body = self._body(request)
         except ImageError as error:
@@ -114,7 +114,7 @@ class ChatModel:
         if status in USERS_MISTAKES:
             raise ModelError(
                 f"{self.name}: the server {USERS_MISTAKES[status]}; check the model's name, base_url, "
-                f"and the key in ${self.config.key_env}"
+                f"and the key in ${self.config.server.key_env}"
             )
         word = f", {code}" if isinstance(code, str) and re.fullmatch(r"[\w.-]{1,60}", code) else ""
         if status in REQUESTS_OWN:
@@ -127,7 +127,7 @@ class ChatModel:
         body: dict[str, Any] = {
             "model": config.model,
             "messages": [_message(turn, images) for turn in request.turns],
-            config.limit_field: request.max_tokens,
+            config.server.limit_field: request.max_tokens,
         }
         if config.temperature is not None:
             body["temperature"] = config.temperature
@@ -135,7 +135,7 @@ class ChatModel:
             body["top_p"] = config.top_p
         if config.seed is not None:
             body["seed"] = config.seed + request.draw
-        return {**body, "extra_body": dict(config.extra)} if config.extra else body
+        return {**body, "extra_body": dict(config.server.extra)} if config.server.extra else body
 
     def close(self) -> None:
         """Close the connections; the model cannot be asked again."""
@@ -144,27 +144,30 @@ class ChatModel:
 
 
 def _server(config: ChatConfig) -> str:
-    """The server's address. Raises ModelError where the package, the address or the key is missing."""
+    """Return the server's address. Raises ModelError if the package, the address or the key is missing."""
     if find_spec("openai") is None:
         raise ModelError("a chat server needs the package openai; pip install 'blindpo[chat]'")
-    base_url = config.base_url or os.environ.get("OPENAI_BASE_URL") or None
+    base_url = config.server.base_url or os.environ.get("OPENAI_BASE_URL") or None
     if base_url is None:
-        if not os.environ.get(config.key_env):
+        if not os.environ.get(config.server.key_env):
             raise ModelError(
-                f"chat:{config.model}: ${config.key_env} holds no key; set it, or give the base_url of your own server"
+                f"chat:{config.model}: ${config.server.key_env} holds no key; set it, or give the base_url of your own "
+                "server"
             )
         return OPENAI
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https"):
         raise ModelError("base_url must begin with http:// or https://, such as http://127.0.0.1:8000/v1")
     if "@" in parts.netloc or parts.query:
-        raise ModelError(f"base_url holds a user, a password or a query; put the key into ${config.key_env} instead")
+        raise ModelError(
+            f"base_url holds a user, a password or a query; put the key into ${config.server.key_env} instead"
+        )
     return base_url.rstrip("/")
 
 
 def _message(turn: Turn, images: Iterator[ImageRef]) -> dict[str, Any]:
     if not turn.num_images:
-        return {"role": turn.role, "content": turn.text}  # servers take lists of parts from the user alone
+        return {"role": turn.role, "content": turn.text}  # servers accept lists of parts only from the user
     parts: list[dict[str, Any]] = []
     for part in turn.content:
         if isinstance(part, str):
@@ -175,8 +178,8 @@ def _message(turn: Turn, images: Iterator[ImageRef]) -> dict[str, Any]:
 
 
 def data_url(data: bytes) -> str:
-    """An image as a data URL: PNG, JPEG and GIF as they are, anything else as PNG. Raises ImageError."""
-    decode_image(data)  # bounded and whole: a server should not choke on what we could have told
+    """Return an image as a data URL: PNG, JPEG and GIF as they are, anything else as PNG. Raises ImageError."""
+    decode_image(data)  # refuse broken or oversized images here rather than at the server
     media = next((name for magic, name in MEDIA if data.startswith(magic)), None)
     if media is None:
         buffer = io.BytesIO()
@@ -186,9 +189,9 @@ def data_url(data: bytes) -> str:
 
 
 def read_completion(raw: str, *, prompt_characters: int = 0) -> TextReply:
-    """The reply that a response body holds; a failure where it is no chat completion, or holds no text.
+    """Return the reply in a response body; a failure if it is not a chat completion, or holds no text.
 
-    Text that is missing since a filter or the length ended it stays missing, however often one asks.
+    Text that a filter or the length limit suppressed stays missing, however often one asks.
     """
     try:
         body = json.loads(raw)

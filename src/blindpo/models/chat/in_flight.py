@@ -1,7 +1,7 @@
-"""Many requests in flight, replies in order; a server that is down is noticed, and a budget kept.
+"""Keep many requests in flight, with replies in order; stop asking a server that is down, and keep to a budget.
 
-Threads, since a request waits for the network and for nothing of ours. `requests` is read only a few ahead of what the
-caller has taken, so a million of them with their images need no memory.
+Threads suffice, since a request only waits for the network. `requests` is read only a little ahead of the replies that
+the caller has taken, so a million requests with their images need little memory.
 """
 
 import threading
@@ -15,24 +15,24 @@ from blindpo.errors import BudgetError
 from blindpo.models.chat.interface import TextReply, TextRequest
 
 AHEAD: Final = 4
-"""Requests that wait for their turn, for each one in flight: one slow reply must not idle the others."""
+"""Requests queued for each one in flight, so that one slow reply does not idle the other threads."""
 NOT_ASKED: Final = TextReply(text=None, failure="not asked, since the server is down", again=True)
 
 
 class Budget:
-    """Tokens that may be spent; the room of answers in flight is held back, so they cannot overspend it together."""
+    """Tokens that may be spent. Requests in flight reserve their limits, so that together they cannot overspend."""
 
     def __init__(self, tokens: int | None) -> None:
         self.limit = tokens
         self.spent = 0
         self.requests = 0
-        """Requests that were sent; those found in a store are not among them."""
+        """Number of requests sent, without those found in a store."""
         self._held = 0
         self._freed = threading.Condition()
 
     @contextmanager
     def holding(self, tokens: int) -> Iterator[list[int]]:
-        """Hold `tokens` back for one request; what it cost is appended to the list. Raises BudgetError when spent."""
+        """Reserve `tokens` for one request; the caller appends its cost to the list. Raises BudgetError when spent."""
         with self._freed:
             while self.limit is not None and self._held and self.spent + self._held + tokens > self.limit:
                 self._freed.wait()
@@ -54,7 +54,7 @@ class Budget:
 
 
 class Flight:
-    """Sends requests with `send`, `concurrency` at a time; `send` also tells whether the server looks down."""
+    """Sends requests with `send`, `concurrency` at a time; `send` also tells whether the server seems down."""
 
     def __init__(
         self, send: Callable[[TextRequest], tuple[TextReply, bool]], concurrency: int, *, give_up_after: int
@@ -68,7 +68,7 @@ class Flight:
     def replies(
         self, requests: Iterable[TextRequest], *, known: Callable[[TextRequest], TextReply | None]
     ) -> Iterator[TextReply]:
-        """Replies in order; what `known` has is not sent. Whatever `send` raises comes out here, at its place."""
+        """Yield replies in order; requests that `known` answers are not sent. Errors of `send` are raised in order."""
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="chat")
         waiting: deque[Future[TextReply]] = deque()
         try:

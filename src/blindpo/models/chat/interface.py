@@ -1,8 +1,8 @@
-"""Anything that answers a conversation with text: a chat server, a local model, a recording. The one interface.
+"""The one interface of everything that answers a conversation with text: a chat server, a local model, a recording.
 
     requests = [TextRequest(turns=(Turn(role="user", content=("Name a colour.",)),), max_tokens=8)]
-    for reply in model.replies(requests):            # in order, one for each request, lazily
-        reply.text                                   # None where there is none: `failure` says why
+    for reply in model.replies(requests):            # in order, one per request, lazily
+        reply.text                                   # None if there is none: `failure` says why
 
 `client.py` serves it over any OpenAI-compatible server, `local.py` with a model in this process,
 `recorded.py` from a recording. A failed request is a reply without text, never an exception and never an empty
@@ -20,41 +20,41 @@ from blindpo.rows.row import IMAGE, ImageRef, Turn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRequest:
-    """A conversation that waits for its next turn. Raises ValueError where slots and images do not match."""
+    """A conversation waiting for its next turn. Raises ValueError if image slots and images do not match."""
 
     turns: tuple[Turn, ...]
-    """The last one is the user's; a first one may be the system's."""
+    """The last turn is the user's; the first may be the system's."""
     images: tuple[ImageRef, ...] = ()
-    """One for each image slot of the turns, in order."""
+    """One image per slot of the turns, in order."""
     max_tokens: int = 256
-    """Of the answer."""
+    """The longest answer, in tokens."""
     draw: int = 0
-    """Ask for another sample of the same conversation: it is part of the key, and of the seed where there is one."""
+    """Number of the sample of the same conversation: part of the key, and of the seed if there is one."""
 
     def __post_init__(self) -> None:
         slots = sum(turn.num_images for turn in self.turns)
         if slots != len(self.images):
             raise ValueError(f"the turns have {slots} image slots, and there are {len(self.images)} images")
         if not self.turns or self.max_tokens < 1:
-            raise ValueError("a request needs a turn, and room for a token of the answer")
+            raise ValueError("a request needs at least one turn, and max_tokens of 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextReply:
-    """What came back."""
+    """The answer to one request, or its failure."""
 
     text: str | None
-    """The raw text to the letter, white space and all; None where there is none."""
+    """The raw text, unchanged down to the white space; None if there is none."""
     failure: str | None = None
-    """Why there is no text, in words that hold nothing of the conversation."""
+    """Why there is no text; holds nothing of the conversation."""
     again: bool = False
     """Whether the failure may pass (server down, too busy, garbled), so that it is not kept and a rerun asks again."""
     finish: str | None = None
-    """What ended the answer, in the server's word: stop, length, content_filter."""
+    """What ended the answer, in the server's words: stop, length, content_filter."""
     model: str | None = None
-    """What the server says answered, with its fingerprint where it gives one: a revision as far as there is one."""
+    """The model that answered according to the server, with its fingerprint if given: the nearest to a revision."""
     tokens: int = 0
-    """Prompt and answer together, as the server counts them; where it does not, a quarter of the characters."""
+    """Tokens of prompt and answer as the server counts them; if it does not, a quarter of the characters."""
 
 
 @runtime_checkable
@@ -63,21 +63,21 @@ class TextModel(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls it, such as `chat:MODEL`."""
+        """Its name for people, such as `chat:MODEL`."""
         ...
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Everything but the conversation that changes an answer, as JSON; for manifests and keys."""
+        """Everything that changes an answer except the conversation, as JSON; for manifests and keys."""
         ...
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
-        """One reply for each request, in order, as they become ready. `requests` is read no faster than needed."""
+        """Yield one reply per request, in order, as they become ready. `requests` is read no faster than needed."""
         ...
 
 
 def request_key(identity: Mapping[str, Any], request: TextRequest) -> str:
-    """The hash of everything that changes an answer: the model's identity, each turn and image, length and draw."""
+    """Return the hash of all that changes an answer: the model's identity, each turn and image, length and draw."""
     turns = [[turn.role, [None if part is IMAGE else part for part in turn.content]] for turn in request.turns]
     images = [image.sha256 for image in request.images]
     content = [dict(identity), turns, images, request.max_tokens, request.draw]

@@ -1,4 +1,4 @@
-"""A vision-language model in this process, asked as a chat server is: the same interface, no server."""
+"""A vision-language model in this process behind the interface of chat servers."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -19,14 +19,14 @@ class LocalTextModel:
     """
 
     def __init__(self, name: str, vlm: Vlm, *, temperature: float = 0.0, seed: int = 42, batch_size: int = 16) -> None:
-        """Raises ConfigError for a setting that is out of range."""
+        """Raises ConfigError for a setting out of range."""
         self.name = name
         self.identity: dict[str, Any] = {"model": vlm.fingerprint, "temperature": temperature, "seed": seed}
         self._vlm = vlm
         self._config = GenerationConfig(temperature=temperature, seed=seed, batch_size=batch_size)
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
-        """One reply for each request, in order, a window of batches at a time; raises what generation raises."""
+        """Yield one reply per request, in order, a window of batches at a time; raises what generation raises."""
         waiting = iter(requests)
         while window := list(islice(waiting, self._config.batch_size * BATCHES_A_WINDOW)):
             yield from self._window(window)
@@ -34,16 +34,16 @@ class LocalTextModel:
     def _window(self, requests: list[TextRequest]) -> list[TextReply]:
         replies: dict[int, TextReply] = {}
         by_length: dict[int, list[int]] = {}
-        for place, request in enumerate(requests):
+        for index, request in enumerate(requests):
             reason = self._unusable(request)
             if reason is None:
-                by_length.setdefault(request.max_tokens, []).append(place)
+                by_length.setdefault(request.max_tokens, []).append(index)
             else:
-                replies[place] = TextReply(text=None, failure=reason)
-        for max_tokens, places in by_length.items():
+                replies[index] = TextReply(text=None, failure=reason)
+        for max_tokens, indices in by_length.items():
             answers = generate(
                 self._vlm,
-                [self._request(requests[place]) for place in places],
+                [self._request(requests[index]) for index in indices],
                 GenerationConfig(
                     max_new_tokens=max_tokens,
                     temperature=self._config.temperature,
@@ -51,18 +51,18 @@ class LocalTextModel:
                     batch_size=self._config.batch_size,
                 ),
             )
-            for place, answer in zip(places, answers, strict=True):
-                replies[place] = TextReply(
+            for index, answer in zip(indices, answers, strict=True):
+                replies[index] = TextReply(
                     text=None if answer is None else answer.text,
                     failure="the model's answer is blank" if answer is None else None,
                     finish=None if answer is None else "length" if answer.cut else "stop",
                     model=self._vlm.fingerprint,
                     tokens=0 if answer is None else answer.num_tokens,
                 )
-        return [replies[place] for place in range(len(requests))]
+        return [replies[index] for index in range(len(requests))]
 
     def _unusable(self, request: TextRequest) -> str | None:
-        """Why a request cannot be put to the model: one of them must not cost the others."""
+        """Return why a request cannot be put to the model, or None: one bad request must not cost the others."""
         try:
             for image in request.images:
                 decode_image(image.data)

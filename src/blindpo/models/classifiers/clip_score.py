@@ -1,4 +1,4 @@
-"""How well an image and a name agree, by any CLIP-like model (CLIP, SigLIP, ...): the cosine of their embeddings.
+"""Score the agreement of image and name by any CLIP-like model (CLIP, SigLIP, ...): the cosine of their embeddings.
 
 https://arxiv.org/abs/2103.00020. Optional: the score's scale is the model's own, so a threshold holds for one model
 only and is recorded with the build. Loaded from a folder or a pinned hub id, safetensors only, images by PIL.
@@ -17,7 +17,7 @@ CAPTION: Final = "a photo of {name}"
 
 
 class ClipScore:
-    """A loaded two-tower model. Raises ModelError where `source` is none."""
+    """A loaded two-tower model. Raises ModelError if `source` holds no such model."""
 
     def __init__(self, source: ModelSource) -> None:
         # torch and transformers are heavy; only a recipe that names such a model loads them
@@ -37,7 +37,7 @@ class ClipScore:
         self._model: Any = model.eval()
 
     def score(self, image: Image.Image, name: str) -> float:
-        """The cosine, from -1 to 1, between the RGB `image` and a caption with `name`."""
+        """Return the cosine, from -1 to 1, between the RGB `image` and a caption with `name`."""
         import torch
 
         inputs = self._processor(

@@ -1,8 +1,8 @@
 """A guard model in this process: a classifier that answers in words, prompted by its own chat template.
 
-A vision-language guard is loaded as any VLM is, a text guard as a causal language model. The template renders the whole
-conversation, the response to be judged as its last turn. Control tokens in the material are broken first: a response
-that holds the token that ends a turn must not end the turn that quotes it.
+A vision-language guard is loaded like any VLM, a text guard as a causal language model. The template renders the whole
+conversation, with the response to be judged as its last turn. Control tokens in the material are broken first: an
+end-of-turn token in a response must not end the turn that quotes it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from blindpo.rows.row import IMAGE, Turn
 
 
 class GuardModel:
-    """Greedy answers of a guard. `processor` is a tokenizer where the guard reads text alone."""
+    """A guard that answers greedily. `processor` is a tokenizer if the guard reads only text."""
 
     def __init__(
         self, name: str, model: Any, processor: Any, *, digest: str, generation_prompt: bool, batch_size: int
@@ -36,7 +36,7 @@ class GuardModel:
         self._control = sorted(control_tokens(self._tokenizer), key=len, reverse=True)
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
-        """One reply for each request, in order."""
+        """Yield one reply per request, in order."""
         waiting = iter(requests)
         while batch := list(islice(waiting, self._batch_size)):
             yield from self._answer(batch)
@@ -84,7 +84,7 @@ class GuardModel:
         return text
 
     def _broken(self, text: str) -> str:
-        """`text` with a space in each control token, so that it is read as words."""
+        """Return `text` with a space in each control token, so that it is read as words."""
         for token in self._control:
             text = text.replace(token, token[0] + " " + token[1:])
         return text
@@ -107,13 +107,13 @@ class GuardModel:
 
 
 def control_tokens(tokenizer: Any) -> set[str]:
-    """Texts that the tokenizer reads as one control token: in quoted material they would act."""
+    """Return the texts that the tokenizer reads as one control token, which would take effect even if quoted."""
     added = {str(token) for token in tokenizer.get_added_vocab()}
     return {token for token in {*added, *tokenizer.all_special_tokens} if len(token) > 1}
 
 
 def load_guard(name: str, source: ModelSource, *, dtype: str, batch_size: int, generation_prompt: bool) -> GuardModel:
-    """Load a guard, with a processor where it sees, else with a tokenizer. Raises ModelError with what to do."""
+    """Load a guard, with a processor if it reads images, else a tokenizer. Raises ModelError with what to do."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING
 

@@ -1,7 +1,7 @@
-"""Any token-classification model (named entities) by its folder or hub id: texts in, spans of whole words out.
+"""Find named entities with any token-classification model: texts in, spans of whole words out.
 
 A word takes the label of its first piece and word pieces are always merged: "simple" aggregation gives pieces of words
-as entities, which the released rows show (17 of 275). Long texts are cut into overlapping windows by the pipeline.
+as entities, as in 17 of the 275 released rows. The pipeline splits long texts into overlapping windows.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ TYPES: Final = {"PER": "PER", "PERSON": "PER", "LOC": "LOC", "GPE": "LOC", "FAC"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One entity: letters `start` up to `end`, one of PER, LOC, ORG, MISC, and a probability."""
+    """One entity: characters `start` up to `end`, one of PER, LOC, ORG, MISC, and a probability."""
 
     start: int
     end: int
@@ -28,7 +28,7 @@ class Span:
 
 
 class Tagger:
-    """A model that is loaded. Raises ModelError where the folder or id holds no such model."""
+    """A loaded tagger. Raises ModelError if the folder or hub id holds no such model."""
 
     def __init__(self, source: ModelSource, *, batch_size: int = 16) -> None:
         self._batch_size = batch_size
@@ -52,12 +52,12 @@ class Tagger:
         )
 
     def spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """The spans of each text in order; a blank text has none."""
-        places = [place for place, text in enumerate(texts) if text.strip()]  # a pipeline fails on no tokens
-        answers = self._pipeline([texts[place] for place in places], batch_size=self._batch_size) if places else []
+        """Return the spans of each text, in order; a blank text has none."""
+        filled = [index for index, text in enumerate(texts) if text.strip()]  # the pipeline fails on no tokens
+        answers = self._pipeline([texts[index] for index in filled], batch_size=self._batch_size) if filled else []
         spans_of_texts: list[list[Span]] = [[] for _ in texts]
-        for place, answer in zip(places, answers, strict=True):
-            spans_of_texts[place] = [_span(one) for one in answer]
+        for index, answer in zip(filled, answers, strict=True):
+            spans_of_texts[index] = [_span(one) for one in answer]
         return spans_of_texts
 
 

@@ -1,1 +1,1 @@
-"""A vision-language model of Hugging Face: loading, prompts, generation, log-probabilities."""
+"""Hugging Face vision-language models: loading, prompts, generation, log-probabilities."""

@@ -1,12 +1,12 @@
-"""Attention over a packed sequence: its prompt, most of it, is plainly causal, and needs no mask.
+"""Attention over a packed sequence, whose prompt, the longest part, is plainly causal and needs no mask.
 
-A kernel that is told "causal" leaves out what lies after the diagonal, half of all; one that is given a mask does not.
-So the queries up to a place `c` before which nothing but causality matters are computed without the mask, over the keys
-up to `c`, and the others with their part of it, over all keys. The same values; scaled dot product attention only.
+A kernel told "causal" skips everything above the diagonal, half of the work; one given a mask does not. So queries up
+to a position `c`, before which only causality matters, are computed without the mask over the keys up to `c`, and the
+others with their part of the mask over all keys. The values are the same. Scaled dot product attention only.
 
-transformers calls attention by a name that stands in the config, and passes our mask on as it is; how far a mask is
-causal goes with it as an attribute. Where the attribute is lost on the way, all queries are computed with the mask.
-So does the mask of the others as numbers: from True and False every layer would make, and keep, numbers of its own.
+transformers calls attention by its name in the config and passes our mask on unchanged; an attribute on the mask says
+how far it is causal. If the attribute gets lost, all queries are computed with the mask. The rest of the mask is passed
+as floats too: given booleans, every layer would build and keep its own copy.
 """
 
 from typing import Any, Final
@@ -26,8 +26,10 @@ _REST: Final = "blindpo_rest"
 
 
 def mark_causal(mask: Tensor, until: int, *, dtype: torch.dtype) -> Tensor:
-    """`mask`, True where a key is seen, with the note that its first `until` queries see exactly the keys up to their
-    own; `dtype` is that of the queries."""
+    """Mark that the first `until` queries of `mask` (True where a key is seen) see exactly the keys up to their own.
+
+    `dtype` is that of the queries. Returns `mask`.
+    """
     if until >= LEAST_CAUSAL:
         setattr(mask, _CAUSAL, until)
         unseen = ~mask[:, :, until:]
@@ -38,7 +40,7 @@ def mark_causal(mask: Tensor, until: int, *, dtype: torch.dtype) -> Tensor:
 def split_attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, *mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """As transformers' own function; queries, keys and values are (batch, heads, tokens, head size), `mask` is one."""
+    """Do the same as transformers' own function; query, key and value are (batch, heads, tokens, head size)."""
     attention_mask = mask[0] if mask else options.pop("attention_mask", None)
     until = getattr(attention_mask, _CAUSAL, 0)
     if attention_mask is None or not until or options.get("position_bias") is not None:
@@ -49,14 +51,14 @@ def split_attention(
         module, query[:, :, :until], key[:, :, :until], value[:, :, :until], None, is_causal=True, **options
     )
     others: Tensor = getattr(attention_mask, _REST)
-    if others.dtype != query.dtype:  # under autocast
+    if others.dtype != query.dtype:  # happens under autocast
         others = attention_mask[:, :, until:]
     rest, _ = sdpa_attention_forward(module, query[:, :, until:], key, value, others, **options)
     return torch.cat([first, rest], dim=1), None
 
 
 def use_attention(model: Any, name: str) -> None:
-    """Let the language model of `model`, a PEFT wrapper or not, call the attention function `name` from now on."""
+    """Let the language model of `model`, wrapped by PEFT or not, use the attention function `name` from now on."""
     AttentionInterface.register(SPLIT, split_attention)
-    AttentionMaskInterface.register(SPLIT, sdpa_mask)  # for batches that bring no mask of ours
+    AttentionMaskInterface.register(SPLIT, sdpa_mask)  # for batches without a mask of ours
     model.config.get_text_config()._attn_implementation = name

@@ -1,9 +1,9 @@
-"""Batched answers that depend on seed, row id and draw alone, never on the batch that they were made in.
+"""Generate answers in batches; an answer depends on seed, row id and draw alone, never on its batch.
 
 transformers' own sampling draws from the global generator, so a row's answer would change with its neighbours. Here
 generation is greedy over logits plus Gumbel noise, which is the same as sampling (the Gumbel-max trick, Maddison et
-al. 2014, https://arxiv.org/abs/1411.0030), and every row has a generator of its own. Temperature, top-k and top-p are
-transformers' own warpers, applied before the noise. Batches are cut by prompt length; padding stands on the left.
+al. 2014, https://arxiv.org/abs/1411.0030), and every row has its own generator. Temperature, top-k and top-p are
+transformers' own warpers, applied before the noise. Batches are formed by prompt length; padding is on the left.
 
 Legend: B rows of a batch, L prompt length, V vocabulary, S steps of one draw of noise.
 """
@@ -36,16 +36,16 @@ from blindpo.rows.row import ImageRef, Turn
 
 MAX_REDRAWS: Final = 3
 BATCHES_A_WINDOW: Final = 8
-"""Prompts of so many batches are tokenized and sorted by length at once: memory stays flat, padding small."""
+"""Number of batches whose prompts are tokenized and sorted by length together: memory stays flat, padding small."""
 PROMPT_END: Final = 16
-"""So many last tokens of a prompt show whether it opens a thought."""
+"""Number of last tokens of a prompt that show whether it opens a thought."""
 NOISE_VALUES: Final = 1 << 22
-"""How many values of noise are drawn ahead; bounds memory, and does not change what is drawn."""
+"""Number of noise values drawn ahead; bounds memory, and does not change the values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One answer that is wanted: the conversation up to the model's turn, and which draw it is."""
+    """A request for one answer: the conversation up to the model's turn, and the number of the draw."""
 
     row_id: str
     draw: int = 0
@@ -55,16 +55,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the model answered; `cut` where it stopped at max_new_tokens; tokens are counted without the end of turn."""
+    """A model's answer; `cut` if it stopped at max_new_tokens. Tokens are counted without the end of turn."""
 
     text: str
-    """Without its thought: a thought that has no end leaves a blank answer."""
+    """The answer without its thought; an unfinished thought leaves it blank."""
     cut: bool
     num_tokens: int
-    """Of thought and text together."""
+    """Tokens of thought and text together."""
     thought: str = ""
     redraws: int = 0
-    """How many blank answers came before."""
+    """Number of blank answers before this one."""
 
 
 class GumbelNoise(LogitsProcessor):  # type: ignore[misc]  # transformers is not followed by mypy
@@ -83,7 +83,7 @@ class GumbelNoise(LogitsProcessor):  # type: ignore[misc]  # transformers is not
         return scores + noise_BV.to(device=scores.device, dtype=scores.dtype)
 
     def _draw_ahead(self, vocabulary: int) -> None:
-        """A number of steps at a time that does not matter: value n of a generator is the same however it is drawn."""
+        """Draw noise for several steps; how many does not matter, since value n of a generator is always the same."""
         steps = max(1, min(16, NOISE_VALUES // (vocabulary * len(self._generators))))
         shape = (steps, vocabulary)
         uniform_BSV = np.stack([generator.random(shape, dtype=np.float32) for generator in self._generators])
@@ -101,10 +101,10 @@ def generate(
     prompts: Sequence[PromptInputs] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer | None]:
-    """One answer per request, in order; None where it was blank and three redraws were too (greedy: at once).
+    """Return one answer per request, in order; None if it and three redraws were blank (greedy: without redraws).
 
-    `prompts` are those of the requests where they are tokenized already. `on_progress` is called with the number of
-    requests that were just answered.
+    `prompts` are the requests' prompts if they are tokenized already. `on_progress` is called with the number of
+    requests just answered.
     """
     answers: list[Answer | None] = []
     window = config.batch_size * BATCHES_A_WINDOW
@@ -136,7 +136,7 @@ def _answer_window(
 
 
 def _encode(processor: Any, requests: Sequence[Request]) -> list[PromptInputs]:
-    """Each different conversation once: draws of one row share it."""
+    """Encode each different conversation once, since draws of one row share it."""
     encoded: dict[tuple[tuple[Turn, ...], tuple[ImageRef, ...]], PromptInputs] = {}
     prompts = []
     for request in requests:
@@ -150,7 +150,7 @@ def _encode(processor: Any, requests: Sequence[Request]) -> list[PromptInputs]:
 
 
 def _batches(waiting: Sequence[int], prompts: Sequence[PromptInputs], size: int) -> Iterator[list[int]]:
-    """Longest first, so that a batch that is too large fails at once and not after hours."""
+    """Yield batches, longest prompts first, so that too large a batch fails at once and not after hours."""
     ordered = sorted(waiting, key=lambda i: -len(prompts[i].input_ids))
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
@@ -200,7 +200,7 @@ def _model_stops(model: Any) -> set[int]:
 
 @contextmanager
 def _plain_generation(model: Any, settings: HfGenerationConfig) -> Iterator[None]:
-    """A model's own generation defaults (a repetition penalty, say) fill what we leave open; here they must not."""
+    """Keep the model's own generation defaults (a repetition penalty, say) from filling options that we leave open."""
     own = model.generation_config
     model.generation_config = settings
     try:
@@ -210,7 +210,7 @@ def _plain_generation(model: Any, settings: HfGenerationConfig) -> Iterator[None
 
 
 def _answer(processor: Any, ids: Sequence[int], stops: set[int], attempt: int, *, opened: str = "") -> Answer:
-    end = next((place for place, number in enumerate(ids) if number in stops), None)
+    end = next((index for index, number in enumerate(ids) if number in stops), None)
     kept = ids if end is None else ids[:end]
     text = processor.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     thought, answer = split_thought(opened + text)

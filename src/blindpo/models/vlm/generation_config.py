@@ -17,17 +17,17 @@ class GenerationConfig:
     """How answers are drawn."""
 
     max_new_tokens: int = 256
-    """An answer that is longer is cut there, and marked."""
+    """The most tokens of an answer, 1 or more. A longer answer is cut there, and marked as cut."""
     temperature: float = 0.0
-    """0 is greedy."""
+    """0 takes the likeliest token each time (greedy); above 0 tokens are sampled at this temperature."""
     top_p: float = 1.0
-    """Sample among the most likely tokens that hold this share of the probability; 1 is all."""
+    """Sample among the likeliest tokens that together hold this share of the probability. Above 0; 1 means all."""
     top_k: int = 0
-    """Sample among so many most likely tokens; 0 is all."""
+    """Sample among this many of the likeliest tokens. 0 means all."""
     seed: int = 42
-    """With row id and draw it fixes a sampled answer."""
+    """Fixes a sampled answer, together with the row's id and the number of the draw."""
     batch_size: int = 16
-    """Prompts generated together; changes the speed alone."""
+    """How many prompts are answered together, from 1 to 1024. It changes the speed alone."""
 
     def __post_init__(self) -> None:
         allowed: dict[str, tuple[bool, str]] = {

@@ -1,8 +1,8 @@
-"""Exact token lengths of rows, from the processor alone: no weights are loaded, and no image is looked at.
+"""Exact token lengths of rows from the processor alone, without loading weights or reading images.
 
-How many tokens an image becomes depends on its size, in every family. Most processors tell the number for a size; it
-is checked against processed images of the first sizes, and where it does not hold (Idefics3 writes words between its
-tiles) a blank image of each size is processed instead.
+In every family an image's number of tokens depends on its size. Most processors can tell the number for a size; it is
+checked against processed images of the first sizes, and if it is wrong (Idefics3 writes words between its tiles) a
+blank image of each size is processed instead.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Sizes = tuple[tuple[int, int], ...]
 
 
 class RowLengths:
-    """Calls give a row's length in tokens: its prompt and its longest response, end of turn included."""
+    """Call it for a row's length in tokens: its prompt and its longest response, end of turn included."""
 
     def __init__(self, source: ModelSource) -> None:
         self.processor = load_processor(source)
@@ -38,11 +38,11 @@ class RowLengths:
         self._num_checked = 0
 
     def __call__(self, row: PreferenceRow, sizes: Sequence[tuple[int, int]]) -> int:
-        """The row's length, its images being of `sizes`, (width, height), upright. Raises RowError."""
+        """Return the length of a row with images of `sizes`, (width, height), upright. Raises RowError."""
         key = tuple(sizes)
         text = self._text_tokens(row)
         marker = getattr(self.processor, "image_token", None)
-        # encode_prompt refuses a text that holds the marker: no short cut around that
+        # encode_prompt must see a text that holds the marker, since it refuses it
         literal = isinstance(marker, str) and any(marker in turn.text for turn in row.prompt)
         if literal or key not in self._image_tokens:
             self._image_tokens[key] = self._count(row, key, text, literal=literal)
@@ -54,7 +54,7 @@ class RowLengths:
         return text + self._image_tokens[key] + longest
 
     def _count(self, row: PreferenceRow, sizes: Sizes, text: int, *, literal: bool) -> int:
-        """Tokens that the images add to the text with one placeholder each."""
+        """Return the tokens that the images add to the text with one placeholder each."""
         announced = self._told(sizes) if self._tells and sizes and not literal else None
         if announced is not None and self._num_checked >= CHECKED_SIZES:
             return announced
@@ -66,13 +66,13 @@ class RowLengths:
         return exact
 
     def _told(self, sizes: Sizes) -> int:
-        """What the processor says of images of `sizes`."""
+        """Return the processor's own count for images of `sizes`, less one placeholder each."""
         shapes = [(height, width) for width, height in (padded_size(self.processor, size) for size in sizes)]
         counts = self.processor._get_num_multimodal_tokens(image_sizes=shapes)["num_image_tokens"]
         return int(sum(counts)) - len(sizes)
 
     def _text_tokens(self, row: PreferenceRow) -> int:
-        """Tokens of the rendered prompt with one placeholder an image."""
+        """Return the tokens of the rendered prompt with one placeholder per image."""
         text = render(self.processor, row.prompt)
         bos = self.processor.tokenizer.bos_token
         special = not (bos and text.startswith(bos))

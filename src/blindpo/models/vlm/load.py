@@ -1,7 +1,7 @@
 """Load any AutoModelForImageTextToText with its AutoProcessor: safetensors only, no remote code, images by PIL.
 
-Local folders are loaded without a look at the network; a hub model at the revision that was named. Image processors
-are asked for with the PIL backend, so torchvision is needed only where a family's video processor demands it.
+Local folders are loaded without network access; a hub model is loaded at the given revision. Image processors use the
+PIL backend, so torchvision is needed only if a family's video processor demands it.
 """
 
 import os
@@ -19,7 +19,7 @@ DTYPES: Final = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True)
 class Vlm:
-    """A loaded model with its processor. `fingerprint` is of the files that it came from, and of how it was loaded."""
+    """A loaded model with its processor. `fingerprint` covers the files and the options that change answers."""
 
     model: Any
     processor: Any
@@ -28,7 +28,7 @@ class Vlm:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills up a batch; its value does not matter, since it is masked."""
+        """The token that pads a batch; its value does not matter, since it is masked."""
         tokenizer = self.processor.tokenizer
         pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
         return int(next((number for number in (pad, eos) if number is not None), 0))
@@ -38,7 +38,7 @@ def load_vlm(
     source: ModelSource, *, dtype: str = "float32", device: str | None = None,
     image_padding: str = "as_saved", load_in_4bit: bool = False,
 ) -> Vlm:  # fmt: skip
-    """Load `source` in evaluation mode. Raises ModelError with what to do where it cannot be."""
+    """Load `source` in evaluation mode. Raises ModelError with what to do if that fails."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText
@@ -74,14 +74,14 @@ def _cut(source: ModelSource, error: BaseException) -> ModelError:
 
 
 def _loaded_print(source: ModelSource, processor: Any, chosen: str, load_in_4bit: bool) -> str:
-    """The files' fingerprint, and another one where an option changes what the model answers."""
+    """Return the files' fingerprint, changed by options that change the model's answers."""
     plain = fingerprint(source)
     changes = [f"image_padding={padding.image_padding(processor)}"] * (chosen != "as_saved") + ["4bit"] * load_in_4bit
     return sha256("\0".join([plain, *changes]).encode()).hexdigest() if changes else plain
 
 
 def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> Any:
-    """The processor alone (lengths and templates need no weights)."""
+    """Load the processor alone (lengths and templates need no weights)."""
     holder = source
     if source.path is not None and source.base is not None and not (source.path / "tokenizer_config.json").is_file():
         holder = source.base
@@ -104,10 +104,10 @@ def load_processor(source: ModelSource, *, image_padding: str = "as_saved") -> A
 
 
 def pil_processor(name: str, **options: Any) -> Any:
-    """The processor of `name`, its images by PIL; raises what transformers raises.
+    """Load the processor of `name` with images by PIL; raises what transformers raises.
 
-    AutoProcessor would ask its video processor for PIL too, which only torchvision can read: the image processor alone
-    is asked for it.
+    AutoProcessor would also request PIL for its video processor, which supports only torchvision: so the backend is set
+    for the image processor alone.
     """
     from transformers import AutoImageProcessor, AutoProcessor
 
@@ -118,18 +118,18 @@ def pil_processor(name: str, **options: Any) -> Any:
 
 
 def source_name(source: ModelSource) -> str:
-    """What transformers loads it by: the folder, or the hub id."""
+    """Return the name for transformers: the folder, or the hub id."""
     return str(source.path) if source.path is not None else str(source.hub_id)
 
 
 def hub_options(source: ModelSource) -> dict[str, Any]:
-    """The revision, no remote code, and no look at the network for a folder."""
+    """Return loading options: the revision, no remote code, and no network access for a folder."""
     local = source.path is not None or os.environ.get("HF_HUB_OFFLINE") == "1"
     return {"revision": source.revision, "trust_remote_code": False, "local_files_only": local}
 
 
 def _with_adapter(model: Any, source: ModelSource) -> Any:
-    """`model` under its adapter, ready to be asked, and to be trained further once the adapter is merged."""
+    """Return `model` with its adapter, ready to answer, and to be trained further once the adapter is merged."""
     from peft import PeftModel
     from safetensors import SafetensorError
 
@@ -146,5 +146,5 @@ def _with_adapter(model: Any, source: ModelSource) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first; libraries go on for pages."""
+    """Return the first line of an error's message; some libraries write pages."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

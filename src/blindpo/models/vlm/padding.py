@@ -1,8 +1,8 @@
-"""How an image that is not square meets a processor that crops to a square: cut at the sides, or padded first.
+"""Pad images to a square, for processors that would crop them.
 
 LLaVA-1.5 was trained on images padded to a square in the processor's mean colour (released training recipe of arXiv
 2503.14189: `image_aspect_ratio pad`), so nothing at the sides is lost; its converted processor crops instead. The
-choice is kept on the image processor itself. It is saved with it, so blind, evaluate and train see one image alike.
+choice is stored on the image processor and saved with it, so that blind, evaluate and train see the same image.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ FULL: Final = 255
 
 
 def set_image_padding(processor: Any, padding: str) -> None:
-    """Set the padding of `processor`; "as_saved" leaves what it was saved with. Raises ConfigError, ModelError."""
+    """Set the padding of `processor`; "as_saved" leaves it unchanged. Raises ConfigError, ModelError."""
     if padding not in PADDINGS:
         raise ConfigError(f"image_padding is {padding!r}; allowed: {', '.join(PADDINGS)}")
     if padding == "square" and not getattr(processor.image_processor, "image_mean", None):
@@ -29,12 +29,12 @@ def set_image_padding(processor: Any, padding: str) -> None:
 
 
 def image_padding(processor: Any) -> str:
-    """The padding of `processor`: "none" or "square"."""
+    """Return the padding of `processor`: "none" or "square"."""
     return str(getattr(processor.image_processor, ATTRIBUTE, None) or "none")
 
 
 def padded(processor: Any, images: Sequence[Image.Image]) -> list[Image.Image]:
-    """The images as the processor is to get them."""
+    """Return the images as the processor should get them."""
     if not images or image_padding(processor) == "none":
         return list(images)
     red, green, blue = (int(value * FULL) for value in processor.image_processor.image_mean)
@@ -42,12 +42,12 @@ def padded(processor: Any, images: Sequence[Image.Image]) -> list[Image.Image]:
 
 
 def padded_size(processor: Any, size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of an image of `size` after `padded`."""
+    """Return (width, height) of an image of `size` after `padded`."""
     return size if image_padding(processor) == "none" else (max(size), max(size))
 
 
 def pad_to_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """`image` in the middle of a square as wide as its longer side.
+    """Return `image` in the middle of a square as wide as its longer side.
 
     An image of 4 x 2 pixels becomes 4 x 4: one row of `colour` above it, and one below.
     """

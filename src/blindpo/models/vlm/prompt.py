@@ -1,8 +1,8 @@
-"""Turns and images to tokens, through the processor's own chat template: the same for every model family.
+"""Turn conversations and images into tokens with the processor's own chat template, for every model family alike.
 
-A response is what the template renders after the generation prompt, up to and including its end of turn; its own outer
-blanks are stripped, so that nothing but content tells a model's response from a human one. It is tokenized after the
-generation prompt's last words, not alone, since some tokenizers add a blank to a text that stands alone.
+A response is what the template renders after the generation prompt, up to and including its end of turn; surrounding
+white space is stripped, so that only content distinguishes a model's response from a human one. It is tokenized after
+the generation prompt's last words, since some tokenizers add a space to a text on its own.
 
 Legend: B sequences, L padded length, P prompt tokens.
 """
@@ -23,20 +23,20 @@ from blindpo.rows.row import IMAGE, Turn
 
 SENTINEL: Final = "blindpo-response"
 PER_TOKEN: Final = ("token_type_ids", "mm_token_type_ids")
-"""Extras with one value per token: padded with the tokens; all others belong to images."""
+"""Extras with one value per token, padded like the tokens; all others belong to images."""
 
 NOT_EXTRAS: Final = ("input_ids", "attention_mask", "labels")
-"""What we make ourselves; PaliGemma's processor adds labels, with which its model would compute a loss of its own."""
+"""Outputs that we make ourselves; PaliGemma's processor adds labels, for which its model would compute its own loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptInputs:
-    """One prompt, tokenized, image tokens expanded; `extras` is whatever else the model's processor made of it."""
+    """One tokenized prompt, image tokens expanded; `extras` holds the processor's other outputs."""
 
     input_ids: Int[Tensor, " P"]
     extras: dict[str, Tensor]
     response_type: int = 0
-    """The kind that a response's tokens have where the extras tell kinds of tokens."""
+    """The token type of a response, if the extras have token types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class SequenceBatch:
     extras: dict[str, Tensor]
 
     def model_inputs(self, device: torch.device | str, dtype: torch.dtype) -> dict[str, Tensor]:
-        """The keyword arguments of the model's forward, moved; pixels in `dtype`."""
+        """Return the keyword arguments of the model's forward on `device`; pixels in `dtype`."""
         named = {"input_ids": self.input_ids, "attention_mask": self.attention_mask, **self.extras}
         return {
             name: value.to(device=device, dtype=dtype if value.is_floating_point() else None)
@@ -59,7 +59,7 @@ class SequenceBatch:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What a template puts around a response, and the ids of the words that stand right before it."""
+    """The text that a template puts around a response, and the ids of the words right before it."""
 
     anchor: str
     anchor_ids: tuple[int, ...]
@@ -71,7 +71,7 @@ _FRAMES: "WeakKeyDictionary[Any, dict[tuple[object, ...], _Frame]]" = WeakKeyDic
 
 
 def render(processor: Any, turns: Sequence[Turn], *, response: str | None = None) -> str:
-    """The template's text for `turns`: with the generation prompt, or with `response` as the assistant's turn."""
+    """Render `turns` with the template: with the generation prompt, or with `response` as the assistant's turn."""
     messages = [{"role": turn.role, "content": _content(turn)} for turn in turns]
     if response is not None:
         messages.append({"role": "assistant", "content": [{"type": "text", "text": response}]})
@@ -84,9 +84,9 @@ def _content(turn: Turn) -> list[dict[str, str]]:
 
 
 def encode_prompt(processor: Any, turns: Sequence[Turn], images: Sequence[Image.Image]) -> PromptInputs:
-    """Tokens of `turns` up to the generation prompt. Raises RowError where a text holds the model's image token.
+    """Tokenize `turns` up to the generation prompt. Raises RowError if a text holds the model's image token.
 
-    With the tiny LLaVA of the tests (4 tokens an image) "<image>" becomes 4 ids and `extras` has `pixel_values`.
+    With the tiny LLaVA of the tests (4 tokens per image) "<image>" becomes 4 ids and `extras` has `pixel_values`.
     """
     marker = getattr(processor, "image_token", None)
     if isinstance(marker, str) and any(marker in turn.text for turn in turns):
@@ -104,7 +104,7 @@ def encode_prompt(processor: Any, turns: Sequence[Turn], images: Sequence[Image.
 
 
 def encode_response(processor: Any, turns: Sequence[Turn], text: str, *, cut: bool = False) -> list[int]:
-    """Ids of the response `text` after `turns`, end of turn included; a `cut` one has no end of turn.
+    """Return the ids of the response `text` after `turns`, with the end of turn unless it was `cut`.
 
     " a ball \\n" and "a ball" give the same ids.
     """
@@ -113,13 +113,13 @@ def encode_response(processor: Any, turns: Sequence[Turn], text: str, *, cut: bo
     num_anchor = len(frame.anchor_ids)
     if tuple(ids[:num_anchor]) == frame.anchor_ids:
         ids = ids[num_anchor:]
-    else:  # a token grew over the border: the generation prompt stands, the response is tokenized alone
+    else:  # a token spans the border: keep the generation prompt and tokenize the response alone
         ids = _ids(processor, frame.lead + text.strip())
     return ids if cut else [*ids, *frame.tail_ids]
 
 
 def stop_ids(processor: Any, turns: Sequence[Turn]) -> set[int]:
-    """The tokens that end a turn: the tokenizer's end of sequence and the template's own."""
+    """Return the tokens that end a turn: the tokenizer's end of sequence and the template's own."""
     eos = processor.tokenizer.eos_token_id
     return {*_frame(processor, turns).tail_ids[-1:], *([] if eos is None else [eos])}
 
@@ -130,7 +130,7 @@ def _ids(processor: Any, text: str) -> list[int]:
 
 
 def _frame(processor: Any, turns: Sequence[Turn]) -> _Frame:
-    """The frame of a response, rendered once for every shape of conversation: a template does not read the words."""
+    """Return a response's frame, rendered once per shape of conversation, since templates ignore the words."""
     frames = _FRAMES.setdefault(processor, {})
     shape = tuple((turn.role, turn.num_images) for turn in turns)
     if shape not in frames:
@@ -149,20 +149,20 @@ def _render_frame(processor: Any, turns: Sequence[Turn]) -> _Frame:
 
 
 def _end_of_turn(processor: Any, after: str) -> list[int]:
-    """The ids of `after` up to the first special token; the end of sequence where the template renders none."""
+    """Return the ids of `after` up to the first special token; the end of sequence if the template renders none."""
     tokenizer = processor.tokenizer
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     ids = _ids(processor, after)
-    for place, number in enumerate(ids):
+    for index, number in enumerate(ids):
         if number in special:
-            return ids[: place + 1]
+            return ids[: index + 1]
     return [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
 
 
 def collate(
     prompts: Sequence[PromptInputs], responses: Sequence[Sequence[int]], *, pad_id: int, side: str = "right"
 ) -> SequenceBatch:
-    """Prompt i followed by response i, padded on `side` (left to generate); image tensors stand one after another.
+    """Collate prompt i with response i, padded on `side` (left to generate); image tensors are concatenated.
 
     Prompts [5, 6] and [7] with responses [8] and [9, 9, 9], padded with 0 on the right:
 
@@ -194,8 +194,8 @@ def _collate_extras(
             filled = torch.zeros_like(attention_BL)
             for i, prompt in enumerate(prompts):
                 if name in prompt.extras:
-                    places = attention_BL[i].bool() & ~response_BL[i]
-                    filled[i, places] = prompt.extras[name][0].to(filled.dtype)
+                    in_prompt = attention_BL[i].bool() & ~response_BL[i]
+                    filled[i, in_prompt] = prompt.extras[name][0].to(filled.dtype)
                     filled[i, response_BL[i]] = prompt.response_type
             extras[name] = filled
         else:
@@ -204,7 +204,7 @@ def _collate_extras(
 
 
 def stack_extras(prompts: Sequence[PromptInputs], name: str) -> Tensor:
-    """One after another on dimension 0; further dimensions are padded with zeros to the largest where they differ."""
+    """Concatenate on dimension 0; other dimensions are padded with zeros to the largest if they differ."""
     parts = [each.extras[name] for each in prompts if name in each.extras]
     if len({part.shape[1:] for part in parts}) > 1:
         target = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
@@ -219,5 +219,5 @@ def _grow(part: Tensor, target: Sequence[int]) -> Tensor:
 
 
 def response_token_type(processor: Any) -> int:
-    """The token type of a response: PaliGemma calls what is not the prompt 1, all others call text 0."""
+    """Return the token type of a response: 1 for PaliGemma, where only the prompt is 0; 0 for all others."""
     return 1 if "PaliGemma" in type(processor).__name__ else 0

@@ -1,7 +1,7 @@
-"""Base weights in 4 bits under an adapter (QLoRA, arXiv 2305.14314), through the optional bitsandbytes.
+"""Load base weights in 4 bits under an adapter (QLoRA, arXiv 2305.14314), with the optional bitsandbytes.
 
 The language model's linear layers are stored as NF4 with double quantization and computed in bfloat16; the vision
-tower, the projector and the head stay as they are. Every missing piece is refused with its name before the download.
+tower, the projector and the head stay as they are. A missing requirement is named before the download.
 """
 
 from importlib.util import find_spec
@@ -10,11 +10,11 @@ from typing import Any, Final
 from blindpo.errors import ModelError
 
 KEPT: Final = ("lm_head", "vision_tower", "vision_model", "visual", "multi_modal_projector", "connector")
-"""Last names of the modules that are never quantized; a family that has none of a name does not mind."""
+"""Last names of the modules that are never quantized; names that a family does not have are ignored."""
 
 
 def missing_for_4bit() -> str | None:
-    """Why weights cannot be loaded in 4 bits here, or None."""
+    """Return why weights cannot be loaded in 4 bits here, or None."""
     import torch
 
     if not torch.cuda.is_available():
@@ -25,21 +25,21 @@ def missing_for_4bit() -> str | None:
 
 
 def prepared(model: Any) -> Any:
-    """The quantized model with its norms in float32, as PEFT trains it (and so as it must be scored)."""
+    """Return the quantized model with its norms in float32, as PEFT trains it and as it must be scored."""
     from peft import prepare_model_for_kbit_training
 
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
 def require_4bit() -> None:
-    """Raises ModelError where weights cannot be loaded in 4 bits here."""
+    """Raise ModelError if weights cannot be loaded in 4 bits here."""
     reason = missing_for_4bit()
     if reason is not None:
         raise ModelError(f"load_in_4bit: {reason}")
 
 
 def quantization(dtype: Any) -> dict[str, Any]:
-    """The keyword of `from_pretrained` that loads in 4 bits, computing in `dtype`. Raises ModelError."""
+    """Return the argument of `from_pretrained` that loads in 4 bits, computing in `dtype`. Raises ModelError."""
     require_4bit()
     from transformers import BitsAndBytesConfig
 

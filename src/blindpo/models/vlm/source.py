@@ -1,7 +1,7 @@
-"""Which model is meant by `--model`, and its identity: a folder, a hub id with a revision, or a RUN folder.
+"""Resolve `--model` to a folder, a hub id with a revision, or a RUN folder, and compute the model's identity.
 
-No torch here: words and paths are checked before anything heavy is loaded. A RUN folder is itself the saved model, or
-the saved adapter; then its `run.json` names the base under "base".
+No torch here: arguments and paths are checked before anything heavy is loaded. A RUN folder is itself the saved model,
+or the saved adapter; then its `run.json` names the base under "base".
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Final
 from blindpo.errors import ModelError
 
 HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{7,40}")
-"""With the hash of a commit, or its beginning: a branch or a tag moves, and results and caches would not tell."""
+"""A hub id with a commit hash or its beginning: a branch or tag could move without a trace in results and caches."""
 IDENTITY_SUFFIXES: Final = (".safetensors", ".json", ".jinja", ".model", ".txt")
 NOT_IDENTITY: Final = frozenset(
     {"run.json", "manifest.json", "timings.json", "trainer_state.json", "all_results.json", "train_results.json"}
@@ -24,27 +24,27 @@ NOT_IDENTITY: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """A model that was named, found but not loaded."""
+    """A model that was found but not loaded."""
 
     given: str
-    """The words of the command line."""
+    """The argument as given on the command line."""
     path: Path | None = None
-    """The folder that holds it, or None for a hub id."""
+    """The model's folder, or None for a hub id."""
     hub_id: str | None = None
     revision: str | None = None
     base: "ModelSource | None" = None
-    """The model under the adapter, where `path` holds an adapter alone."""
+    """The model under the adapter, if `path` holds only an adapter."""
 
     @property
     def adapter(self) -> Path | None:
-        """The adapter's folder, or None where this is a whole model."""
+        """The adapter's folder, or None for a whole model."""
         return self.path if self.base is not None else None
 
 
 def resolve_model(text: str | Path) -> ModelSource:
-    """The model that `text` names. Raises ModelError where there is none.
+    """Return the model that `text` names. Raises ModelError if there is none.
 
-    "runs/demo/seed_0/base" is a folder; "llava-hf/llava-1.5-7b-hf@a1b2c3" a hub id with its
+    "runs/demo/seed_0/base" is a folder; "llava-hf/llava-1.5-7b-hf@a1b2c3" is a hub id with its
     revision, which is a commit.
     """
     given = str(text)
@@ -59,16 +59,16 @@ def resolve_model(text: str | Path) -> ModelSource:
     hint = ""
     if "/" in given:
         hint = " (a hub id needs its revision, ID@REVISION: the hash of a commit, 7 to 40 hex digits; a branch moves)"
-    raise ModelError(f"--model {given} is no folder{hint}; give a model folder, ID@REVISION or a RUN folder")
+    raise ModelError(f"--model {given} is not a folder{hint}; give a model folder, ID@REVISION or a RUN folder")
 
 
 def _from_folder(given: str, path: Path) -> ModelSource:
     if (path / "adapter_config.json").is_file():
         return ModelSource(given=given, path=path, base=_base(path))
     if not (path / "config.json").is_file():
-        raise ModelError(f"--model {given} holds no config.json; give a model folder, or a RUN folder that is finished")
+        raise ModelError(f"--model {given} holds no config.json; give a model folder, or a finished RUN folder")
     if not any(path.glob("*.safetensors")):
-        raise ModelError(f"--model {given} holds no *.safetensors; other weight formats are not read: convert it")
+        raise ModelError(f"--model {given} holds no *.safetensors; other weight formats are not supported: convert it")
     return ModelSource(given=given, path=path)
 
 
@@ -88,7 +88,7 @@ def _base(path: Path) -> ModelSource:
 
 
 def fingerprint(source: ModelSource) -> str:
-    """Identity of the model's contents, in hex; of a hub model its id and revision, which stand for them."""
+    """Return the SHA-256 of the model's contents, in hex; for a hub model, that of its id and revision instead."""
     digest = sha256()
     if source.path is None:
         digest.update(f"{source.hub_id}@{source.revision}".encode())

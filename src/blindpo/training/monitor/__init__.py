@@ -1,1 +1,1 @@
-"""What is measured while a model trains, and the callbacks that write it."""
+"""Measure a model while it trains: metrics, health warnings, probes, and the callbacks that write them."""

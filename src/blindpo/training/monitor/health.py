@@ -1,13 +1,13 @@
-"""Is the training going well? Figures per log that say so, and warnings in the user's words with what to do.
+"""Warn when training goes wrong: likelihood displacement, stuck blind terms, learned length, infinite numbers.
 
 Displacement: preference losses only widen a margin, so the chosen response may get less likely as long as the rejected
-one falls faster (arXiv 2410.08847). Stuck: where a blind response is (nearly) the chosen one, its term stays at log 2
-and teaches nothing; every run begins there, so that is said only once the other term has moved. Length: a margin that
-goes with the difference in length has learned to be long (arXiv 2403.19159).
-All figures are sums over rows beside those of `metrics.py`, so a resumed run logs the same; warnings are a function of
-the logged records alone.
+one falls faster (arXiv 2410.08847). Stuck: where a blind response is (nearly) the chosen one, its term stays where it
+began (at log 2 under BPO) and teaches nothing; every run begins there, so the warning waits until the other term has
+moved. Length: a margin that correlates with the difference in length has learned to be long (arXiv 2403.19159).
+The figures are logged with the metrics (`metrics.py`). Warnings are a function of the logged records alone, so a
+resumed run has the same.
 
-Legend: N rows, B blind responses, M rejected responses.
+Legend: N rows.
 """
 
 import math
@@ -16,28 +16,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from blindpo.errors import TrainingError
-from blindpo.training.loss import row_means
-from blindpo.training.monitor.metrics import Sums
+from blindpo.training.monitor.metrics import CORRELATION, SHIFT, STUCK, STUCK_MARGIN
 
-SHIFT: Final = "health/chosen_shift"
-STUCK: Final = "health/blind_at_log2"
-CORRELATION: Final = "health/margin_length_correlation"
-MOMENTS: Final = "health/_"
-"""Beginning of the sums behind the correlation: over all rows so far, not since the last log."""
-
-STUCK_MARGIN: Final = 0.02
-"""Rewards nearer than this, in nats, keep the blind term within 0.01 of log 2."""
 MOVED_MARGIN: Final = 5 * STUCK_MARGIN
 """Mean margin over the rejected responses from which on a blind term should have moved too: while it is smaller the
 policy is still at its reference, and nothing can be said of the blind responses."""
-WINDOW: Final = 20
-"""So many logs are averaged before anything is said."""
+HEALTH_WINDOW: Final = 20
+"""Number of logs that a warning is averaged over."""
 LOW_SHIFT: Final = -0.1
-"""Nats a token: chosen tokens have become 10 % less likely."""
+"""Nats per token: chosen tokens have become 10 % less likely."""
 START_REWARD: Final = 0.05
 """Before the first step every reward is 0 but for rounding; half precision costs less than this in a mean."""
 HIGH_STUCK: Final = 0.5
@@ -46,8 +37,8 @@ HIGH_CORRELATION: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """One thing to know about a run: its kind, the steps of the logs at which it first and last held, and words, which
-    have the figures of the first."""
+    """One warning about a run: its kind, the steps of the logs at which it first and last held, and a text with the
+    figures of the first."""
 
     kind: str
     step: int
@@ -55,61 +46,25 @@ class Warned:
     last: int
 
 
-def health_sums(
-    logp_shift_N: Float[Tensor, " N"], num_tokens_N: Int[Tensor, " N"], margin_B: Float[Tensor, " B"],
-    row_B: Int[Tensor, " B"],
-) -> Sums:  # fmt: skip
-    """Sums of the chosen responses' shift a token, and of the rows' share of blind terms at log 2.
+def warnings(records: Sequence[Mapping[str, Any]], *, at_start: str) -> list[Warned]:
+    """What a run's logged records show, each kind once: where it first held over a window of logs, and where last.
 
-    `logp_shift_N` is log pi - log pi_ref of the chosen responses, `margin_B` r_w - r_b. Shifts [-2, 1] over [4, 2]
-    tokens: a shift of [-0.5, 0.5] a token. Margins [0.01, 1] of row 0: half of its blind terms stand at log 2.
+    `at_start` is the method's `pair_at_start`.
     """
-    num_rows = len(logp_shift_N)
-    shift_N = logp_shift_N.detach() / num_tokens_N.clamp(min=1)
-    stuck_N = row_means((margin_B.detach().abs() < STUCK_MARGIN).to(torch.float32), row_B, num_rows)
-    having = int((torch.bincount(row_B, minlength=num_rows) > 0).sum())
-    return {SHIFT: (_sum(shift_N), num_rows), STUCK: (_sum(stuck_N), having)}
-
-
-def length_sums(margin_M: Float[Tensor, " M"], longer_M: Int[Tensor, " M"]) -> Sums:
-    """Moments of the margins r_w - r_l and of how many tokens longer the chosen response is than the rejected one."""
-    x, y = longer_M.double(), margin_M.detach().double()
-    found = {"x": x, "y": y, "xx": x * x, "yy": y * y, "xy": x * y}
-    return {f"{MOMENTS}{name}": (float(values.sum()), len(margin_M)) for name, values in found.items()}
-
-
-def with_correlation(means: Mapping[str, float]) -> dict[str, float]:
-    """`means` with the correlation in place of the moments; without it where a variance is 0.
-
-    Margins [1, 2, 3] at lengths [0, 2, 4] correlate with 1.
-    """
-    moments = {name.removeprefix(MOMENTS): value for name, value in means.items() if name.startswith(MOMENTS)}
-    rest = {name: value for name, value in means.items() if not name.startswith(MOMENTS)}
-    if not moments:
-        return rest
-    var_x, var_y = (moments[n * 2] - moments[n] ** 2 for n in ("x", "y"))
-    if min(var_x, var_y) <= 1e-12:  # nothing varies but rounding
-        return rest
-    value = (moments["xy"] - moments["x"] * moments["y"]) / math.sqrt(var_x * var_y)
-    return {**rest, CORRELATION: max(-1.0, min(1.0, value))}
-
-
-def warnings(records: Sequence[Mapping[str, Any]]) -> list[Warned]:
-    """What a run's logged records tell, each kind once: where it first held over a window of logs, and where last."""
     logs = [record for record in records if "loss" in record]
-    found: dict[str, Warned] = {}
-    for end in range(WINDOW, len(logs) + 1):
-        for warned in window_warnings(logs[end - WINDOW : end]):
-            found[warned.kind] = replace(found.get(warned.kind, warned), last=warned.step)
-    return list(found.values())
+    by_kind: dict[str, Warned] = {}
+    for end in range(HEALTH_WINDOW, len(logs) + 1):
+        for warned in window_warnings(logs[end - HEALTH_WINDOW : end], at_start=at_start):
+            by_kind[warned.kind] = replace(by_kind.get(warned.kind, warned), last=warned.step)
+    return list(by_kind.values())
 
 
-def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
-    """What the last logs tell; nothing where there are fewer than a window of them."""
-    if len(window) < WINDOW:
+def window_warnings(window: Sequence[Mapping[str, Any]], *, at_start: str) -> list[Warned]:
+    """What the last logs show; nothing where there are fewer than a window of them."""
+    if len(window) < HEALTH_WINDOW:
         return []
     step = int(window[-1]["step"])
-    found = []
+    warned = []
     shift, margin = _mean(window, SHIFT), _mean(window, "rewards/margins")
     if shift is not None and shift < LOW_SHIFT:
         grows = "while the margin grows" if margin is not None and margin > 0 else "and the margin does not grow either"
@@ -118,15 +73,15 @@ def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
             f"under the reference, {grows}. Lower learning_rate, raise beta, or train fewer steps; look first at rows "
             "whose chosen and rejected responses are nearly the same"
         )
-        found.append(Warned("displacement", step, text, step))
+        warned.append(Warned("displacement", step, text, step))
     stuck = _mean(window, STUCK)
     if stuck is not None and stuck > HIGH_STUCK and margin is not None and margin > MOVED_MARGIN:
         text = (
-            f"blind term stuck: {stuck:.0%} of the blind responses are still at log 2 while the margin over the "
+            f"blind term stuck: {stuck:.0%} of the blind responses are still at {at_start} while the margin over the "
             f"rejected ones is {margin:.2f}, so they teach nothing. Make them at a higher temperature, or drop those "
             "that equal the chosen response (blindpo blind counts them)"
         )
-        found.append(Warned("blind_stuck", step, text, step))
+        warned.append(Warned("blind_stuck", step, text, step))
     correlation = window[-1].get(CORRELATION)
     if correlation is not None and abs(correlation) > HIGH_CORRELATION:
         longer = "longer" if correlation > 0 else "shorter"
@@ -134,12 +89,12 @@ def window_warnings(window: Sequence[Mapping[str, Any]]) -> list[Warned]:
             f"length: the margin correlates with the difference in length ({correlation:+.2f}): the model may learn to "
             f"answer {longer} rather than better. Balance the lengths of chosen and rejected responses"
         )
-        found.append(Warned("length", step, text, step))
-    return found
+        warned.append(Warned("length", step, text, step))
+    return warned
 
 
 def start_warning(means: Mapping[str, float]) -> str | None:
-    """What metrics from before the first step tell; None where all rewards are 0 but for rounding.
+    """A warning if metrics from before the first step have a reward that is not 0 but for rounding; else None.
 
     The policy is its reference then. Where it is not, one of them was computed in another precision (by an engine that
     casts weights, say), and each reward has that error in it.
@@ -166,8 +121,8 @@ def require_finite(per_row_N: Float[Tensor, " N"], row_ids: Sequence[str]) -> No
 
 
 def require_finite_gradients(norm: float, row_ids: Sequence[str], step: int, *, taken: bool = False) -> None:
-    """Raises TrainingError where a step's gradient `norm` is no number; `row_ids`: of this process's rows; `taken`:
-    the engine has taken the step by then."""
+    """Raises TrainingError where a step's gradient `norm` is NaN or infinite. `row_ids` are this process's rows;
+    `taken` says that the engine has taken the step by then."""
     if not math.isfinite(norm):
         trained = "The engine took the step before it could be seen" if taken else "Nothing was trained on them"
         raise TrainingError(
@@ -179,7 +134,3 @@ def require_finite_gradients(norm: float, row_ids: Sequence[str], step: int, *, 
 def _mean(window: Sequence[Mapping[str, Any]], name: str) -> float | None:
     values: list[float] = [record[name] for record in window if name in record]
     return sum(values) / len(values) if values else None
-
-
-def _sum(values: Tensor) -> float:
-    return float(values.double().sum())

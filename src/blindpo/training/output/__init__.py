@@ -1,1 +1,1 @@
-"""What a RUN folder holds: weights, checkpoints, model card, upload."""
+"""Write and upload a RUN folder: weights, checkpoints, model card."""

@@ -1,4 +1,4 @@
-"""The model card of a finished run: RUN/README.md, what the Hub shows and what a colleague reads first.
+"""Write the model card of a finished run: RUN/README.md, which the Hub shows and a colleague reads first.
 
 A pure function of what the run left: the same run gives the same bytes. No clock times, no paths of this machine, no
 text of a row. Front matter as https://huggingface.co/docs/hub/model-cards says.
@@ -12,9 +12,10 @@ from typing import Any, Final
 import yaml
 
 from blindpo.rows.row import PreferenceRow
+from blindpo.training.methods import METHODS
 
 UNSTATED: Final = "not stated"
-SHOWN: Final = (
+CARD_METRICS: Final = (
     "loss", "rewards/accuracies", "rewards/blind_accuracies", "rewards/margins", "rewards/blind_margins",
     "logps/chosen", "health/chosen_shift", "health/blind_at_log2", "health/margin_length_correlation",
 )  # fmt: skip
@@ -22,7 +23,7 @@ SHOWN: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
-    """All that a card says."""
+    """Everything that a card says."""
 
     base: str
     """Hub id with revision, or the base folder's name."""
@@ -44,8 +45,8 @@ class CardFacts:
 
 def image_licences(rows: Iterable[PreferenceRow]) -> dict[str, int]:
     """Distinct images by licence as the data states it, most frequent first; unknown ones are counted, not left out."""
-    found = {image.sha256: image.licence or UNSTATED for row in rows for image in row.images}
-    return dict(sorted(Counter(found.values()).items(), key=lambda item: (-item[1], item[0])))
+    licence_of = {image.sha256: image.licence or UNSTATED for row in rows for image in row.images}
+    return dict(sorted(Counter(licence_of.values()).items(), key=lambda item: (-item[1], item[0])))
 
 
 def model_card(facts: CardFacts) -> str:
@@ -72,8 +73,8 @@ def model_card(facts: CardFacts) -> str:
 
 def _opening(facts: CardFacts) -> str:
     what = "A LoRA adapter for" if facts.is_adapter else "The weights of"
-    method = "Blind Preference Optimization (arXiv 2503.14189)" if facts.method == "bpo" else "DPO (arXiv 2305.18290)"
-    return f"{what} `{facts.base}`, trained by {method} with blindpo."
+    method = METHODS[facts.method]
+    return f"{what} `{facts.base}`, trained by {method.title} (arXiv {method.paper}) with blindpo."
 
 
 def _training(facts: CardFacts) -> str:
@@ -86,7 +87,7 @@ def _training(facts: CardFacts) -> str:
 
 
 def _measures(facts: CardFacts) -> str:
-    shown = [(name, f"{facts.final[name]:.4g}") for name in SHOWN if name in facts.final]
+    shown = [(name, f"{facts.final[name]:.4g}") for name in CARD_METRICS if name in facts.final]
     shown += [
         (name, f"{value:.4g}") for name, value in sorted(facts.final.items()) if name.startswith(("eval_", "probe/"))
     ]

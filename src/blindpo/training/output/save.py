@@ -1,4 +1,4 @@
-"""What a finished run leaves: the model or adapter as an ordinary folder, its record, and a look at what was saved."""
+"""Save a finished run: model or adapter as an ordinary folder, record and card; and read the weights back."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,46 +13,37 @@ from blindpo.jobs.manifest import versions, write_json, write_text
 from blindpo.models.vlm.attention import use_attention
 from blindpo.models.vlm.load import Vlm, load_vlm
 from blindpo.models.vlm.source import ModelSource, resolve_model
-from blindpo.training.arguments import WITHOUT_EFFECT
 from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import Example
-from blindpo.training.launch import Engine
-from blindpo.training.loop import Fitted
+from blindpo.training.launch import TrainEngine
 from blindpo.training.output.card import CardFacts, image_licences, model_card
 
 RELOAD_NATS: Final = {torch.float32: 1e-4, torch.bfloat16: 1e-3, torch.float16: 1e-3}
-"""Largest difference a token, by the precision of the weights; the same numbers in the same order give none at all."""
+"""Largest difference per token, by the precision of the weights; the same numbers in the same order differ by 0."""
 
 
 def save_run(
     model: Any, start: Vlm, config: TrainConfig, *,
     out: Path, base: ModelSource, record: Mapping[str, Any], state: dict[str, Any] | None,
 ) -> None:  # fmt: skip
-    """Weights or adapter, processor with its template, and the run's `record`; `state` where weights are sharded."""
+    """Save weights or adapter, the processor with its template, and `record` in run.json.
+
+    `state` holds all weights where processes share them.
+    """
     model.eval()
-    model.config.use_cache = True  # transformers' loop turns it off, and would leave it so in config.json
+    model.config.use_cache = True  # transformers' loop turns it off, and config.json would keep it off
     model.save_pretrained(out, **({} if state is None else {"state_dict": state}))
     start.processor.save_pretrained(out)
     named = base.given if base.path is None else os.path.relpath(base.path, out)
-    options = {key: value for key, value in record["arguments"].items() if key not in WITHOUT_EFFECT}
-    write_json(out / "run.json", {"base": named, **asdict(config), **record, "arguments": options})
+    write_json(out / "run.json", {"base": named, **asdict(config), **record})
 
 
-def gathered(fitted: Fitted) -> dict[str, Any] | None:
-    """All weights of a model of which each process holds a part; None where each holds all. Called by every process."""
-    if not fitted.engine.shards_weights:
-        return None
-    trainer = fitted.trainer
-    found: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    return found
-
-
-def write_card(
+def write_model_card(
     out: Path, config: TrainConfig, examples: Sequence[Example], manifest: Mapping[str, Any], *,
-    base: ModelSource, identity: Mapping[str, Any], engine: Engine,
+    base: ModelSource, identity: Mapping[str, Any], engine: TrainEngine,
 ) -> None:  # fmt: skip
-    """RUN/README.md: see `card.py`."""
+    """Write the model card, RUN/README.md."""
     recipe = {name: value for name, value in identity.items() if name not in ("command", "model", "data", "eval")}
     facts = CardFacts(
         base=base.given if base.path is None else base.path.resolve().name,

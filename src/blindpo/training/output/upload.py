@@ -1,4 +1,4 @@
-"""`push_to_hub`, on request only: the finished RUN goes to the Hugging Face Hub, once, after training.
+"""Upload a finished RUN to the Hugging Face Hub, once, after training, and only with `push_to_hub`.
 
 Weights or adapter, processor, card and records go; checkpoints, rejected rows, probe answers and clock times stay here:
 they hold row ids, texts of a safety data set, or nothing that a reader needs. The token is the one that `hf auth login`
@@ -23,11 +23,11 @@ UPLOAD_KEYS: Final = ("push_to_hub", "hub_model_id", "hub_private_repo")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """Where a finished run is to go."""
+    """The repository that a finished run is uploaded to."""
 
     hub_model_id: str
     private: bool | None
-    """None: as the account's default says."""
+    """None leaves it to the account's default."""
 
 
 def asked_upload(options: Mapping[str, Any]) -> Upload | None:
@@ -54,9 +54,9 @@ def push(run: Path, upload: Upload, *, api: Any = None) -> str:
 
     hub = api or HfApi()
     try:
-        made = hub.create_repo(upload.hub_model_id, private=upload.private, repo_type="model", exist_ok=True)
+        repo = hub.create_repo(upload.hub_model_id, private=upload.private, repo_type="model", exist_ok=True)
         hub.upload_folder(
-            repo_id=made.repo_id, folder_path=str(run), repo_type="model", allow_patterns=list(SENT),
+            repo_id=repo.repo_id, folder_path=str(run), repo_type="model", allow_patterns=list(SENT),
             ignore_patterns=["checkpoint-*", ".*"], commit_message="Upload a run of blindpo",
         )  # fmt: skip
     except (HfHubHTTPError, OSError, ValueError) as error:
@@ -64,4 +64,4 @@ def push(run: Path, upload: Upload, *, api: Any = None) -> str:
             f"{run} is finished and whole, but could not be uploaded to {upload.hub_model_id}: "
             f"{' '.join(str(error).split())[:300]}. Run the same command again to try once more."
         ) from error
-    return f"https://huggingface.co/{made.repo_id}"
+    return f"https://huggingface.co/{repo.repo_id}"

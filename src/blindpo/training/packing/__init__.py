@@ -1,1 +1,1 @@
-"""All responses of a row in one sequence: segments, mask, batch, and the check that it is exact."""
+"""Put all responses of a row into one sequence: segments, mask, batch, and what model families need."""

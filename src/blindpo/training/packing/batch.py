@@ -1,7 +1,7 @@
-"""Packed rows to one batch, and one forward pass over it: log-probabilities where responses are, nowhere else.
+"""Pack rows into one batch, and compute the log-probabilities of its responses in one forward pass.
 
-The prompt, nearly all of the cost, is computed once for all responses of a row, and so are its pictures. Exactly the
-separate sequences' log-probabilities and gradients (`tests/numeric/test_families.py`, docs/families.md).
+The prompt with its images, nearly all of the cost, is computed once for all responses of a row. Log-probabilities and
+gradients are exactly those of separate sequences (`tests/numeric/test_families.py`, docs/families.md).
 
 Legend: N rows, S packed length, padded; M places whose logits are made, T response tokens, R responses, V vocabulary.
 """
@@ -13,13 +13,13 @@ from typing import Any, Final
 import torch
 import transformers.modeling_utils
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from blindpo.models.vlm.attention import mark_causal
 from blindpo.models.vlm.logprobs import gather_logps, response_sums
 from blindpo.models.vlm.prompt import PER_TOKEN, PromptInputs, stack_extras
-from blindpo.training.packing.families import FULL, SLIDING, Family
-from blindpo.training.packing.mask import NO_BLOCK, PAD, PROMPT, additive, visible
+from blindpo.training.packing.families import FULL_ATTENTION, SLIDING_ATTENTION, Family
+from blindpo.training.packing.mask import NO_BLOCK, PAD_SEGMENT, PROMPT_SEGMENT, additive, visible
 from blindpo.training.packing.segments import PackedRow
 
 TAKES_MASKS: Final = hasattr(transformers.modeling_utils, "slice_logits_to_keep")
@@ -66,7 +66,7 @@ def pack(
     shape = (len(rows), max(len(row.ids_S) for row in rows))
     axes = rows[0].position_S.shape[:-1]
     ids_NS = torch.full(shape, pad_id)
-    segment_NS, block_NS = torch.full(shape, PAD), torch.full(shape, -1)
+    segment_NS, block_NS = torch.full(shape, PAD_SEGMENT), torch.full(shape, -1)
     place_NS, position_NS = torch.zeros(shape, dtype=torch.long), torch.zeros((*axes, *shape), dtype=torch.long)
     keep_NS = torch.zeros(shape, dtype=torch.bool)
     for n, row in enumerate(rows):
@@ -75,7 +75,7 @@ def pack(
         place_NS[n, :size], block_NS[n, :size] = row.place_S, row.block_S
         position_NS[..., n, :size] = row.position_S
         keep_NS[n, row.source_T] = True
-    odd_NS = (segment_NS != PROMPT) | (block_NS != NO_BLOCK)
+    odd_NS = (segment_NS != PROMPT_SEGMENT) | (block_NS != NO_BLOCK)
     kept_NS = keep_NS.flatten().cumsum(0).view(shape) - 1
     response_T = torch.cat([torch.tensor(order[n], dtype=torch.long)[row.response_T] for n, row in enumerate(rows)])
     return PackedBatch(
@@ -91,7 +91,7 @@ def pack(
 
 
 def _image_extras(prompts: Sequence[PromptInputs]) -> list[str]:
-    """What belongs to pictures: kinds of tokens went into blocks and positions, where alone they matter."""
+    """Names of the tensors that belong to images; kinds of tokens went into blocks and positions already."""
     names = dict.fromkeys(name for prompt in prompts for name in prompt.extras)
     return [name for name in names if name not in PER_TOKEN]
 
@@ -106,13 +106,13 @@ def masks(batch: PackedBatch, family: Family, dtype: torch.dtype) -> Tensor | di
         causal = batch.causal_until if window is None else min(batch.causal_until, window)
         return mark_causal(seen_NSS[:, None], causal, dtype=dtype)
 
-    windows = {FULL: None, SLIDING: family.window}
+    windows = {FULL_ATTENTION: None, SLIDING_ATTENTION: family.window}
     if family.one_mask or len(family.layer_kinds) == 1:
         return made(windows[family.layer_kinds[0]])
     return {kind: made(windows[kind]) for kind in family.layer_kinds}
 
 
-def packed_token_logps(model: Any, batch: PackedBatch, family: Family) -> Float[Tensor, " T"]:
+def packed_token_logps(model: nn.Module, batch: PackedBatch, family: Family) -> Float[Tensor, " T"]:
     """One forward pass; the log-probability of each response token, in float32 at least. Gradients flow."""
     first = next(model.parameters())  # a DDP wrapper has parameters, but neither device nor dtype
     device, dtype = first.device, first.dtype
@@ -127,7 +127,7 @@ def packed_token_logps(model: Any, batch: PackedBatch, family: Family) -> Float[
     return gather_logps(_kept_logits(model, inputs, moved.keep_NS), moved.source_T, moved.target_T)
 
 
-def packed_logps(model: Any, batch: PackedBatch, family: Family) -> Float[Tensor, " R"]:
+def packed_logps(model: nn.Module, batch: PackedBatch, family: Family) -> Float[Tensor, " R"]:
     """One forward pass; the summed log-probability of each response, in the order that `pack` was given."""
     logps_T = packed_token_logps(model, batch, family)
     device = logps_T.device
@@ -136,7 +136,7 @@ def packed_logps(model: Any, batch: PackedBatch, family: Family) -> Float[Tensor
     )
 
 
-def _kept_logits(model: Any, inputs: dict[str, Any], keep_NS: Bool[Tensor, "N S"]) -> Float[Tensor, "M V"]:
+def _kept_logits(model: nn.Module, inputs: dict[str, Any], keep_NS: Bool[Tensor, "N S"]) -> Float[Tensor, "M V"]:
     """Logits of the kept places, row after row. The language model's head never sees another place.
 
     One row: an index that every version of transformers takes. Several: a mask where the version takes one, else all

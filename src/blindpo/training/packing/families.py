@@ -1,8 +1,8 @@
-"""Where model families differ for a packed sequence: layers, windows, blocks that see both ways, positions.
+"""How model families differ for a packed sequence: layers, windows, blocks that see both ways, positions.
 
-The one place. Everything is read from the model's own config and methods; only what no config says (which tokens of
-which family see each other both ways, which count positions from 1) stands in a table here. What the table misses, the
-check at the start of training finds (`training/packing/check.py`), and training takes separate sequences.
+This is the only place. Everything is read from the model's own config and methods; tables here hold what no config says
+(whose tokens see each other both ways, who counts positions from 1). What the tables miss, the check before the first
+step finds (`training/preflight/packing_check.py`); training then takes separate sequences.
 
 Legend: P prompt tokens.
 """
@@ -19,8 +19,8 @@ from torch import Tensor
 from blindpo.errors import BlindpoError
 from blindpo.models.vlm.attention import SDPA, SPLIT
 
-FULL: Final = "full_attention"
-SLIDING: Final = "sliding_attention"
+FULL_ATTENTION: Final = "full_attention"
+SLIDING_ATTENTION: Final = "sliding_attention"
 BLOCKS: Final[dict[str, Literal["image", "prompt"]]] = {"gemma3": "image", "paligemma": "prompt"}
 """By `config.model_type`: whose image tokens, or whose whole prompt, see each other both ways."""
 FIRST_POSITION: Final = {"paligemma": 1}
@@ -37,9 +37,9 @@ class CannotPackError(BlindpoError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What packing has to know of a model. Holds no weights, so it goes to data loader processes."""
+    """What packing needs to know about a model. It holds no weights, so it can go to data loader processes."""
 
-    layer_kinds: tuple[str, ...] = (FULL,)
+    layer_kinds: tuple[str, ...] = (FULL_ATTENTION,)
     """The kinds of attention layers, each once."""
     window: int | None = None
     """Tokens that a sliding layer sees, its own included."""
@@ -63,7 +63,7 @@ class Family:
     ) -> Int[Tensor, " P"] | Int[Tensor, "3 P"]:
         """Positions of a prompt's tokens, from the prompt alone; what follows goes on after the largest.
 
-        A prompt of 4 text tokens: [0, 1, 2, 3]; of PaliGemma [1, 2, 3, 4]; of a model with M-RoPE three rows of that.
+        A prompt of 4 text tokens: [0, 1, 2, 3]; of PaliGemma [1, 2, 3, 4]; of a model with M-RoPE that three times.
         """
         plain_P = torch.arange(len(ids_P)) + self.first_position
         if self.rope_index is None:
@@ -72,8 +72,8 @@ class Family:
             return plain_P.expand(3, -1)
         given = {"input_ids": ids_P[None], "attention_mask": torch.ones_like(ids_P[None]), **extras}
         known = inspect.signature(self.rope_index).parameters
-        found: Tensor = self.rope_index(**{name: value for name, value in given.items() if name in known})[0]
-        return found[:, 0]
+        position_A1P: Tensor = self.rope_index(**{name: value for name, value in given.items() if name in known})[0]
+        return position_A1P[:, 0]
 
     def blocks(self, ids_P: Int[Tensor, " P"], extras: Mapping[str, Tensor]) -> Int[Tensor, " P"]:
         """For each prompt token the number of the block whose tokens see each other both ways, or -1.
@@ -91,7 +91,7 @@ class Family:
 
 
 def family_of(model: Any) -> Family:
-    """What packing has to know of `model`, a PEFT wrapper or not. Raises CannotPackError with the reason."""
+    """What packing needs to know about `model`, a PEFT wrapper or not. Raises CannotPackError with the reason."""
     whole = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = whole.config
     text = config.get_text_config()
@@ -101,13 +101,15 @@ def family_of(model: Any) -> Family:
             f"its attention is {attention}, which takes no mask of our own; load it with attn_implementation=sdpa"
         )
     window = getattr(text, "sliding_window", None)
-    kinds = tuple(dict.fromkeys(getattr(text, "layer_types", None) or [FULL if window is None else SLIDING]))
-    if odd := [kind for kind in kinds if kind not in (FULL, SLIDING)]:
+    kinds = tuple(
+        dict.fromkeys(getattr(text, "layer_types", None) or [FULL_ATTENTION if window is None else SLIDING_ATTENTION])
+    )
+    if odd := [kind for kind in kinds if kind not in (FULL_ATTENTION, SLIDING_ATTENTION)]:
         raise CannotPackError(f"it has layers of the kind {odd[0]}, which no mask can keep apart")
     inner = getattr(whole, "model", None)
     return Family(
         layer_kinds=kinds,
-        window=window if SLIDING in kinds else None,
+        window=window if SLIDING_ATTENTION in kinds else None,
         additive_mask=attention == "eager",
         one_mask=config.model_type in ONE_MASK,
         block=BLOCKS.get(config.model_type),
@@ -117,7 +119,7 @@ def family_of(model: Any) -> Family:
 
 
 def _without_weights(module: Any) -> Any:
-    """A module of the same class that holds the config alone: the rule for positions needs no more."""
+    """Make a module of the same class that holds the config only, which is all that the rule for positions needs."""
     kind: Any = type(module)
     shell = kind.__new__(kind)
     torch.nn.Module.__init__(shell)

@@ -1,7 +1,7 @@
-"""Who may see whom in a packed sequence: each response its prompt and itself, nobody another response.
+"""The mask of a packed sequence: each response sees its prompt and itself, never another response.
 
-A packed row is [prompt][response 1][response 2]...; all of them stand in one sequence, but each response must be
-scored as if it stood alone behind the prompt. Pure tensors here; what families ask for is in `families.py`.
+A packed row is [prompt][response 1][response 2]... in one sequence, but each response must be scored as if it alone
+followed the prompt. Pure tensors here; what families need is in `families.py`.
 
 Legend: N rows of a micro-batch, S packed length, padded; Q = S queries, K = S keys.
 """
@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-PAD: Final = -1
-PROMPT: Final = 0
+PAD_SEGMENT: Final = -1
+PROMPT_SEGMENT: Final = 0
 NO_BLOCK: Final = -1
 
 
@@ -41,13 +41,13 @@ def visible(
     """
     order_S = torch.arange(segment_NS.shape[1], device=segment_NS.device)
     segment_NQ1, segment_N1K = segment_NS[:, :, None], segment_NS[:, None, :]
-    seen_NQK = (segment_N1K == PROMPT) | (segment_N1K == segment_NQ1)
+    seen_NQK = (segment_N1K == PROMPT_SEGMENT) | (segment_N1K == segment_NQ1)
     forward_QK = order_S[None, :] <= order_S[:, None]
     same_block_NQK = (block_NS[:, :, None] == block_NS[:, None, :]) & (block_NS[:, :, None] != NO_BLOCK)
     seen_NQK = seen_NQK & (forward_QK | same_block_NQK)
     if window is not None:
         seen_NQK = seen_NQK & (place_NS[:, :, None] - place_NS[:, None, :] < window)
-    padding_NQ1 = segment_NQ1 == PAD
+    padding_NQ1 = segment_NQ1 == PAD_SEGMENT
     return torch.where(padding_NQ1, torch.eye(len(order_S), dtype=torch.bool, device=order_S.device), seen_NQK)
 
 

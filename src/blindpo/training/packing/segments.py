@@ -1,4 +1,4 @@
-"""One row as one sequence: [prompt and images][chosen][rejected...][blind...], and where its predictions stand.
+"""Pack one row into one sequence, [prompt and images][chosen][rejected...][blind...], and index its predictions.
 
 Legend: P prompt tokens, S packed tokens, T response tokens of all responses.
 """

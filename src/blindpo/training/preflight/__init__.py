@@ -1,1 +1,1 @@
-"""Before the first step: memory, a trial step, how off-policy the rows are."""
+"""Checks before the first step: is packing exact, does the longest batch fit, how off-policy are the rows."""

@@ -1,4 +1,4 @@
-"""Memory and time before the first step, by arithmetic: what a run needs where, so that it fails at once or not at all.
+"""Estimate memory and time per device before the first step, so that a run that cannot fit fails immediately.
 
 Weights, gradients and optimizer states are counted exactly. Activations are an estimate for a pre-norm decoder with a
 gated MLP, after the accounting of arXiv 2205.05198 (section 4.1) for attention that keeps no score matrix: per layer
@@ -11,21 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from blindpo.training.launch import Engine
+from blindpo.training.launch import TrainEngine
 
 MIB: Final = 2**20
 FLOAT32_BYTES: Final = 4
 STATES: Final = {"sgd": 0.0, "adafactor": 0.0, "adagrad": 1.0, "rmsprop": 1.0, "lion": 1.0}
-"""Values of `optim` that keep other than two states of the weight's size; by the name's beginning."""
+"""Optimizers that do not keep two states of the weight's size, by the beginning of their `optim` name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What of a model's size matters here."""
+    """The sizes of a model that matter for memory."""
 
     weight_bytes: int
     trainable_bytes: int
-    """Of the weights that train, in their own precision."""
+    """Bytes of the weights that train, in their own precision."""
     layers: int
     hidden: int
     kv_width: int
@@ -47,11 +47,11 @@ class MemoryPlan:
 
     @property
     def total(self) -> int:
-        """All four together."""
+        """The sum of all four."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
     def to_mib(self) -> dict[str, float]:
-        """By name, in MiB."""
+        """The parts and their total by name, in MiB."""
         parts = {"weights": self.weights, "gradients": self.gradients, "optimizer": self.optimizer}
         return {
             name: size / MIB for name, size in {**parts, "activations": self.activations, "total": self.total}.items()
@@ -59,7 +59,7 @@ class MemoryPlan:
 
 
 def states_of(optim: str) -> float:
-    """How many states the optimizer keeps per trained weight, in float32 values."""
+    """The number of float32 values that the optimizer keeps per trained weight."""
     if "8bit" in optim:
         return 0.5  # two states of one byte
     return next((number for name, number in STATES.items() if optim.startswith(name)), 2.0)
@@ -75,7 +75,7 @@ def activation_elements(shape: Shape, tokens: int) -> int:
     return shape.layers * tokens * shape.hidden + layer if shape.checkpointing else shape.layers * layer
 
 
-def memory_plan(shape: Shape, *, optim: str, tokens: int, response_tokens: int, engine: Engine) -> MemoryPlan:
+def memory_plan(shape: Shape, *, optim: str, tokens: int, response_tokens: int, engine: TrainEngine) -> MemoryPlan:
     """The plan for a longest micro-batch of `tokens` tokens, `response_tokens` of which reach the head."""
     head = 2 * response_tokens * shape.vocabulary * FLOAT32_BYTES  # logits and their log-softmax, in float32
     split = engine.processes
@@ -121,8 +121,8 @@ def free_bytes(device: str) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def plan_lines(plan: MemoryPlan, engine: Engine, *, free: int, trained: int, total: int) -> list[str]:
-    """The plan for a person; `trained` of `total` parameters train. Weights are loaded when `free` is read."""
+def plan_lines(plan: MemoryPlan, engine: TrainEngine, *, free: int, trained: int, total: int) -> list[str]:
+    """The plan in lines for a person. `trained` of `total` parameters train; weights are loaded when `free` is read."""
     sizes = plan.to_mib()
     parts = ", ".join(f"{name} {sizes[name]:,.0f}" for name in ("weights", "gradients", "optimizer", "activations"))
     lines = [
@@ -140,7 +140,7 @@ def plan_lines(plan: MemoryPlan, engine: Engine, *, free: int, trained: int, tot
 
 
 def time_lines(seconds: Mapping[str, float], *, tokens: int, all_tokens: int, steps: int) -> list[str]:
-    """How long the run will take by the trial: `seconds["trial"]` for `tokens`, of `all_tokens` over all steps."""
+    """A forecast of the run's time from the trial: `seconds["trial"]` for `tokens`, of `all_tokens` over all steps."""
     rate = tokens / seconds["trial"] if seconds["trial"] > 0 else float("inf")
     whole = all_tokens / rate
     return [

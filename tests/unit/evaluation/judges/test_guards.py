@@ -13,9 +13,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from blindpo.errors import ConfigError, ModelError, SourceError
 from blindpo.evaluation.judges.guards.material import GuardPrompt
 from blindpo.evaluation.judges.guards.table import FAMILIES, guard_prompt
-from blindpo.evaluation.judges.judge import judged
+from blindpo.evaluation.judges.judge import verdicts_of
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.table import find_judge
+from blindpo.models.chat.config import ServerConfig
 from blindpo.models.chat.interface import TextRequest
 from blindpo.models.classifiers.guard_model import GuardModel, load_guard
 from blindpo.models.vlm.source import resolve_model
@@ -114,7 +115,7 @@ def test_what_a_guard_cannot_take_is_no_verdict_with_its_reason(tmp_path: Path) 
     assert "there is none" in str(prompt("llavaguard").request(case("a ball", view="text")))
     model = save_tiny_llava(tmp_path / "tiny")
     judge = find_judge(f"hf:llama-guard-3-vision:{model}", JudgeOptions())
-    found = list(judged(judge, [two, case("a ball", 2), two], tmp_path))
+    found = list(verdicts_of(judge, [two, case("a ball", 2), two], tmp_path))
     assert [verdict.row_id for verdict in found] == ["r0", "r2", "r0"]
     assert [verdict.raw is None for verdict in found] == [True, False, True]
     assert {verdict.harm for verdict in found} == {"none"}
@@ -203,20 +204,20 @@ def test_a_text_guard_answers_the_same_alone_and_in_a_batch(pad: bool, tmp_path:
 
 def test_a_text_guard_judges_end_to_end_and_goes_on_after_a_stop(tmp_path: Path) -> None:
     judge = find_judge(f"hf:qwen3guard:{save_text_guard(tmp_path / 'guard')}", JudgeOptions())
-    first = list(judged(judge, [case("a ball"), case("sorry", 2)], tmp_path))
+    first = list(verdicts_of(judge, [case("a ball"), case("sorry", 2)], tmp_path))
     assert [verdict.harm for verdict in first] == ["none", "none"]
     assert all(verdict.raw and verdict.revision for verdict in first)
-    assert list(judged(judge, [case("a ball"), case("sorry", 2)], tmp_path)) == first
+    assert list(verdicts_of(judge, [case("a ball"), case("sorry", 2)], tmp_path)) == first
     assert (tmp_path / "judge-replies.jsonl").read_text().count("\n") == 2
 
 
 def test_a_guard_behind_a_server_gets_the_conversation_and_its_form_is_read(tmp_path: Path) -> None:
     says = iter(["Safety: Unsafe\nCategories: Violent\nRefusal: No", "Safety: Safe", "I think it is safe."])
     with FakeChatServer(lambda _: next(says)) as server:
-        options = JudgeOptions(judge_base_url=server.base_url, judge_concurrency=1)
+        options = JudgeOptions(judge_server=ServerConfig(base_url=server.base_url, concurrency=1))
         judge = find_judge("served:Qwen/Qwen3Guard-Gen-8B", options)
         cases = [case("a <|im_end|> ball"), case("sorry", 2), case("no", 4)]
-        found = list(judged(judge, cases, tmp_path))
+        found = list(verdicts_of(judge, cases, tmp_path))
     assert [(verdict.harm, verdict.engagement) for verdict in found] == [
         ("unsafe", "answers"),
         ("none", "none"),

@@ -13,13 +13,14 @@ from tests.unit.evaluation.judge_worlds import ANSWERS, case, form, stored_eval
 from blindpo.errors import ConfigError, ModelError
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.judges.judge import Case, judged
+from blindpo.evaluation.judges.judge import Case, verdicts_of
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.panel import Panel
 from blindpo.evaluation.judges.prompts import OurPrompt, mark, quoted
 from blindpo.evaluation.judges.table import find_judge, require_judge
 from blindpo.evaluation.judges.verdict import Harm, Verdict
 from blindpo.evaluation.run import rejudge
+from blindpo.models.chat.config import ServerConfig
 from blindpo.models.chat.interface import TextRequest
 from blindpo.rows.row import IMAGE, PreferenceRow, Turn
 
@@ -47,12 +48,16 @@ def test_the_judge_sees_the_history_the_images_in_their_places_and_the_response(
     assert f'{mark(judged_case)} response\n"say \\"safe\\""' in words
 
 
+def at(server: FakeChatServer) -> ServerConfig:
+    return ServerConfig(base_url=server.base_url)
+
+
 def test_instructions_can_stand_in_the_users_turn() -> None:
     made = request(OurPrompt(9, instructions="user").request(case("a ball")))
     assert [turn.role for turn in made.turns] == ["user"]
     assert str(made.turns[0].content[0]).startswith("You judge one response")
     with FakeChatServer(form) as server:
-        find_judge("chat:m", JudgeOptions(judge_base_url=server.base_url, judge_instructions="user"))
+        find_judge("chat:m", JudgeOptions(judge_server=at(server), judge_instructions="user"))
 
 
 def test_the_textual_twin_is_shown_without_images() -> None:
@@ -75,7 +80,7 @@ def test_a_mark_depends_on_the_response_and_cannot_stand_in_it() -> None:
 
 def test_the_prompt_is_ours_and_its_hash_is_part_of_the_identity() -> None:
     with FakeChatServer(form) as server:
-        judge = find_judge("chat:m", JudgeOptions(judge_base_url=server.base_url))
+        judge = find_judge("chat:m", JudgeOptions(judge_server=at(server)))
     assert judge.identity["prompt"].endswith("/ours")
     assert judge.identity["prompt_sha256"] == OurPrompt.sha256
     assert judge.identity["model"]["server"] == server.base_url
@@ -86,8 +91,8 @@ def test_a_broken_image_costs_its_own_verdict_alone(tmp_path: Path) -> None:
 
     cases = [case("a ball"), case("a ball", 2, images=(ImageRef(data=b"no image"),)), case("sorry", 4)]
     with FakeChatServer(form) as server:
-        judge = find_judge("chat:m", JudgeOptions(judge_base_url=server.base_url))
-        found = list(judged(judge, cases, tmp_path))
+        judge = find_judge("chat:m", JudgeOptions(judge_server=at(server)))
+        found = list(verdicts_of(judge, cases, tmp_path))
     assert [verdict.harm for verdict in found] == ["unsafe", "none", "safe"]
     assert (found[1].again, len(server.requests)) == (False, 2)
 
@@ -125,7 +130,7 @@ def test_a_panel_needs_more_than_half_of_all_its_members(
     votes: list[Any], harm: str, again: bool, tmp_path: Path
 ) -> None:
     members = [Says("none", again=True) if vote == "down" else Says(vote) for vote in votes]
-    (found,) = judged(Panel("panel", members), [case("a ball")], tmp_path)
+    (found,) = verdicts_of(Panel("panel", members), [case("a ball")], tmp_path)
     assert (found.harm, found.again) == (harm, again)
     assert [vote["harm"] for vote in json.loads(found.raw or "")] == [member._harm for member in members]
 
@@ -133,7 +138,11 @@ def test_a_panel_needs_more_than_half_of_all_its_members(
 def test_a_panel_of_real_judges_keeps_each_ones_answer(tmp_path: Path) -> None:
     stored = stored_eval(tmp_path / "eval", 6)
     with FakeChatServer(form) as server:
-        config = RejudgeConfig(judge="panel:oracle+refusal-rules+chat:m", judge_base_url=server.base_url, num_draws=100)
+        config = RejudgeConfig(
+            judge="panel:oracle+refusal-rules+chat:m",
+            judge_server=at(server),
+            num_draws=100,
+        )
         found = rejudge(stored, config, tmp_path / "out")
     verdicts = load_eval(tmp_path / "out").verdicts
     votes = [[vote["harm"] for vote in json.loads(verdict.raw or "")] for verdict in verdicts]
@@ -145,7 +154,7 @@ def test_a_panel_of_real_judges_keeps_each_ones_answer(tmp_path: Path) -> None:
 def test_a_local_model_judges_by_the_same_prompt_and_says_nothing_that_can_be_read(tmp_path: Path) -> None:
     model = save_tiny_llava(tmp_path / "tiny")
     options = JudgeOptions(judge_max_tokens=4, judge_batch_size=2)
-    found = list(judged(find_judge(f"vlm:{model}", options), [case(text) for text in ANSWERS], tmp_path))
+    found = list(verdicts_of(find_judge(f"vlm:{model}", options), [case(text) for text in ANSWERS], tmp_path))
     assert [verdict.harm for verdict in found] == ["none"] * 3
     assert all(verdict.raw for verdict in found)
     assert (tmp_path / "judge-replies.jsonl").read_text().count("\n") == 3
@@ -177,7 +186,11 @@ def test_a_model_that_is_nowhere_is_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("judge", "named", "words"),
     [
-        ("oracle", {"judge_base_url": "http://127.0.0.1/v1"}, "judge_base_url has no effect .* chat:, served:"),
+        (
+            "oracle",
+            {"judge_server": ServerConfig(base_url="http://127.0.0.1/v1")},
+            "judge_server.base_url has no effect .* chat:, served:",
+        ),
         ("refusal-rules", {"judge_allow_missing": True}, "judge_allow_missing has no effect"),
         ("chat:m", {"judge_batch_size": 2}, "judge_batch_size has no effect .* hf:, vlm:"),
         ("vlm:m", {"judge_controversial": "safe"}, "judge_controversial has no effect"),
@@ -192,11 +205,13 @@ def test_an_option_that_the_judge_does_not_read_is_refused(judge: str, named: di
 
 
 def test_what_changes_no_verdict_does_not_make_another_run() -> None:
-    config = RejudgeConfig(judge="chat:m", judge_concurrency=3, judge_budget_tokens=5)
+    config = RejudgeConfig(judge="chat:m", judge_server=ServerConfig(concurrency=3, budget_tokens=5))
     assert config.identity() == RejudgeConfig(judge="chat:m").identity()
     assert RejudgeConfig(judge="chat:m", judge_max_tokens=9).identity() != config.identity()
 
 
 def test_what_is_neither_kind_of_judge_is_our_own_mistake(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="is no judge"):
-        list(judged(type("Odd", (), {"name": "odd"})(), [Case(row=case("a").row, view="as_is", text="a")], tmp_path))
+        list(
+            verdicts_of(type("Odd", (), {"name": "odd"})(), [Case(row=case("a").row, view="as_is", text="a")], tmp_path)
+        )

@@ -7,7 +7,7 @@ from tests.sample import REAL, write_sample
 from tests.unit.datasets.benchmarks.scoring import ANSWER, REFUSAL, said, store
 
 from blindpo.answer.response import Response
-from blindpo.answer.views import has_view, mid_turns
+from blindpo.answer.views import deictic_turns, has_view
 from blindpo.cli.main import main
 from blindpo.datasets.importer import import_data
 from blindpo.errors import NothingKeptError
@@ -63,7 +63,7 @@ def test_an_answer_that_names_no_letter_is_missing_and_not_wrong(data: Path, tmp
 
 
 def test_a_probe_needs_pairs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["probe", str(data), "--out", str(tmp_path / "probe")]) == 0
+    assert main(["pairwise-rows", str(data), "--out", str(tmp_path / "probe")]) == 0
     assert "24 rows, two a pair" in capsys.readouterr().out
     with pytest.raises(NothingKeptError, match="pair of responses"):
         write_probe(tmp_path / "probe", tmp_path / "again")
@@ -89,8 +89,8 @@ def test_the_probes_run_on_the_real_rows(tmp_path: Path) -> None:
     source = REAL if REAL.is_dir() else write_sample(tmp_path / "sample")
     import_data("mmsafe-po", source / "test.json", tmp_path / "data", images=source / "images")
     rows = list(read_rows(tmp_path / "data"))
-    assert all(has_view(row, view) for row in rows for view in ("text", "mid"))
-    assert all(mid_turns(row) for row in rows)
+    assert all(has_view(row, view) for row in rows for view in ("text", "deictic"))
+    assert all(deictic_turns(row) for row in rows)
     (tmp_path / "some").mkdir()
     write_shard(tmp_path / "some" / shard_name(0), rows[:5])
     assert write_probe(tmp_path / "some", tmp_path / "probe") == (10, 0)

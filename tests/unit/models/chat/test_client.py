@@ -15,7 +15,7 @@ from tests.fakes import BROKEN, BUSY, HANG_UP, PAGE, FakeChatServer, Fault, comp
 
 from blindpo.errors import BudgetError, ModelError
 from blindpo.models.chat.client import ChatModel, data_url, read_completion
-from blindpo.models.chat.config import ChatConfig
+from blindpo.models.chat.config import ChatConfig, ServerConfig
 from blindpo.models.chat.interface import TextRequest
 from blindpo.models.chat.replies import ReplyStore
 from blindpo.rows.row import IMAGE, ImageRef, Turn
@@ -47,7 +47,14 @@ def asked_text(body: dict[str, Any]) -> str:
 
 
 def model(server: FakeChatServer, *, store: ReplyStore | None = None, **named: Any) -> ChatModel:
-    return ChatModel(ChatConfig(model="m", base_url=server.base_url, **named), store=store)
+    return ChatModel(chat_config(base_url=server.base_url, **named), store=store)
+
+
+def chat_config(**named: Any) -> ChatConfig:
+    """The options of the server and of the model, told apart by their names."""
+    reached = {key: value for key, value in named.items() if key in ServerConfig.__dataclass_fields__}
+    own = {key: value for key, value in named.items() if key not in reached}
+    return ChatConfig(**{"model": "m", "server": ServerConfig(**reached), **own})
 
 
 def failing(fault: Any, *, times: int) -> Callable[[dict[str, Any]], Any]:
@@ -257,7 +264,7 @@ def test_the_key_and_the_conversation_stand_in_no_log_and_no_file(
 )
 def test_an_address_or_key_that_cannot_be_is_refused_before_anything_is_sent(named: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words) as caught:
-        ChatModel(ChatConfig(model="m", **named))
+        ChatModel(chat_config(**named))
     assert "pass@" not in str(caught.value) and "=pass" not in str(caught.value)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from blindpo.errors import ConfigError
-from blindpo.models.chat.config import ChatConfig
+from blindpo.models.chat.config import ChatConfig, ServerConfig
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,7 @@ from blindpo.models.chat.config import ChatConfig
 )
 def test_a_setting_out_of_range_is_named(named: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(named))):
-        ChatConfig(**{"model": "m", **named})
+        if next(iter(named)) in ServerConfig.__dataclass_fields__:
+            ServerConfig(**named)
+        else:
+            ChatConfig(**{"model": "m", **named})

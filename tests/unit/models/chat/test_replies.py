@@ -37,7 +37,7 @@ def test_two_stores_of_one_file_do_not_mix_up_each_others_replies(tmp_path: Path
 
 def test_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello\n")
-    with pytest.raises(SourceError, match="no store of replies"):
+    with pytest.raises(SourceError, match="not a store of replies"):
         ReplyStore(tmp_path / "notes.txt")
     with pytest.raises(OutputError, match="cannot be opened"):
         ReplyStore(tmp_path)

@@ -27,7 +27,7 @@ from transformers import (
 )
 from transformers.models.mllama.configuration_mllama import MllamaTextConfig, MllamaVisionConfig
 
-from blindpo.evaluation.judges.judge import judged
+from blindpo.evaluation.judges.judge import verdicts_of
 from blindpo.evaluation.judges.options import JudgeOptions
 from blindpo.evaluation.judges.table import find_judge
 
@@ -100,7 +100,7 @@ def save_mllama(folder: Path) -> Path:
 )
 def test_a_text_guards_architecture_is_loaded_and_asked(family: str, kind: tuple[Any, Any], tmp_path: Path) -> None:
     judge = find_judge(f"hf:{family}:{save_text(tmp_path / 'guard', kind)}", JudgeOptions(judge_batch_size=2))
-    found = list(judged(judge, [case("a ball"), case("sorry , no", 2), case("a ball", view="text")], tmp_path))
+    found = list(verdicts_of(judge, [case("a ball"), case("sorry , no", 2), case("a ball", view="text")], tmp_path))
     assert [verdict.harm for verdict in found] == ["none"] * 3
     assert all(verdict.raw for verdict in found)
 
@@ -108,6 +108,6 @@ def test_a_text_guards_architecture_is_loaded_and_asked(family: str, kind: tuple
 def test_llama_guard_3_visions_architecture_sees_the_picture(tmp_path: Path) -> None:
     judge = find_judge(f"hf:llama-guard-3-vision:{save_mllama(tmp_path / 'guard')}", JudgeOptions())
     cases = [case("a ball"), case("a ball", 200), case("a <|image|> ball", view="text")]
-    found = list(judged(judge, cases, tmp_path))
+    found = list(verdicts_of(judge, cases, tmp_path))
     assert all(verdict.raw for verdict in found)
     assert found[0].raw != found[1].raw  # the same words, another picture

@@ -1,5 +1,6 @@
 """Adapters: laid over their base, and what trains beside them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ def test_an_adapter_is_laid_over_its_base(tiny_folder: Path, tmp_path: Path) -> 
     assert names
     assert not any("vision" in name for name in names)
     wrapped.save_pretrained(tmp_path)
+    targets = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    assert len(targets) > 1 and targets == sorted(targets), "the same file in every process"
     (tmp_path / "run.json").write_text(f'{{"base": "{tiny_folder}"}}')
     vlm = load_vlm(resolve_model(tmp_path))
     assert type(vlm.model).__name__.startswith("Peft")

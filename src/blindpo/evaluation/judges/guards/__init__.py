@@ -1,1 +1,1 @@
-"""Local guard models: one file a family, with what it is shown and how its verdict is read."""
+"""Local guard models: one file per family, with what it is shown and how its verdict is read."""

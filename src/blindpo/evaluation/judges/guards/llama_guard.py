@@ -8,16 +8,16 @@ template. Version 3 Vision takes one image, version 4 several; 8B and 1B read te
 import re
 from typing import Final
 
-from blindpo.evaluation.judges.guards.material import OWN_TEMPLATE, conversation
+from blindpo.evaluation.judges.guards.material import OWN_TEMPLATE, guard_conversation
 from blindpo.evaluation.judges.judge import Case
 from blindpo.evaluation.judges.prompts import Opinion
 from blindpo.models.chat.interface import TextRequest
 
-FORM: Final = re.compile(r"(safe|unsafe)(?:\s*\n\s*S\d{1,2}(?:\s*,\s*S\d{1,2})*)?")
+SAFE_OR_CATEGORIES: Final = re.compile(r"(safe|unsafe)(?:\s*\n\s*S\d{1,2}(?:\s*,\s*S\d{1,2})*)?")
 
 
 class LlamaGuard:
-    """`most_images` is what the version takes: 0, 1 or, None, any number."""
+    """Takes up to `most_images` images: 0, 1, or (None) any number, as the version does."""
 
     sha256 = OWN_TEMPLATE
 
@@ -31,11 +31,11 @@ class LlamaGuard:
         images = case.images
         if self._most and len(images) > self._most:
             return f"this guard takes {self._most} image, and there are {len(images)}"
-        return conversation(case, images=self._most != 0)
+        return guard_conversation(case, images=self._most != 0)
 
     def parse(self, case: Case, text: str) -> Opinion | None:
         """`safe` alone, or `unsafe` with or without categories on the next line."""
-        form = FORM.fullmatch(text.strip())
+        form = SAFE_OR_CATEGORIES.fullmatch(text.strip())
         if form is None or (form[1] == "safe" and text.strip() != "safe"):
             return None
         return Opinion(harm="safe" if form[1] == "safe" else "unsafe")

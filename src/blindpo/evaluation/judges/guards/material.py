@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from blindpo.evaluation.judges.judge import Case
-from blindpo.evaluation.judges.prompts import CONTROL, JudgePrompt
+from blindpo.evaluation.judges.prompts import CONTROL_TOKEN, JudgePrompt
 from blindpo.models.chat.interface import TextRequest
 from blindpo.rows.row import IMAGE, Part, Turn
 
@@ -25,10 +25,10 @@ class GuardPrompt(JudgePrompt, Protocol):
 
 def broken(text: str) -> str:
     """`text` with a space in whatever could be a control token: quoted material must not act on its quotation."""
-    return CONTROL.sub(lambda match: match[0] + " ", text)
+    return CONTROL_TOKEN.sub(lambda match: match[0] + " ", text)
 
 
-def conversation(case: Case, *, images: bool) -> TextRequest:
+def guard_conversation(case: Case, *, images: bool) -> TextRequest:
     """The conversation and, as its last turn, the response: users and assistants in turn, as guards' templates ask.
 
     A system turn is put before the first user turn's words; neighbours of one role are joined. Without `images` their
@@ -57,7 +57,7 @@ def question_of(turns: Sequence[Turn]) -> str:
 
 
 def filled(words: str, *, question: str, answer: str) -> str:
-    """The prompt with both in their places, each once; braces in them stay as they are."""
+    """The prompt with question and answer put in, each once; braces inside them stay as they are."""
     before, after = words.split("{answer}", 1)
     question, answer = broken(question), broken(answer)
     return before.replace("{question}", question, 1) + answer + after.replace("{question}", question, 1)

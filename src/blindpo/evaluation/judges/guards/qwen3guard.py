@@ -8,12 +8,12 @@ see the image, so it cannot tell what only the image makes harmful.
 import re
 from typing import Final, Literal
 
-from blindpo.evaluation.judges.guards.material import OWN_TEMPLATE, conversation
+from blindpo.evaluation.judges.guards.material import OWN_TEMPLATE, guard_conversation
 from blindpo.evaluation.judges.judge import Case
 from blindpo.evaluation.judges.prompts import Opinion
 from blindpo.models.chat.interface import TextRequest
 
-FORM: Final = re.compile(r"Safety: (Safe|Unsafe|Controversial)\s*\nCategories: [^\n]+\nRefusal: (Yes|No)")
+THREE_LINES: Final = re.compile(r"Safety: (Safe|Unsafe|Controversial)\s*\nCategories: [^\n]+\nRefusal: (Yes|No)")
 
 
 class Qwen3Guard:
@@ -28,11 +28,11 @@ class Qwen3Guard:
 
     def request(self, case: Case) -> TextRequest | str:
         """The conversation without its images."""
-        return conversation(case, images=False)
+        return guard_conversation(case, images=False)
 
     def parse(self, case: Case, text: str) -> Opinion | None:
         """The three lines and nothing else."""
-        form = FORM.fullmatch(text.strip())
+        form = THREE_LINES.fullmatch(text.strip())
         if form is None:
             return None
         harm: dict[str, Literal["safe", "unsafe"]] = {

@@ -20,7 +20,7 @@ FAMILIES: Final[dict[str, Callable[[JudgeOptions, str | None], GuardPrompt]]] = 
     "llavaguard": lambda _, words: LlavaGuard(words),
     "md-judge": lambda _, words: MdJudge(words),
 }
-NAMES: Final = (
+PUBLISHED_NAMES: Final = (
     (re.compile(r"llama-guard-3.*vision"), "llama-guard-3-vision"),
     (re.compile(r"llama-guard-4"), "llama-guard-4"),
     (re.compile(r"llama-guard-3"), "llama-guard-3"),
@@ -34,7 +34,7 @@ READS_FILE: Final = ("llavaguard", "md-judge")
 
 def guard_prompt(family: str | None, model: str, options: JudgeOptions, *, words: str | None) -> GuardPrompt:
     """The prompt and parser of a guard. Raises ConfigError where its family is not known, or an option is idle."""
-    known = family or next((name for pattern, name in NAMES if pattern.search(model.lower())), None)
+    known = family or next((name for pattern, name in PUBLISHED_NAMES if pattern.search(model.lower())), None)
     if known not in FAMILIES:
         raise ConfigError(
             f"--judge hf:{model}: no guard family is known by this name; say it: hf:FAMILY:MODEL with FAMILY one of "
