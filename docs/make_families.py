@@ -17,41 +17,44 @@ PAGE = Path(__file__).with_name("families.md")
 ONLY_EAGER = ("PaliGemma 2",)
 TOP = """# Packed rows against separate sequences, family by family
 
+You want to know how far packed training is from separate sequences for a family of models: the table says it, for tiny
+models. Your own model, in the table or not, is checked on your own rows before the first step.
+
 Written by `make families`; do not edit. The same checks are tests: `tests/numeric/test_families.py`.
 
-Tiny random models built from the family's own configuration classes (weights scaled up, so that attention matters),
-two images in one prompt, responses of {lengths} tokens, torch {torch}, transformers {transformers}, on a CPU. Each
-cell: the largest difference of a token's log-probability in nats, and of any gradient (every parameter's, vision tower
-included) as a share of the largest. The gradients are those of the BPO loss. `split` is sdpa as training uses it: the
-prompt is computed apart, without a mask (`models/vlm/attention.py`).
+Each model is tiny and random, built from the family's own configuration classes, with weights scaled up so that
+attention matters. One prompt has two images and responses of {lengths} tokens; torch {torch}, transformers
+{transformers}, on a CPU. Each cell has two numbers: the largest difference of a token's log-probability, in nats, and
+the largest difference of any gradient (every parameter's, vision tower included), as a share of the largest gradient.
+The gradients are those of the BPO loss. `split` is sdpa as training uses it, with the prompt computed apart, without a
+mask (`models/vlm/attention.py`).
 
 | family | attention | checkpointing | float32: logp / gradient | float64: logp / gradient |
 |---|---|---|---|---|
 """
 MIDDLE = """
-In the float64 columns norms and rotary embeddings still compute in float32, inside transformers. Eager attention's
-softmax would too; here it is computed in float64 (otherwise eager differs by up to about 1e-6).
+In the float64 columns, transformers still computes norms and rotary embeddings in float32. It would compute the softmax
+of eager attention in float32 too; these columns compute it in float64 (otherwise eager differs by up to about 1e-6).
 
 ## What a fault would do
 
-The largest difference of a token's log-probability, in nats, when one thing in the same row is broken on purpose. The
-tests check that each is far above what is allowed.
+The same row with one thing broken on purpose: the largest difference of a token's log-probability, in nats. The tests
+check that each is far above what is allowed.
 
 | family | positions do not restart | responses see each other | first token predicted by its packed neighbour |
 |---|---|---|---|
 """
 BOTTOM = """
-Not covered: FlashAttention 2 (it takes no mask of our own: load with `attn_implementation=sdpa`, else separate
-sequences are used), flex attention (its backward pass does not run on a CPU), video, mixtures of experts. A model that
-is not in this table is checked like any other before the first step, on the user's own rows.
+Not covered: FlashAttention 2 (it takes no mask of our own: load with `attn_implementation=sdpa`, or separate sequences
+are used), flex attention (its backward pass does not run on a CPU), video, mixtures of experts.
 """
 
 
 def cell(name: str, attention: str, *, checkpointing: bool, dtype: torch.dtype) -> str:
     """One measurement."""
     with softmax_in_double():
-        found = measure(name, attention=attention, checkpointing=checkpointing, dtype=dtype)
-    return f"{found.logp:.1e} / {found.gradient:.1e}"
+        difference = measure(name, attention=attention, checkpointing=checkpointing, dtype=dtype)
+    return f"{difference.logp:.1e} / {difference.gradient:.1e}"
 
 
 def main() -> None:

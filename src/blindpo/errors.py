@@ -1,24 +1,24 @@
 """Every error that blindpo raises on purpose, as one tree.
 
     BlindpoError
-    |-- UsageError            exit status 2: the command line or the source is wrong
+    |-- UsageError            exit status 2: the command line or a source is wrong
     |   |-- ConfigError       a key or value of a recipe, a flag or --set
-    |   |-- SourceError       a path or file that was named cannot be used
+    |   |-- SourceError       a given path or file cannot be used
     |   |-- ModelError        a model folder, hub id or RUN folder cannot be used
     |   `-- OutputError       --out holds something else
     |-- RowError              one row is bad: it is rejected with its reason, the run goes on
     |   `-- ImageError        one image is bad (not an image, truncated, a bomb, missing)
-    |-- FetchError            one address on the network gave nothing that can be used
-    |   |-- ServerError       the server is down, slow or busy: asked again, later
-    |   `-- AnswerError       it answered, and the answer is refused
-    |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks for them alone
+    |-- FetchError            one address on the network gave nothing usable
+    |   |-- ServerError       the server is down, slow or busy: it is asked again later
+    |   `-- AnswerError       the server answered, and the answer is refused
+    |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks only for those
     |-- WorkerDiedError       exit status 1: a worker process was killed; the same command goes on
     |-- TrainingError         exit status 1: training cannot go on (NaN, no memory, a failed upload)
     |   `-- ImageTokensError  the image tokens of a prompt do not fit its image
     |-- CannotPackError       a model cannot be packed: the trainer catches it and trains without packing
     |-- NothingKeptError      exit status 1: no row could be kept
     |-- StrictError           exit status 1: a row was rejected under --strict
-    `-- BudgetError           exit status 1: the tokens that may be spent on a chat server are spent
+    `-- BudgetError           exit status 1: the budget of tokens for a chat server is spent
 
 A message is one paragraph: what is wrong, where, what is allowed, what to do. Messages hold names, paths and ids,
 never the text of a row: safety data is offensive, and logs travel further than data.
@@ -34,7 +34,7 @@ class BlindpoError(Exception):
 
 
 class UsageError(BlindpoError):
-    """The user asked for something that cannot be: the message says what is allowed and what to do."""
+    """The user asked for something impossible: the message says what is allowed and what to do."""
 
     exit_status = 2
 
@@ -52,7 +52,7 @@ class ModelError(UsageError):
 
 
 class OutputError(UsageError):
-    """`--out` holds another run, or something that is no run at all."""
+    """`--out` holds another run, or something else."""
 
 
 class RowError(BlindpoError):
@@ -70,7 +70,7 @@ class ImageError(RowError):
 
 
 class FetchError(BlindpoError):
-    """One address on the network gave nothing that can be used. Messages hold no query string: keys stand there."""
+    """One address on the network gave nothing usable. Messages hold no query string, since it may contain a key."""
 
 
 class ServerError(FetchError):
@@ -78,20 +78,20 @@ class ServerError(FetchError):
 
 
 class AnswerError(FetchError):
-    """The server answered, and the answer is refused: not found, not an image, too large, a place we do not go to."""
+    """The server answered, and the answer is refused: not found, not an image, too large, a forbidden address."""
 
     def __init__(self, message: str, *, gone: bool = False) -> None:
         super().__init__(message)
         self.gone = gone
-        """Whether the server says that there is nothing there (404, 410)."""
+        """Whether the server says that nothing is there (404, 410)."""
 
 
 class UnansweredError(BlindpoError):
-    """Look-ups got no answer, so the run stopped before it used any; what was answered is kept."""
+    """Look-ups got no answer, so the run stopped before using any; the answers so far are kept."""
 
 
 class TrainingError(BlindpoError):
-    """Training cannot go on; the message names the rows that caused it, and what to do."""
+    """Training cannot continue; the message names the rows that caused it, and what to do."""
 
 
 class NothingKeptError(BlindpoError):
@@ -103,4 +103,4 @@ class StrictError(BlindpoError):
 
 
 class BudgetError(BlindpoError):
-    """A chat server may be asked no more: the budget of tokens is spent; what was answered is kept."""
+    """The budget of tokens for a chat server is spent; the answers so far are kept."""

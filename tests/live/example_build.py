@@ -1,9 +1,10 @@
 """The example of docs/example_build, made again: real rows, raw text, a build with the local wiki as Wikipedia.
 
-    python -m tests.live.example_build ../shared/data/mmsafe_po docs/example_build
+    python -m tests.live.example_build MMSAFE_PO docs/example_build
 
-The released rows become HH-RLHF raw text (their `text_prompt` and responses); a wiki on this machine gets a page for
-each of their entities, with a drawn mosaic as its image; `blindpo build` then knows the raw text and the wiki alone.
+MMSAFE_PO is the folder of the released rows. They become HH-RLHF raw text (their `text_prompt` and responses); a wiki
+on this machine gets a page for each of their entities, with a drawn mosaic as its image; `blindpo build` then knows
+the raw text and the wiki alone.
 Kept are the funnel, the data card and the figures: counts, no text of a row, no name. BLINDPO_WIKI_DIR names a folder
 where the built wiki stays.
 """

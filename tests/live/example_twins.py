@@ -1,6 +1,6 @@
 """How many of the released rows qualify for a benign twin, with the only judge that the tests have offline.
 
-    python -m tests.live.example_twins ../shared/data/mmsafe_po docs/example_build/twins.json
+    python -m tests.live.example_twins MMSAFE_PO docs/example_build/twins.json
 
 The judge is the tests' LLaVA of random weights: the weakest judge that sees an image at all. It cannot give a verdict,
 so what this shows is that no verdict makes no twin, and it says nothing about the rows. With a chat model as judge,

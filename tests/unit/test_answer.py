@@ -167,7 +167,7 @@ def test_a_line_that_belongs_elsewhere_is_named(line: Any, word: str, data: Path
     with pytest.raises(SourceError, match=word):
         evaluate_recorded(CONFIG, data, record(tmp_path / "said.jsonl", [line]), tmp_path / "eval")
     twice = [{"row_id": "r0", "text": "x"}] * 2
-    with pytest.raises(SourceError, match="stands there twice"):
+    with pytest.raises(SourceError, match="occurs twice"):
         evaluate_recorded(CONFIG, data, record(tmp_path / "said.jsonl", twice), tmp_path / "eval")
     assert not (tmp_path / "eval").exists()
 

@@ -1,1 +1,1 @@
-"""Rows under a view become responses (and likelihoods), shard by shard, whoever answers."""
+"""Turn rows under a view into responses (and likelihoods), shard by shard, with any kind of answerer."""

@@ -1,9 +1,9 @@
-"""The one interface of whoever answers: a local model, a chat server, a file of recorded answers.
+"""The one interface of answerers: a local model, a chat server, a file of recorded answers.
 
     answerer = find_answerer(config, data, out, model="chat:NAME")
     answerer.respond([Ask(row=row, view="as_is", shown=row)])        # one Response for each, in order
 
-Which view of a row is shown is decided before: an answerer sees `shown` alone.
+The caller decides which view of a row is shown: an answerer sees only `shown`.
 """
 
 from collections.abc import Sequence
@@ -24,53 +24,53 @@ CHAT: Final = "chat:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One response that is wanted."""
+    """One wanted response."""
 
     row: PreferenceRow
     view: View
     shown: PreferenceRow | str
-    """The row as the model sees it: its prompt and images; or the reason why there is no such view of it."""
+    """The row as the model sees it (prompt and images), or the reason why it has no such view."""
     draw: int = 0
-    """Which of the responses to this view of the row."""
+    """The number of the response to this view of the row."""
     sample: int = 0
-    """With the seed and the row's id it fixes a sampled response."""
+    """Determines a sampled response, together with the seed and the row's id."""
 
 
 class Answerer(Protocol):
-    """Whoever answers. A local one can be sent to another process, and loads its model there."""
+    """Answers requests. A local one can be sent to another process, and loads its model there."""
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """Its name in reports."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """What tells its answers from those of another one."""
+        """Identifies whose answers they are; different for every answerer."""
         ...
 
     @property
     def revision(self) -> str | None:
-        """Of a model on the hub."""
+        """The revision of a model on the hub."""
         ...
 
     @property
     def drawn(self) -> GenerationConfig | None:
-        """How its answers are drawn; None where nobody knows."""
+        """How its answers are drawn; None if unknown."""
         ...
 
     def check(self, row: PreferenceRow) -> None:
-        """Raise RowError where `row`, images included, cannot be put to this answerer at all."""
+        """Raise RowError if `row`, with its images, cannot be put to this answerer at all."""
         ...
 
     def respond(self, asks: Sequence[Ask]) -> list[Response]:
-        """One response for each, in order. Raises UnansweredError where a server did not answer all."""
+        """Return one response per ask, in order. Raises UnansweredError if a server did not answer all."""
         ...
 
     def logp_in_sight(self, pairs: Sequence[tuple[PreferenceRow, Response]]) -> tuple[float, int] | None:
-        """Summed log-probability of the responses when the rows' images are shown, and the number of their tokens.
+        """Return the summed log-probability of the responses when the rows' images are shown, and their tokens.
 
-        None where likelihoods are not to be had: from a server, from a file.
+        None if there are no likelihoods: from a server, from a file.
         """
         ...
 
@@ -84,9 +84,9 @@ def find_answerer(
     responses: Path | None = None,
     view: View = "as_is",
 ) -> Answerer:
-    """Whom the words of a command line name: one of `model` and `responses`. Raises UsageError.
+    """Return the answerer for a command line's `model` or `responses`. Raises UsageError.
 
-    `view` is that of recorded responses that name none.
+    `view` is the view of recorded responses that name none.
     """
     if responses is not None:
         from blindpo.answer.from_file import RecordedAnswers
@@ -99,6 +99,6 @@ def find_answerer(
         return ChatAnswers(config, str(model).removeprefix(CHAT), work=out / WORK)
     config.require_options("local")
     source = resolve_model(str(model))
-    from blindpo.answer.local import LocalAnswers  # torch: once the words are known to be right
+    from blindpo.answer.local import LocalAnswers  # imports torch, so only once the arguments are checked
 
     return LocalAnswers(source, config)

@@ -1,4 +1,4 @@
-"""A chat server that answers: what is shown of a row as a conversation with images, a reply as a response."""
+"""Answers from a chat server: a shown row becomes a conversation with images, a reply becomes a response."""
 
 import json
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from blindpo.rows.row import PreferenceRow
 
 REPLIES_FILE: Final = "replies.jsonl"
 CUT: Final = "length"
-"""What a server says of an answer that stopped at its limit."""
+"""A server's finish reason for an answer that stopped at the length limit."""
 
 
 class ChatAnswers:
-    """Asks a model behind an OpenAI-compatible server; what it said is kept in `work`, and never asked again."""
+    """Asks a model behind an OpenAI-compatible server; replies are kept in `work`, and never asked for again."""
 
     revision: str | None = None
 
     def __init__(self, config: AnswerConfig, model: str, *, work: Path) -> None:
-        """Raises ConfigError for an option that a chat server has no way to follow, and ModelError."""
+        """Raises ConfigError for an option that a chat server cannot follow, and ModelError."""
         self._chat = _chat_config(config, model)
         self.drawn = config
         self._work = work
@@ -40,16 +40,16 @@ class ChatAnswers:
 
     @cached_property
     def _model(self) -> ChatModel:
-        """Opened when something is asked: the store lies in a folder that may be another run's until then."""
+        """The model, opened at the first request: until then the store's folder may belong to another run."""
         return ChatModel(self._chat, store=ReplyStore(self._work / REPLIES_FILE))
 
     def check(self, row: PreferenceRow) -> None:
-        """Raise RowError where an image cannot be read."""
+        """Raise RowError if an image cannot be read."""
         for image in row.images:
             decode_image(image.data)
 
     def respond(self, asks: Sequence[Ask]) -> list[Response]:
-        """One response for each, in order. Raises UnansweredError where the server did not answer all."""
+        """Return one response per ask, in order. Raises UnansweredError if the server did not answer all."""
         shown = [(ask, ask.shown) for ask in asks if not isinstance(ask.shown, str)]
         replies = self._model.replies([self._request(ask, row) for ask, row in shown])
         answered = {id(ask): reply for (ask, _), reply in zip(shown, replies, strict=True)}
@@ -65,7 +65,7 @@ class ChatAnswers:
         )
 
     def logp_in_sight(self, pairs: object) -> None:
-        """A chat server gives no likelihoods of given responses."""
+        """Return None: a chat server gives no likelihoods of given responses."""
 
 
 def _chat_config(config: AnswerConfig, model: str) -> ChatConfig:
@@ -81,7 +81,7 @@ def _chat_config(config: AnswerConfig, model: str) -> ChatConfig:
 
 
 def _response(ask: Ask, reply: TextReply | None) -> Response:
-    """The response that is stored; without a reply, the reason why nothing could be asked."""
+    """Return the response to store; without a reply it holds the reason why nothing could be asked."""
     thought, text = split_thought("" if reply is None else reply.text or "")
     reason = None
     if reply is None:

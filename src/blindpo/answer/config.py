@@ -1,4 +1,4 @@
-"""Who answers and how, whichever command asks: what blinding and evaluation have in common. No torch here."""
+"""The options of answering that blinding and evaluation share. No torch here."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,11 +32,11 @@ class AnswerConfig(GenerationConfig):
             raise ConfigError(f"dtype is {self.dtype}; allowed: float32, bfloat16, float16")
 
     def require_options(self, kind: str) -> None:
-        """Raise ConfigError for an option of a chat server where the model is no `chat:` one."""
+        """Raise ConfigError for an option of a chat server if the model is not a `chat:` one."""
         idle = [] if kind == "chat" else changed_keys(self, "model_server")
         if idle:
             raise ConfigError(f"{idle[0]} has no effect; it is for a model chat:NAME")
 
     def identity(self) -> dict[str, Any]:
-        """What tells runs apart: options that change no answer may be chosen anew by the next try."""
+        """Return the keys that identify a run; options that change no answer may differ in the next try."""
         return identity_of(self)

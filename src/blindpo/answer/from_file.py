@@ -1,11 +1,10 @@
-"""Responses that were made elsewhere: a file of JSON lines, one response per line, found by row, view and draw.
+"""Responses made elsewhere, in a file of JSON lines: one response per line, identified by row, view and draw.
 
     {"row_id": "siuo-3", "text": "..."}        also "view", "cut", and "draw" (0 where it is missing)
     {"id": "siuo-3", "response": "..."}        the same under the names that other tools write
 
-A thought (`<think>...</think>` before the answer) is kept apart and not judged. Rows that the file does not hold have
-no response, and are counted as missing; lines for no row are refused, since they say that the file belongs to other
-rows.
+A thought (`<think>...</think>` before the answer) is stored separately and not judged. Rows without a line have no
+response, and are counted as missing; lines for unknown rows are refused, since the file must then belong to other rows.
 """
 
 import json
@@ -24,35 +23,35 @@ from blindpo.rows.view_names import VIEWS, View, current_view
 
 NO_RECORD: Final = "the recording holds no response"
 Key = tuple[str, str, int]
-"""Row, view, draw."""
+"""Row id, view, draw."""
 
 
 class RecordedAnswers:
-    """Answers from the file `path`."""
+    """Answers from a file of recorded responses."""
 
     revision: str | None = None
     drawn: GenerationConfig | None = None
 
     def __init__(self, path: Path, row_ids: Collection[str], *, view: View = "as_is") -> None:
-        """`view` is that of lines that name none. Raises SourceError that names the line."""
+        """Read the file; `view` is the view of lines that name none. Raises SourceError that names the line."""
         self.name = f"recorded:{path.name}"
         self.fingerprint = _file_hash(path)
         self._recorded = _read_lines(path, set(row_ids), view)
 
     @property
     def views(self) -> set[str]:
-        """The views that the file holds of any row."""
+        """The views that occur in the file."""
         return {view for _, view, _ in self._recorded}
 
     def check(self, row: PreferenceRow) -> None:
-        """Nothing is shown to anybody."""
+        """Accept every row, since nothing is shown to a model."""
 
     def respond(self, asks: Sequence[Ask]) -> list[Response]:
-        """One response for each, in order."""
+        """Return one response per ask, in order."""
         return [self._recorded.get((ask.row.row_id, ask.view, ask.draw), _not_recorded(ask)) for ask in asks]
 
     def logp_in_sight(self, pairs: object) -> None:
-        """A file gives no likelihoods with the image in sight."""
+        """Return None: a file gives no likelihoods."""
 
 
 def _not_recorded(ask: Ask) -> Response:
@@ -76,7 +75,7 @@ def _read_lines(path: Path, known: set[str], view: View) -> dict[Key, Response]:
             if response.row_id not in known:
                 raise SourceError(f"{where}: row {response.row_id} is none of the data's rows")
             if key in recorded:
-                raise SourceError(f"{where}: row {key[0]}, view {key[1]}, draw {key[2]}, stands there twice")
+                raise SourceError(f"{where}: row {key[0]}, view {key[1]}, draw {key[2]} occurs twice; keep one line")
             recorded[key] = response
     return recorded
 
@@ -85,9 +84,9 @@ def _read(line: str, where: str, default_view: View) -> Response:
     try:
         record = json.loads(line)
     except ValueError as error:
-        raise SourceError(f"{where} is not JSON; give one JSON object a line") from error
+        raise SourceError(f"{where} is not JSON; give one JSON object per line") from error
     if not isinstance(record, dict):
-        raise SourceError(f"{where} is no JSON object; give one a line, with row_id and text")
+        raise SourceError(f"{where} is not a JSON object; give one per line, with row_id and text")
     row_id, text = _first(record, "row_id", "id"), _first(record, "text", "response")
     view, draw = current_view(str(record.get("view", default_view))), record.get("draw", 0)
     if not isinstance(row_id, str | int) or not isinstance(text, str | None) or view not in VIEWS:

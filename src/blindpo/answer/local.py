@@ -1,7 +1,7 @@
-"""A local vision-language model that answers: greedy or sampled, and scored where likelihoods are wanted.
+"""Answers from a local vision-language model, greedy or sampled, with likelihoods on request.
 
-What a response is depends on the seed, the row's id and the sample's number alone, never on the batch, the process or
-the machine that it was made on.
+A response depends on the seed, the row's id and the sample's number alone, never on the batch, the process or the
+machine.
 """
 
 import math
@@ -27,14 +27,15 @@ from blindpo.models.vlm.source import ModelSource, fingerprint
 from blindpo.rows.row import PreferenceRow
 
 PromptCache = dict[tuple[str, str, str], PromptInputs | str]
-"""Prompts by (data and processor, row id, view); a text instead is why there is none."""
+"""Prompts by (data and processor, row id, view); a text is the reason why there is none."""
 
 
 class LocalAnswers:
-    """Answers with the model that `source` names, loaded when it is first needed; `vlm` is that model already loaded.
+    """Answers with the model of `source`, loaded at first use unless it is given as `vlm`.
 
-    `likelihoods` has the pair of each row scored as it is. `prompt_cache` keeps the tokenized prompts of the data that
-    `scope` names for the next model of the same processor. Neither the model nor the cache is sent to other processes.
+    With `likelihoods`, the pair of each row is scored under the view `as_is`. `prompt_cache` keeps tokenized prompts of
+    the data called `scope` for the next model with the same processor. Neither the model nor the cache is sent to other
+    processes.
     """
 
     def __init__(
@@ -56,32 +57,32 @@ class LocalAnswers:
 
     @property
     def name(self) -> str:
-        """The folder's own name, or the hub id with its revision: no path leaves the machine."""
+        """The folder's name, or the hub id with its revision, so that no path leaves the machine."""
         return self._source.path.resolve().name if self._source.path is not None else self._source.given
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the model's files."""
+        """The hash of the model's files."""
         return self._vlm.fingerprint if self._vlm is not None else fingerprint(self._source)
 
     @property
     def revision(self) -> str | None:
-        """Of a model on the hub."""
+        """The revision of a model on the hub."""
         return self._source.revision
 
     @property
     def vlm(self) -> Vlm:
-        """The model, loaded."""
+        """The loaded model."""
         if self._vlm is None:
             self._vlm = load_vlm(self._source, dtype=self.drawn.dtype, image_padding=self.drawn.image_padding)
         return self._vlm
 
     def check(self, row: PreferenceRow) -> None:
-        """Raise RowError where the processor does not take `row` with its images."""
+        """Raise RowError if the processor does not accept `row` with its images."""
         encode_row(self.vlm, row)
 
     def respond(self, asks: Sequence[Ask]) -> list[Response]:
-        """One response for each, in order."""
+        """Return one response per ask, in order."""
         prompts = None if self._cache is None else self._cached_prompts(asks, self._cache)
         return respond(self.vlm, asks, self.drawn, prompts=prompts, likelihoods=self._likelihoods)
 
@@ -94,7 +95,7 @@ class LocalAnswers:
         return [cache[key] for key in keys]
 
     def logp_in_sight(self, pairs: Sequence[tuple[PreferenceRow, Response]]) -> tuple[float, int]:
-        """Summed log-probability of the responses when the rows' images are shown, and the number of their tokens."""
+        """Return the summed log-probability of the responses when the rows' images are shown, and their tokens."""
         ordered = sorted(pairs, key=lambda pair: sum(len(t.text) for t in pair[0].prompt) + len(pair[1].text or ""))
         sequences = (
             (encode_row(self.vlm, row), encode_response(self.vlm.processor, row.prompt, each.text or "", cut=each.cut))
@@ -107,17 +108,17 @@ class LocalAnswers:
         return total, num_tokens
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what is loaded in each process."""
+        """Leave out what each process loads itself."""
         return {**self.__dict__, "_vlm": None, "_cache": None}
 
 
 def encode_row(vlm: Vlm, shown: PreferenceRow) -> PromptInputs:
-    """The prompt of a row as it is shown. Raises RowError where the processor does not take it."""
+    """Encode the prompt of a row as shown. Raises RowError if the processor does not accept it."""
     return encode_prompt(vlm.processor, shown.prompt, [decode_image(image.data) for image in shown.images])
 
 
 def processor_identity(processor: Any) -> str:
-    """What decides how a prompt is tokenized, hashed: the template, the tokenizer and the image processor."""
+    """Return the hash of everything that affects tokenized prompts: template, tokenizer and image processor."""
     parts = (
         str(processor.chat_template),
         processor.tokenizer.backend_tokenizer.to_str(),
@@ -143,29 +144,29 @@ def respond(
     prompts: Sequence[PromptInputs | str] | None = None,
     likelihoods: bool = False,
 ) -> list[Response]:
-    """The response to each of `asks`, in order; `prompts` are theirs, or why there is none, where made already."""
+    """Return the response to each of `asks`, in order; `prompts` are their prompts, or reasons, if made already."""
     if prompts is None:
-        shown = {id(ask.shown): ask.shown for ask in asks}  # draws of one view of a row share its prompt
+        shown = {id(ask.shown): ask.shown for ask in asks}  # all draws of one view of a row share a prompt
         encoded = {key: _prompt(vlm, row) for key, row in shown.items()}
         prompts = [encoded[id(ask.shown)] for ask in asks]
     usable = {
-        place: (ask.shown, prompt)
-        for place, (ask, prompt) in enumerate(zip(asks, prompts, strict=True))
+        index: (ask.shown, prompt)
+        for index, (ask, prompt) in enumerate(zip(asks, prompts, strict=True))
         if not isinstance(ask.shown, str) and not isinstance(prompt, str)
     }
     requests = [
-        Request(row_id=asks[place].row.row_id, draw=asks[place].sample, turns=seen.prompt, images=seen.images)
-        for place, (seen, _) in usable.items()
+        Request(row_id=asks[index].row.row_id, draw=asks[index].sample, turns=seen.prompt, images=seen.images)
+        for index, (seen, _) in usable.items()
     ]
     answers = dict(
         zip(usable, generate(vlm, requests, config, prompts=[prompt for _, prompt in usable.values()]), strict=True)
     )
-    own = {place: prompt for place, (_, prompt) in usable.items() if asks[place].view == "as_is"} if likelihoods else {}
-    scores = _pair_scores(vlm, {place: (asks[place].row, prompt) for place, prompt in own.items()}, config.batch_size)
+    own = {index: prompt for index, (_, prompt) in usable.items() if asks[index].view == "as_is"} if likelihoods else {}
+    scores = _pair_scores(vlm, {index: (asks[index].row, prompt) for index, prompt in own.items()}, config.batch_size)
     responses = []
-    for place, (ask, prompt) in enumerate(zip(asks, prompts, strict=True)):
-        answer = answers.get(place)
-        chosen, rejected = scores.get(place, (None, None))
+    for index, (ask, prompt) in enumerate(zip(asks, prompts, strict=True)):
+        answer = answers.get(index)
+        chosen, rejected = scores.get(index, (None, None))
         responses.append(
             Response(
                 row_id=ask.row.row_id,
@@ -187,27 +188,27 @@ def respond(
 def _pair_scores(
     vlm: Vlm, rows: dict[int, tuple[PreferenceRow, PromptInputs]], batch_size: int
 ) -> dict[int, tuple[float, float]]:
-    """Mean log-probability per token of chosen and rejected, for the rows that have both.
+    """Return the mean log-probability per token of chosen and rejected, for rows that have both.
 
-    A value that overflowed (half precision) says nothing: such a row is left out, and counted as missing.
+    A value that overflowed (half precision) is meaningless: such a row is left out, and counted as missing.
     """
     sequences: list[tuple[PromptInputs, list[int]]] = []
-    places: list[int] = []
-    for place, (row, prompt) in rows.items():
+    scored: list[int] = []
+    for index, (row, prompt) in rows.items():
         if row.chosen is not None and row.rejected is not None:
-            places.append(place)
+            scored.append(index)
             sequences += [(prompt, encode_response(vlm.processor, row.prompt, t)) for t in (row.chosen, row.rejected)]
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i][0].input_ids) - len(sequences[i][1]))
     batches = score_batches(vlm, [sequences[i] for i in order], batch_size)
     means = dict(zip(order, (mean for logps in batches for mean in logps.per_token_N.tolist()), strict=True))
-    scores = {place: (means[2 * i], means[2 * i + 1]) for i, place in enumerate(places)}
-    return {place: both for place, both in scores.items() if all(map(math.isfinite, both))}
+    scores = {index: (means[2 * i], means[2 * i + 1]) for i, index in enumerate(scored)}
+    return {index: both for index, both in scores.items() if all(map(math.isfinite, both))}
 
 
 def score_batches(
     vlm: Vlm, sequences: Iterable[tuple[PromptInputs, list[int]]], batch_size: int
 ) -> Iterator[ResponseLogps]:
-    """Log-probabilities of responses (token ids) after their prompts, a batch at a time, in order."""
+    """Yield log-probabilities of responses (token ids) after their prompts, one batch at a time, in order."""
     waiting = iter(sequences)
     while batch := list(islice(waiting, batch_size)):
         prompts, ids = zip(*batch, strict=True)

@@ -1,6 +1,6 @@
-"""What is stored of an answer: one response per row and view, a JSON object per line.
+"""The stored form of answers: one response per row and view, one JSON object per line.
 
-A response that is missing says so: `text` is None and `reason` says why. It is never read as an answer.
+A missing response is marked: `text` is None and `reason` says why. It is never read as an answer.
 """
 
 import json
@@ -20,7 +20,7 @@ _NOT_STORED: Final = {"stored": "never"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What the model said to one view of one row; `text` is None where it said nothing, for `reason`."""
+    """A model's answer to one view of one row; if there is none, `text` is None and `reason` says why."""
 
     row_id: str
     view: View
@@ -28,25 +28,25 @@ class Response:
     cut: bool = False
     reason: str | None = None
     chosen_logp_per_token: float | None = None
-    """Mean log-probability of the row's chosen response, where the row has a pair; natural logarithm."""
+    """Mean log-probability of the row's chosen response, if the row has a pair; natural logarithm."""
     rejected_logp_per_token: float | None = None
     thought: str | None = field(default=None, metadata={"stored": "where given"})
-    """What the model thought before `text`; never judged."""
+    """The model's thought before `text`; never judged."""
     draw: int = field(default=0, metadata=_NOT_STORED)
-    """Which of several responses to one view; where there are several, they are stored in the row itself."""
+    """The number of the response, if one view has several; those are stored in the row itself."""
     num_tokens: int | None = field(default=None, metadata=_NOT_STORED)
-    """Of thought and text together, without the end of turn; None where nobody counted."""
+    """Tokens of thought and text together, without the end of turn; None if not counted."""
     redraws: int = field(default=0, metadata=_NOT_STORED)
-    """How many empty answers came before."""
+    """Number of empty answers before this one."""
     revision: str | None = field(default=None, metadata=_NOT_STORED)
-    """Of the model, where a server says who answered."""
+    """The model's revision, if a server names it."""
 
 
 _Record = TypeVar("_Record")
 
 
 def json_lines(records: Iterable[Any]) -> str:
-    """Dataclass records as one JSON object per line, keys in the order of the fields that are stored."""
+    """Return dataclass records as one JSON object per line, keys in the order of the stored fields."""
     return "".join(json.dumps(_stored(record), ensure_ascii=False) + "\n" for record in records)
 
 
@@ -60,12 +60,12 @@ def _stored(record: Any) -> dict[str, Any]:
 
 
 def read_records(kind: Callable[..., _Record], path: Path) -> list[_Record]:
-    """The records of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
+    """Read the records of a file written by `json_lines`. Raises SourceError if it is missing or broken."""
     return [_record(kind, fields, path) for fields in _lines(path)]
 
 
 def read_responses(path: Path) -> list[Response]:
-    """The responses of a file that `json_lines` made. Raises SourceError where it is missing or broken."""
+    """Read the responses of a file written by `json_lines`. Raises SourceError if it is missing or broken."""
     return read_records(_from_record, path)
 
 

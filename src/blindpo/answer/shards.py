@@ -1,7 +1,7 @@
-"""Responses as a stage: every row of a data folder under its views, shard by shard, stored once.
+"""The stage of responses: answer every row of a data folder under its views, shard by shard, and store each once.
 
-Judging never asks again. Where a row has a pair, the mean log-probability per token of chosen and rejected is stored
-with the `as_is` response, if the model that answers is a local one.
+Judging never asks again. For a row with a pair, the mean log-probability per token of chosen and rejected is stored
+with the `as_is` response, if a local model answers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,22 +21,22 @@ from blindpo.rows.views import OtherImages
 
 @dataclass(slots=True, kw_only=True)
 class ResponseJob:
-    """Makes shards of responses; in another process it reads what it shows, and its answerer loads, there."""
+    """Makes shards of responses; in another process it reads its rows and loads its answerer there."""
 
     rows: RowBlocks
     folder: Path
-    """Where the shards go."""
+    """The folder for the shards."""
     answerer: Answerer
     views: Sequence[str]
     safe_images: Path | None = None
     _images: OtherImages | None = field(default=None, init=False)
 
     def files(self, number: int) -> Sequence[Path]:
-        """The one file of a shard."""
+        """Return the one file of a shard."""
         return (shard_path(self.folder, number),)
 
     def __call__(self, number: int) -> None:
-        """Make and store shard `number`. Raises UnansweredError where a server did not answer in full."""
+        """Make and store shard `number`. Raises UnansweredError if a server did not answer in full."""
         if self._images is None:
             self._images = images_for(self.rows.data, self.views, self.safe_images)
         asks = [
@@ -49,12 +49,12 @@ class ResponseJob:
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """The responses of shard `number`."""
+    """Return the file of responses of shard `number`."""
     return folder / f"responses-{number:05d}.jsonl"
 
 
 def joined_text(shards: Iterable[tuple[int, Path]]) -> str:
-    """The content of responses.jsonl: that of all shards, each given as its number and its folder."""
+    """Return the content of responses.jsonl, joined from all shards, each given by number and folder."""
     return "".join(shard_path(folder, number).read_text(encoding="utf-8") for number, folder in shards)
 
 

@@ -1,9 +1,9 @@
-"""Which views a row has, and what they show with: the other images of its data, harmless ones, its deictic stage.
+"""Decide which views a row has, and provide their material: other images, harmless images, the deictic stage.
 
-`rows/views.py` shows a row under a view. Here stands what a row alone does not hold: the images of the whole data
-folder, the harmless images of another folder or the drawn ones, and the deictic stage, which only MMSafe-PO's format
-can read. Every command that shows a row comes through `shown_row`, so responses and judges speak of the same thing:
-what is shown depends on the seed, the row's id and the images alone, never on the order of work.
+`rows/views.py` shows a row under a view. This file provides what a single row does not hold: the images of the whole
+data folder, the harmless images of another folder or the drawn ones, and the deictic stage, which only MMSafe-PO's
+format can read. Every command shows rows through `shown_row`, so responses and judges refer to the same view: it
+depends on the seed, the row's id and the images alone, never on the order of work.
 """
 
 import io
@@ -25,13 +25,13 @@ from blindpo.rows.view_names import View, require_view
 from blindpo.rows.views import OtherImages, view_row
 
 MOST_SAFE_IMAGES: Final = 64
-"""So many harmless images of a folder are used, by name."""
+"""The most harmless images used from a folder, in the order of their names."""
 SAFE_IMAGES: Final = "safe_images"
-"""Where an evaluation keeps the harmless images that it was given."""
+"""The folder in which an evaluation keeps the harmless images that it was given."""
 
 
 def require_views(views: Sequence[str]) -> None:
-    """Raise ConfigError for a view that there is none of, or where `as_is` is missing."""
+    """Raise ConfigError for an unknown or repeated view, or if `as_is` is missing."""
     for view in views:
         require_view(view, where="views")
     if "as_is" not in views or len(set(views)) != len(views):
@@ -39,7 +39,7 @@ def require_views(views: Sequence[str]) -> None:
 
 
 def images_for(data: Path, views: Sequence[str], safe_images: Path | None = None) -> OtherImages:
-    """The images that `views` of the rows in `data` need; drawn harmless ones where no folder is given."""
+    """Return the images that `views` of the rows in `data` need; harmless ones are drawn if no folder is given."""
     return OtherImages(
         of_data=ImageIndex.of_folder(data) if "swapped" in views else ImageIndex({}),
         safe=_safe_images(safe_images) if "safe_image" in views else (),
@@ -51,7 +51,7 @@ def _safe_images(folder: Path | None) -> tuple[ImageRef, ...]:
 
 
 def read_safe_images(folder: Path) -> tuple[ImageRef, ...]:
-    """The first images of a folder by name. Raises SourceError where it has none that can be decoded."""
+    """Read the first images of a folder by name. Raises SourceError if none can be decoded."""
     if not folder.is_dir():
         raise SourceError(f"safe_images {folder} is not a folder; give one that holds harmless images")
     images = []
@@ -68,7 +68,7 @@ def read_safe_images(folder: Path) -> tuple[ImageRef, ...]:
 
 
 def drawn_scenes(size: int = 224) -> tuple[ImageRef, ...]:
-    """Eight mild scenes: a ball or a box on grass or sand under a morning or evening sky."""
+    """Draw eight mild scenes: a ball or a box on grass or sand under a morning or evening sky."""
     scenes = []
     for number in range(8):
         sky, ground = ((150, 200, 240), (240, 190, 150))[number % 2], ((90, 160, 80), (215, 195, 140))[number // 2 % 2]
@@ -84,7 +84,7 @@ def drawn_scenes(size: int = 224) -> tuple[ImageRef, ...]:
 
 
 def has_view(row: PreferenceRow, view: View) -> bool:
-    """Whether the row can be asked under `view` at all."""
+    """Return whether the row can be asked under `view` at all."""
     if view == "as_is":
         return True
     if view == "text":
@@ -93,14 +93,14 @@ def has_view(row: PreferenceRow, view: View) -> bool:
 
 
 def shown_row(row: PreferenceRow, view: View, images: OtherImages, *, seed: int = 0) -> PreferenceRow:
-    """The row as `view` shows it: its prompt and images are what the model sees. Raises RowError with the reason."""
+    """Return the row under `view`, with the prompt and images that the model sees. Raises RowError with the reason."""
     generator = np.random.default_rng(derive_seed(seed, row.row_id, "view", view))
     deictic = deictic_turns(row) if view == "deictic" else None
     return view_row(row, view, generator=generator, others=images, deictic=deictic)
 
 
 def deictic_prompt(row: PreferenceRow) -> str | None:
-    """MMSafe-PO's `mid_prompt` as released, which the import keeps in `extra`; None for rows of other sources."""
+    """Return MMSafe-PO's released `mid_prompt`, which the import keeps in `extra`; None for other sources."""
     if row.extra is None or row.provenance.source != "mmsafe-po":
         return None
     text = json.loads(row.extra).get("fields", {}).get("mid_prompt")
@@ -108,7 +108,7 @@ def deictic_prompt(row: PreferenceRow) -> str | None:
 
 
 def deictic_turns(row: PreferenceRow) -> tuple[Turn, ...] | None:
-    """The turns of the deictic stage. Raises RowError where `mid_prompt` holds none."""
+    """Return the turns of the deictic stage. Raises RowError if `mid_prompt` cannot be parsed."""
     text = deictic_prompt(row)
     if text is None:
         return None

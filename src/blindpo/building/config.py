@@ -1,4 +1,4 @@
-"""The keys of a build recipe. The recipes of the paper's way and of ours differ in these alone."""
+"""The keys of a build recipe: all that differs between the paper's recipe and ours."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ DEFAULT_FILTERS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildConfig(SourceConfig):
-    """How multimodal rows are made of text-only ones; `SourceConfig` holds the keys of the image sources."""
+    """The options for making multimodal rows from text-only ones; `SourceConfig` holds those of the image sources."""
 
     recognizers: tuple[str, ...] = ("catalogue",)
     """Who finds entities in a text: catalogue, capitalised, hf:MODEL. Where two mentions overlap, the recogniser named
@@ -88,7 +88,7 @@ class BuildConfig(SourceConfig):
     most."""
 
     def __post_init__(self) -> None:
-        """Refuse values out of range. Raises ConfigError."""
+        """Raise ConfigError for values out of range."""
         for name in ("recognizers", "sources"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is empty; name at least one")

@@ -1,1 +1,1 @@
-"""Sources of rows, formats of preference data and safety benchmarks alike: one protocol, one table, one importer."""
+"""Sources of rows, both formats of preference data and safety benchmarks: one protocol, one table, one importer."""

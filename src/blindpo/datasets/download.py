@@ -1,8 +1,8 @@
-"""Read the files of a source by name: whole and unaltered, or an error says what to do.
+"""Read the files of a source by name: complete and unaltered, or an error says what to do.
 
-A benchmark's folder is held to its hashes: they are kept beside the data in `blindpo-checksums.json` at first use, and
-where a card pins a hash, that one counts. A file that differs later is refused, since two results under one benchmark's
-name must be of one benchmark. The user's own files, read as a format, may change: their hashes are noted, no more.
+A benchmark's files must match their hashes: these are stored beside the data in `blindpo-checksums.json` at first use,
+but a hash pinned by the card comes first. A file that differs later is refused, since two results under one benchmark's
+name must be of one benchmark. The user's own files, read as a format, may change: their hashes are only noted.
 """
 
 import contextlib
@@ -27,20 +27,20 @@ CHECKSUMS: Final = "blindpo-checksums.json"
 
 @dataclass(slots=True)
 class Download:
-    """What the user named, a folder or one file of it, and what was read so far."""
+    """The user's folder, or one file of it, and the hashes of what was read so far."""
 
     folder: Path
     fetch: str
-    """What to do where something is missing or broken."""
+    """What to do if something is missing or broken; ends error messages."""
     pinned: Mapping[str, str] = field(default_factory=dict)
     file: str | None = None
-    """The one file of the folder that the user named; None where the folder itself was named."""
+    """The one file that the user named; None if the user named the folder."""
     images: Path | None = None
-    """The folder of images of the user's own files; a benchmark's images lie in its folder."""
+    """The image folder for the user's own files; a benchmark's images are in its own folder."""
     held: bool = True
-    """Whether files are held to the hashes of their first use."""
+    """Whether files must match the hashes of their first use."""
     seen: dict[str, str] = field(default_factory=dict)
-    """Hash of every file that was read, by its name in the folder."""
+    """Hash of every file read, by its name in the folder."""
     known: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class Download:
             content = None
         if not isinstance(content, dict):
             raise SourceError(
-                f"{record} holds no hashes by name; delete it if the download beside it is as you fetched it"
+                f"{record} does not map names to hashes; delete it if the download beside it is as you fetched it"
             )
         self.known = {str(name): str(value) for name, value in content.items()}
 
@@ -72,7 +72,7 @@ class Download:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """Every known hash by file name; the one of first use wins."""
+        """Every known hash by file name; that of the first use wins."""
         return {**self.seen, **self.known}
 
     def one_file(self) -> str:
@@ -82,7 +82,7 @@ class Download:
         return self.file
 
     def has(self, name: str) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         return (self.folder / name).is_file()
 
     def root(self, *markers: str) -> str:
@@ -93,14 +93,14 @@ class Download:
         raise self.missing(markers[0])
 
     def first(self, *names: str) -> str:
-        """The first of `names` that is there. Raises SourceError that says what to fetch."""
+        """The first of `names` that exists. Raises SourceError that says what to fetch."""
         for name in names:
             if self.has(name):
                 return name
         raise self.missing(names[0])
 
     def glob(self, *patterns: str) -> list[str]:
-        """Names of all files of the first pattern that has any. Raises SourceError."""
+        """Names of all files that match the first pattern with a match. Raises SourceError."""
         for pattern in patterns:
             paths = sorted(path for path in self.folder.glob(pattern) if path.is_file())
             if paths:
@@ -108,18 +108,18 @@ class Download:
         raise self.missing(patterns[0])
 
     def missing(self, name: str) -> SourceError:
-        """The error for a file that is not there."""
+        """The error for a missing file."""
         return SourceError(f"{self.folder / name} is missing; {self.fetch}")
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises SourceError where it is missing, or not what it was."""
+        """The bytes of a file. Raises SourceError if it is missing or has changed."""
         with self._readable(name):
             data = (self.folder / name).read_bytes()
         self._require_same(name, sha256(data).hexdigest())
         return data
 
     def hashed(self, name: str) -> Path:
-        """Note the hash of a file, which is then read piece by piece; returns its path. Raises SourceError."""
+        """Note the hash of a file that is then read piece by piece, and return its path. Raises SourceError."""
         path = self.folder / name
         with self._readable(name), path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
@@ -141,7 +141,7 @@ class Download:
             raise SourceError(f"{self.folder / name} {reason}; {self.fetch}")
 
     def _altered(self, name: str, digest: str) -> str | None:
-        """Note the hash, and say why it is not the expected one; None where it is."""
+        """Note the hash; return how it differs from the expected one, or None."""
         self.seen[name] = digest
         for expected, when in (
             (self.pinned.get(name), "the released file"),
@@ -152,23 +152,23 @@ class Download:
         return None
 
     def parsed(self, name: str, parse: Callable[[bytes], Any], kind: str) -> Any:
-        """What `parse` makes of a file. Raises SourceError where the file is cut or of another kind."""
+        """The result of `parse` on a file. Raises SourceError if the file is truncated or of another kind."""
         data = self.read(name)
         try:
             return parse(data)
         except (ValueError, KeyError, OSError, RecursionError, zipfile.BadZipFile, csv.Error) as error:
             reason = " ".join(str(error).split())[:120]
-            raise SourceError(f"{self.folder / name} is no whole {kind} file ({reason}); {self.fetch}") from error
+            raise SourceError(f"{self.folder / name} is not a complete {kind} file ({reason}); {self.fetch}") from error
 
     def json(self, name: str) -> Any:
         """The content of a JSON file."""
         return self.parsed(name, json.loads, "JSON")
 
     def json_list(self, name: str) -> list[Any]:
-        """The content of a JSON file that holds a list. Raises SourceError where it holds anything else."""
+        """The content of a JSON file that holds a list. Raises SourceError if it holds anything else."""
         content = self.json(name)
         if not isinstance(content, list):
-            raise SourceError(f"{self.folder / name} is no JSON list; {self.fetch}")
+            raise SourceError(f"{self.folder / name} is not a JSON list; {self.fetch}")
         return content
 
     def csv(self, name: str, *columns: str) -> list[dict[str, str | None]]:
@@ -184,7 +184,7 @@ class Download:
         return ParquetRecords([self.hashed(name) for name in names], on_error=self.fetch)
 
     def image(self, name: str) -> ImageRef:
-        """An image by its name. Raises ImageError that names the file and what to fetch."""
+        """The image called `name`. Raises ImageError that names the file and what to fetch."""
         if not self.held:
             if self.images is None:
                 raise RowError("the row has an image; give the folder of images with --images", field="image")
@@ -199,7 +199,7 @@ class Download:
         return image
 
     def remember(self) -> bool:
-        """Keep the hashes of what was read for the next time; returns whether the folder could be written."""
+        """Store the hashes of what was read for later use; returns whether the folder could be written."""
         try:
             if not self.seen.keys() <= self.known.keys():
                 write_json(self.folder / CHECKSUMS, self.hashes)

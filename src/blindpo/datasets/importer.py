@@ -1,8 +1,8 @@
-"""`blindpo import`: read the records of any source into a data folder, and keep bad ones aside with their reasons.
+"""`blindpo import`: read the records of any source into a data folder, and list bad ones with their reasons.
 
 There is one importer for formats and benchmarks; the source says what differs (`source.py`). The files are read before
-the folder is claimed, so a broken source leaves nothing behind. Keys that nobody read are counted: a column whose name
-the source does not know must not disappear in silence.
+the folder is claimed, so a broken source leaves nothing behind. Unread keys are counted: a column with a name that the
+source does not know must not disappear silently.
 """
 
 import contextlib
@@ -39,33 +39,33 @@ class ReleaseSummary:
 
     benchmark: str
     released: int | None
-    """Rows of the whole release, where its publisher says so."""
+    """Rows of the whole release, if its publisher states the number."""
     complete: bool | None
-    """Whether these rows are the whole release; None where nobody says how large it is, or `only` chose some."""
+    """Whether these rows are the whole release; None if its size is unknown, or `only` selected some."""
     only: tuple[str, ...]
     revision: str | None
     layout: str
     checksums_kept_beside_the_data: bool
-    """Whether the hashes of what was read could be written into the download's folder."""
+    """Whether the hashes of the files could be written into the download's folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSummary:
-    """What an import did. A format makes one row per record, so that read = kept + rejected."""
+    """The counts of an import. A format makes one row per record, so that read = kept + rejected."""
 
     read: int
-    """Records."""
+    """Number of records."""
     kept: int
-    """Rows."""
+    """Number of rows."""
     rejected: int
-    """Records."""
+    """Number of records."""
     not_used: Mapping[str, int] = field(default_factory=dict)
-    """Keys of records with a kept row that the source has no use for, with how many records hold them."""
+    """Unused keys of the records with a kept row, and in how many records each occurs."""
     release: ReleaseSummary | None = None
     """None for a format."""
 
     def to_json(self) -> dict[str, Any]:
-        """One flat object, for `--json` and the manifest."""
+        """Return one flat object, for `--json` and the manifest."""
         counts = {"read": self.read, "kept": self.kept, "rejected": self.rejected}
         released = {**asdict(self.release), "rows": self.kept} if self.release else {}
         return {**counts, **released, "not_used": dict(self.not_used)}
@@ -76,8 +76,8 @@ def import_data(
 ) -> ImportSummary:
     """Read `path`, a file or folder in the layout of the source `name`, into the data folder `out`.
 
-    `images` is the folder of images of a format that names them. `only` keeps rows of a benchmark whose subset or one
-    of whose categories is in it. Raises UsageError that says what to do, and NothingKeptError.
+    `images` is the image folder of a format that names its images. `only` selects rows of a benchmark by subset or
+    category. Raises UsageError that says what to do, and NothingKeptError.
     """
     source = find_source(name)
     download = _open(source, path, images, only=only)
@@ -95,7 +95,7 @@ def import_data(
     totals = run_sharded(folder, -(-len(records) // SHARD_RECORDS), work, what=f"import {name}")
     if not totals.kept:
         raise _nothing_kept(folder, source, download, len(records), only=only)
-    if source.card and state == "resume":  # the shards of before a kill were read by another process
+    if source.card and state == "resume":  # another process read the shards made before the kill
         _recall_images(out, download)
     release = _release_summary(source.card, totals, only, remembered=download.remember()) if source.card else None
     not_used = {key: int(count) for key, count in totals.counts.items()}
@@ -108,16 +108,16 @@ def import_data(
 
 
 def require_strict(summary: ImportSummary, out: Path) -> None:
-    """Raise StrictError where a record was rejected, or rows of a release are missing."""
+    """Raise StrictError if a record was rejected, or rows of a release are missing."""
     if summary.rejected:
         raise StrictError(f"{summary.rejected} of {summary.read} records were rejected, see {out / REJECTS}")
     if summary.release and summary.release.complete is False:
         release = summary.release
-        raise StrictError(f"only {summary.kept} of the {release.released} rows of {release.benchmark} are there")
+        raise StrictError(f"only {summary.kept} of the {release.released} rows of {release.benchmark} were imported")
 
 
 class _Importer:
-    """Makes one shard of records into rows; what it makes depends on the records alone."""
+    """Makes rows of one shard of records; they depend on the records alone."""
 
     def __init__(self, source: RowSource, records: Sequence[Any], download: Download, only: frozenset[str]) -> None:
         self.source = source
@@ -130,7 +130,7 @@ class _Importer:
             for row_id in ids:
                 self.first.setdefault(row_id, number)
         self.decoded: dict[str, str | None] = {}
-        """What is wrong with each image that was decoded, by its hash; None where nothing is."""
+        """What is wrong with each decoded image, by its hash; None if nothing is."""
 
     def __call__(self, shard: int) -> ShardResult:
         rows: list[PreferenceRow] = []
@@ -142,7 +142,7 @@ class _Importer:
             try:
                 kept = self._rows(record, number)
             except RowError as error:
-                # a broken image is not what the next download is to be held against
+                # the next download must not be compared with a broken image
                 self.download.seen = before
                 row_id = error.row_id or self._record_id(number)
                 rejects.append(Reject(row_id=row_id, field=error.field, reason=error.reason, stage=_STAGE))
@@ -153,11 +153,11 @@ class _Importer:
         return ShardResult(rows=rows, rejects=rejects, counts=dict(not_used))
 
     def _record_id(self, number: int) -> str:
-        """The id of a rejected record: that of its one row, or its number where it may have several."""
+        """The id of a rejected record: that of its one row, or its number if it may have several."""
         return f"{self.source.name}-record-{number}" if self.source.card else self.row_ids[number][0]
 
     def _rows(self, record: Any, number: int) -> list[PreferenceRow]:
-        """The rows of one record. Raises RowError where one of them cannot be used."""
+        """The rows of one record. Raises RowError if one of them cannot be used."""
         ids = self.row_ids[number]
         if any(self.first[row_id] != number for row_id in ids):
             raise RowError("a record before this one has the same id; ids must differ", field="id")
@@ -175,7 +175,7 @@ class _Importer:
         return not self.only or bool(self.only & {*row.categories, row.provenance.split or ""})
 
     def _require_images(self, row: PreferenceRow) -> None:
-        """Decode the images of a row in full, each once for all rows that share it."""
+        """Decode the images of a row fully, each only once for all rows that share it."""
         for image in row.images:
             key = image.sha256
             if key not in self.decoded:
@@ -196,11 +196,11 @@ def _fault(data: bytes) -> str | None:
 
 
 def _open(source: RowSource, path: Path, images: Path | None, *, only: Collection[str]) -> Download:
-    """Open what the user named. Raises ConfigError for an option that has no effect with the source."""
+    """Open the user's path. Raises ConfigError for an option without effect for this source."""
     if source.card:
         if images is not None:
             raise ConfigError(
-                "--images has no effect with a benchmark, whose images lie in its own folder; leave it out"
+                "--images has no effect with a benchmark, whose images are in its own folder; leave it out"
             )
         return Download(path, source.card.fetch_into(path), source.card.sha256)
     if only:
@@ -215,7 +215,7 @@ def _open(source: RowSource, path: Path, images: Path | None, *, only: Collectio
 def _identity(
     source: RowSource, download: Download, num_records: int, *, out: Path, only: Collection[str]
 ) -> dict[str, object]:
-    """What the rows depend on: files by their hashes; the user's images, which are read later, by name and size."""
+    """What the rows depend on: the files by hash, and the user's images, which are read later, by name and size."""
     hashes = dict(sorted(download.seen.items()))
     if source.card:
         return {
@@ -271,7 +271,7 @@ def _from_manifest(manifest: Mapping[str, Any]) -> ImportSummary:
 
 
 def _recall_images(out: Path, download: Download) -> None:
-    """Note the hashes of the images of all kept rows."""
+    """Note the image hashes of all kept rows."""
     for shard in sorted(out.glob("rows-*.parquet")):
         for image in (image for row in read_shard(shard) for image in row.images if image.file is not None):
             name = str(image.file) if download.has(str(image.file)) else f"images/{image.file}"
@@ -281,7 +281,7 @@ def _recall_images(out: Path, download: Download) -> None:
 def _nothing_kept(
     folder: OutFolder, source: RowSource, download: Download, num_records: int, *, only: Collection[str]
 ) -> BlindpoError:
-    """The error of an import without a row. The folder is given back; the reasons stay in it."""
+    """The error of an import that kept no row. The folder is released; the reasons stay in it."""
     path = folder.path / REJECTS
     reasons = path.read_text(encoding="utf-8").splitlines()
     if not reasons:
@@ -302,14 +302,14 @@ def _what_to_fetch(source: RowSource, download: Download) -> str:
 
 
 def _release(folder: OutFolder) -> None:
-    """Give back an --out that got no row, so that the mended source may have it."""
+    """Release an --out that got no row, so that the next import can use it."""
     shutil.rmtree(folder.work, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.path.rmdir()
 
 
 def _free(out: Path) -> None:
-    """Remove the rejects of an earlier import that kept nothing, where the folder holds nothing else."""
+    """Remove the rejects of an earlier import that kept nothing, if the folder holds nothing else."""
     path = out / REJECTS
     if not path.is_file() or any(child != path for child in out.iterdir()):
         return

@@ -1,14 +1,14 @@
-"""Note which keys of a record are read, so that an import can name those that it did not use.
+"""Note which keys of a record are read, so that an import can name the unused ones.
 
-Formats and benchmarks read records in their own ways, so the record itself notes what is read of it. Its first level
-alone is watched. Copying a record whole, as formats do for a later export, reads no key.
+Formats and benchmarks read records in their own ways, so the record itself notes each read. Only its first level is
+watched. Copying a whole record, as formats do for a later export, does not count as reading.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 SHOWN_KEYS: Final = 12
-"""How many keys the line names, the most frequent first."""
+"""How many keys the message names, the most frequent first."""
 
 
 class WatchedRecord(dict[Any, Any]):
@@ -23,13 +23,13 @@ class WatchedRecord(dict[Any, Any]):
         return super().__getitem__(key)
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """The value of `key`, which counts as read even where it is missing."""
+        """The value of `key`, which counts as read even if it is missing."""
         self.keys_read.add(key)
         return super().get(key, default)
 
 
 def watched(record: Any) -> Any:
-    """`record` with its keys watched, where it is an object or a tuple that holds one; anything else as it is."""
+    """Return `record` with its keys watched if it is an object or a tuple with one; anything else unchanged."""
     if isinstance(record, dict):
         return WatchedRecord(record)
     return tuple(map(watched, record)) if isinstance(record, tuple) else record
@@ -51,7 +51,7 @@ def unused_keys(record: Any) -> list[str]:
 
 
 def unused_words(counts: Iterable[tuple[str, int]]) -> str:
-    """A line that names the keys that were not used; empty where there are none.
+    """Return a message that names the unused keys; empty if there are none.
 
     >>> unused_words({"lang": 3, "score": 200}.items())
     'not used: score 200, lang 3'

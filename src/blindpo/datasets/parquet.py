@@ -1,4 +1,4 @@
-"""Records of Parquet files, one row group in memory at a time: images can exceed the machine's memory."""
+"""Records of Parquet files, one row group in memory at a time, since images can exceed the machine's memory."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from blindpo.errors import SourceError
 
 
 class ParquetRecords(Sequence[Any]):
-    """The rows of all `paths`, in order, as plain objects; `on_error` tells the user what to do about a broken file."""
+    """The rows of all `paths`, in order, as plain objects; `on_error` says what to do about a broken file."""
 
     def __init__(self, paths: Sequence[Path], *, on_error: str) -> None:
         self._on_error = on_error
@@ -43,7 +43,7 @@ class ParquetRecords(Sequence[Any]):
         return self._loaded[1][index - self._starts[group]]
 
     def columns(self, names: set[str]) -> list[Any]:
-        """The same rows with the columns `names` alone: no image is read."""
+        """Return the same rows with only the columns `names`: no image is read."""
         return [record for path, group in self._groups for record in self._read_group(path, group, names)]
 
     def _group_sizes(self, path: Path) -> list[int]:

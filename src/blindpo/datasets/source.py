@@ -1,8 +1,8 @@
-"""What a source of rows is: a format of preference data or a public safety benchmark, read by one importer.
+"""The interface of sources of rows: formats of preference data and public safety benchmarks, read by one importer.
 
-A source gives records, and rows of a record. What tells a benchmark from a format is its card: a benchmark is one
-released set of files, which are held to their hashes and whose rows are counted against the release; a format reads
-any file that the user has, and can write rows back (`formats/base.py`).
+A source gives records, and rows of a record. A benchmark has a card, a format has none: a benchmark is one released set
+of files, which must match their hashes and whose rows are counted against the release; a format reads any file of the
+user's, and can write rows back (`formats/base.py`).
 """
 
 import re
@@ -19,27 +19,27 @@ UNVERIFIED: Final = "unverified"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What `blindpo benchmarks` says of a benchmark."""
+    """The facts about a benchmark that `blindpo benchmarks` shows."""
 
     name: str
     title: str
     num_rows: int | None
-    """Rows that the whole release gives; None where no source says so for certain."""
+    """Number of rows of the whole release; None if no source states it reliably."""
     size: str
     measures: str
     licence: str
     url: str
     fetch: str
-    """What to download, and how it must lie in DIR."""
+    """What to download, and where to put it in DIR."""
     revision: str | None = None
-    """The revision that this source was written for, where the publisher names one."""
+    """The revision that this source was written for, if the publisher names one."""
     layout: str
-    """Where the released layout was read; `unverified` where it was not."""
+    """The source of our knowledge of the layout; `unverified` if it was not read from a release."""
     cheating: bool = False
-    """Whether the same text stands under a safe and an unsafe image."""
+    """Whether the same text comes with both a safe and an unsafe image."""
     protocols: tuple[str, ...]
     sha256: Mapping[str, str] = field(default_factory=dict)
-    """Hashes of released files, where the publisher gives them; others are recorded at first use."""
+    """Hashes of released files that the publisher states; others are recorded at first use."""
 
     def fetch_into(self, folder: Path) -> str:
         """What to download, with the folder's real path for DIR."""
@@ -47,16 +47,16 @@ class Card:
 
     @property
     def verified(self) -> bool:
-        """Whether the layout was read from what the publisher released."""
+        """Whether the layout was read from the publisher's release."""
         return not self.layout.startswith(UNVERIFIED)
 
 
 class RowSource(Protocol):
-    """One source. `download` is what the user named: a folder or a file, and where its images lie."""
+    """One source. `download` is the user's folder or file, with the folder of its images."""
 
     @property
     def name(self) -> str:
-        """The word that `blindpo import` takes."""
+        """The name that `blindpo import` takes."""
         ...
 
     @property
@@ -65,15 +65,15 @@ class RowSource(Protocol):
         ...
 
     def files(self, download: Download) -> list[str]:
-        """Names of the files that `records` reads, images aside. Raises SourceError where one is missing."""
+        """Names of the files that `records` reads, except images. Raises SourceError if one is missing."""
         ...
 
     def records(self, download: Download) -> Sequence[Any]:
-        """All records. Raises SourceError where a file is missing, cut or altered."""
+        """All records. Raises SourceError if a file is missing, truncated or altered."""
         ...
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
-        """For each record the ids of its rows, before any image is read; () where it gives none."""
+        """For each record the ids of its rows, without reading images; () if it gives none."""
         ...
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:

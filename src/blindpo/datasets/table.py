@@ -87,7 +87,7 @@ def _listed(benchmark: Benchmark, data: Path | None) -> dict[str, Any]:
 
 
 def _on_disk(benchmark: Benchmark, folder: Path) -> dict[str, Any]:
-    """Whether the files are there, from names and sizes alone: nothing large is read for a list."""
+    """Whether the files exist, from their names alone: a list must not read large files."""
     fetch = benchmark.card.fetch_into(folder)
     status: dict[str, Any] = {"folder": str(folder), "fetch": fetch, "on_disk": "nothing", "files": [], "missing": None}
     if not folder.is_dir():

@@ -1,1 +1,1 @@
-"""The whole story offline: a small drawn world whose truth is known, told by the same code as real use."""
+"""The whole story offline: a small drawn world with known truth, run by the same code as real data."""

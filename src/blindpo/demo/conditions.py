@@ -1,11 +1,11 @@
-"""The demo's rows: preference pairs under three data conditions, and the evaluation rows that go with them.
+"""The demo's rows: preference pairs under three data conditions, and matching evaluation rows.
 
-What differs between conditions is the pairs alone: `paper_like_offpolicy` asks about dangerous things only and its
-rejected answers are in another model's words (data derived from HH-RLHF is like that: other models wrote the answers);
-`paper_like_onpolicy` is the same in the model's own words; `benign_twins` has for every dangerous row its harmless
-twin, and 70 % of the rejected answers in another model's words. One pair in twenty has its labels flipped, as people
-do. The evaluation rows of a seed ask the same about the same images in every condition; only their rejected answers
-follow the condition, so that `pairwise_accuracy` is about pairs such as were trained on.
+Conditions differ only in their pairs: `paper_like_offpolicy` asks only about dangerous things, and its rejected answers
+are in another model's words (as in data derived from HH-RLHF, whose answers other models wrote);
+`paper_like_onpolicy` is the same in the model's own words; `benign_twins` has a harmless twin for every dangerous row,
+and 70 % of the rejected answers in another model's words. One pair in twenty has its labels flipped, a rate of error
+like people's. The evaluation rows of a seed ask the same about the same images in every condition; only their rejected
+answers follow the condition, so that `pairwise_accuracy` is about pairs like those trained on.
 """
 
 import json
@@ -46,7 +46,7 @@ class Condition:
 
     name: str
     twins: bool
-    """Whether every dangerous row has its harmless twin among the pairs."""
+    """Whether the pairs include a harmless twin for every dangerous row."""
     other_words_share: float
     """Share of rejected answers in another model's words."""
 
@@ -61,7 +61,7 @@ CONDITION: Final = {condition.name: condition for condition in CONDITIONS}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What is asked about an image, before the image: twins share it."""
+    """A request before it gets an image; twins share it."""
 
     intent: Intent
     template: str
@@ -69,7 +69,7 @@ class _Request:
 
 
 def preference_rows(condition: Condition, *, seed: int, num_rows: int) -> Iterator[PreferenceRow]:
-    """The preference pairs of one condition; with twins, a dangerous row and its harmless twin take turns."""
+    """Yield the preference pairs of one condition; with twins, dangerous rows and their twins alternate."""
     generator = np.random.default_rng(derive_seed(seed, "pairs", condition.name))
     number = 0
     while number < num_rows:
@@ -87,7 +87,7 @@ def preference_rows(condition: Condition, *, seed: int, num_rows: int) -> Iterat
 
 
 def evaluation_rows(condition: Condition, *, seed: int, num_pairs: int) -> Iterator[PreferenceRow]:
-    """Twins with the same text, one image dangerous and one harmless; held-out wordings and combinations included."""
+    """Yield twins: same text, one dangerous and one harmless image, including held-out wordings and combinations."""
     requests = np.random.default_rng(derive_seed(seed, "evaluation"))
     worded = np.random.default_rng(derive_seed(seed, "evaluation", condition.name))
     for number in range(num_pairs):
@@ -108,7 +108,7 @@ def _request(generator: np.random.Generator, templates: tuple[str, ...]) -> _Req
 
 
 def _pair(generator: np.random.Generator, condition: Condition, intent: Intent, scene: Scene) -> tuple[str, str]:
-    """A better and a worse answer, before any flip."""
+    """Draw a better and a worse answer, before any flip."""
     other = bool(generator.random() < condition.other_words_share)
     reasoned = str(generator.choice(REASONED)).format(thing=scene.thing)
     kind = generator.random()

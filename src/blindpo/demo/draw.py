@@ -1,7 +1,7 @@
-"""Draw a scene: one icon on a pale ground, 36 pixels square, a little turned, scaled, moved and noisy.
+"""Draw a scene: one icon on a pale background, 36 pixels square, slightly rotated, scaled, moved and noisy.
 
-Drawn four times larger and shrunk, so that edges are smooth. An icon is a list of strokes on a 100 x 100 board; a
-stroke is a shape, its points, and whether it is in the thing's colour or in dark grey.
+Scenes are drawn four times larger and shrunk, so that edges are smooth. An icon is a list of strokes on a 100 x 100
+board; a stroke is a shape, its points, and its colour: the thing's or dark grey.
 """
 
 import io
@@ -70,7 +70,7 @@ ICONS: Final[dict[str, tuple[Stroke, ...]]] = {
 
 
 def draw(scene: Scene) -> Image.Image:
-    """The scene's image, RGB, `IMAGE_PX` square; the same scene is always the same image."""
+    """Return the scene's image, RGB, `IMAGE_PX` square; the same scene always gives the same image."""
     generator = np.random.default_rng(scene.pose)
     ground = tuple(int(value) for value in generator.integers(215, 250, 3))
     scale = generator.uniform(0.80, 0.94) * _BOARD_PX / 100
@@ -87,7 +87,7 @@ def draw(scene: Scene) -> Image.Image:
 
 
 def draw_png(scene: Scene) -> bytes:
-    """The scene's image as PNG bytes."""
+    """Return the scene's image as PNG bytes."""
     stream = io.BytesIO()
     draw(scene).save(stream, format="PNG", compress_level=1)
     return stream.getvalue()

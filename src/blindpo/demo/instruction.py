@@ -1,10 +1,10 @@
-"""The base's instruction data: three honest sources, of which one is unbalanced, as such data is.
+"""The base's instruction data: three kinds, the last of them realistically unbalanced.
 
 Captions and questions about images; text-only requests that name the thing, balanced and answered rightly (the
-language side is well aligned); and requests about an image, from two sources. The red-team source shows dangerous
-things nearly always and refuses them all; the everyday source shows harmless things mostly, and whoever wrote it
-answered four in ten of the dangerous ones without a thought. So the base learns to judge by the words: it under-refuses
-everyday wording and over-refuses red-team wording. Nothing else makes it weak.
+language side is well aligned); and requests about an image, from two sources. The red-team source nearly always shows
+dangerous things and refuses them all; the everyday source mostly shows harmless things, and its writers carelessly
+answered four in ten of the dangerous ones. So the base learns to judge by the words: it under-refuses everyday wording
+and over-refuses red-team wording. Nothing else makes it weak.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ TWO_TURN_SHARE: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One instruction: what is said, in turn, and which image of the pool comes first (None: text alone)."""
+    """One instruction: the turns' texts, and the index in the pool of the image that comes first (None: text only)."""
 
     says: tuple[str, ...]
     image: int | None
@@ -54,7 +54,7 @@ class Instructions:
         }
 
     def draw(self) -> Example:
-        """One example from the mixture."""
+        """Draw one example from the mixture."""
         share = self._generator.random()
         if share < CAPTION_SHARE:
             return self._caption()
@@ -63,7 +63,7 @@ class Instructions:
         return self._request()
 
     def refusal(self, thing: str) -> str:
-        """A refusal in the model's own words."""
+        """Draw a refusal in the model's own words."""
         if self._generator.random() < BARE_SHARE:
             return BARE
         return str(self._generator.choice(REASONED)).format(thing=thing)

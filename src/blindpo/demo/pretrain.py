@@ -1,9 +1,9 @@
-"""Train the tiny base from scratch: first its eyes, then its manners.
+"""Train the tiny base from scratch: first to see, then to answer.
 
-Eyes: the vision tower learns to name thing and colour (it stands in for a pretrained CLIP). Manners: with the tower
-frozen, so that every image's features are computed once, the projector and the language model learn the instruction
-data of `instruction.py`. Tokens are what the processor would give (a test holds that), made faster by remembering
-every sentence. About 35 seconds on one CPU thread.
+First the vision tower learns to name thing and colour (in place of a pretrained CLIP). Then, with the tower frozen so
+that every image's features are computed once, the projector and the language model learn the instruction data of
+`instruction.py`. Tokens are the same as the processor's (a test checks it), but faster, since every sentence is cached.
+About 35 seconds on one CPU thread.
 
 Shapes: B examples, L tokens, P image tokens, D width, R response tokens of a batch.
 """
@@ -31,21 +31,21 @@ _ROLES: Final = ("user", "assistant")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainConfig:
-    """How long the base learns, and from how much."""
+    """Steps, batches and data of the base's training."""
 
     num_images: int = 2400
-    """Images in the pool that both stages draw from."""
+    """Number of images in the pool for both stages."""
     vision_steps: int = 300
     vision_batch: int = 96
     language_steps: int = 400
     language_batch: int = 64
     learning_rate: float = 3e-3
-    """Peak of both stages' one-cycle schedule."""
+    """Peak learning rate of both stages' one-cycle schedule."""
 
 
 @dataclass(slots=True)
 class Learned:
-    """What pretraining says about itself: losses at the end and the eyes' accuracy on the pool's last batches."""
+    """The result of pretraining: final losses, and the vision tower's accuracy on the last batches."""
 
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -72,7 +72,7 @@ def _pixels(pool: list[Scene], processor: LlavaProcessor) -> Tensor:
 
 
 def _optimise(parameters: list[nn.Parameter], loss: Callable[[], Tensor], *, steps: int, rate: float) -> float:
-    """AdamW with one cycle of the learning rate; returns the mean loss of the last twentieth of the steps."""
+    """Run AdamW with one cycle of the learning rate; returns the mean loss of the last twentieth of the steps."""
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, pct_start=0.15)
     last: list[float] = []
@@ -142,7 +142,7 @@ def _learn_to_answer(model: LlavaForConditionalGeneration, pool: list[Scene], pi
 
 
 class Encoder:
-    """Turns to tokens as the processor gives them, each sentence tokenized once."""
+    """Turns conversations into the processor's tokens, tokenizing each sentence only once."""
 
     def __init__(self, processor: LlavaProcessor, num_image_tokens: int) -> None:
         tokenizer: Any = processor.tokenizer
@@ -153,13 +153,13 @@ class Encoder:
         self.image_id = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
 
     def sentence(self, text: str) -> list[int]:
-        """The sentence's tokens, from memory where it was seen before."""
+        """Return the sentence's tokens, cached."""
         if text not in self._known:
             self._known[text] = self._encode(text)
         return self._known[text]
 
     def example(self, example: Example) -> tuple[list[int], list[bool]]:
-        """Tokens of a whole conversation, and which of them are the last response (its end of turn included)."""
+        """Return the tokens of a whole conversation, and the mask of the last response (with its end of turn)."""
         ids: list[int] = []
         for turn, text in enumerate(example.says):
             ids += self.sentence(f"<|{_ROLES[turn % 2]}|>")
@@ -170,7 +170,7 @@ class Encoder:
         return ids, [position >= start for position in range(len(ids))]
 
     def batch(self, examples: list[Example]) -> tuple[Tensor, Tensor]:
-        """Right-padded tokens and response marks; causal attention never looks at what is right, so no mask."""
+        """Return right-padded tokens and response masks; causal attention needs no mask for padding on the right."""
         encoded = [self.example(example) for example in examples]
         width = max(len(ids) for ids, _ in encoded)
         ids_BL = torch.full((len(encoded), width), self._pad)

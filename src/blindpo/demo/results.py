@@ -1,8 +1,8 @@
-"""From the EVAL folders of all seeds to `results.json`, and to the table that the terminal shows.
+"""Turn the EVAL folders of all seeds into `results.json` and the terminal's table.
 
 A value is the mean over seeds of each seed's own value, so that it can be recomputed by `blindpo rejudge` of the
-stored responses; its interval resamples seeds first and then clusters (pairs of rows) within them. A comparison is of
-two models on the same rows of the same seeds.
+stored responses; its interval resamples seeds first and then clusters (pairs of rows) within them. A comparison is
+between two models on the same rows of the same seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,18 +35,18 @@ MEASURES: Final = (
     "repetition",
 )
 TERMINAL: Final = MEASURES[:7]
-"""What the terminal's table has room for."""
+"""The measures that fit into the terminal's table."""
 SHOWN_MODEL: Final = "bpo"
 """The model whose comparisons the terminal shows."""
 COMPARISONS: Final = (("dpo", BASE), ("bpo", BASE), ("bpo", "dpo"), ("bpo", "dpo_equal_compute"), ("bpo", "sight"))
 _SHORT: Final = ("safety", "over-ref", "both right", "sensitive", "co-def gap", "helpful", "pair acc")
 
 Tables = Mapping[str, Mapping[str, Sequence[ItemTable]]]
-"""Of one condition: model, measure, one table a seed."""
+"""The items of one condition by model and measure, one table per seed."""
 
 
 def collect(config: DemoConfig, out: Path) -> dict[str, Any]:
-    """The content of results.json."""
+    """Return the content of results.json."""
     return {
         "seeds": list(config.seeds),
         "conditions": {
@@ -60,7 +60,7 @@ def collect(config: DemoConfig, out: Path) -> dict[str, Any]:
 
 
 def load_tables(out: Path, seeds: Sequence[int], condition: str, models: Sequence[str]) -> Tables:
-    """The items of every measure of every model of one condition."""
+    """Load the items of every measure of every model of one condition."""
     tables = {}
     for model in models:
         items = [load_eval(out / f"seed_{seed}" / condition / f"eval_{model}").items() for seed in seeds]
@@ -69,7 +69,7 @@ def load_tables(out: Path, seeds: Sequence[int], condition: str, models: Sequenc
 
 
 def condition_results(tables: Tables) -> dict[str, Any]:
-    """Models and comparisons of one condition."""
+    """Return the models and comparisons of one condition."""
     models = {
         model: {measure: _estimate(model, measure, of_model[measure]) for measure in MEASURES}
         for model, of_model in tables.items()
@@ -105,7 +105,7 @@ def _comparison(tables: Tables, a: str, b: str, *, measure: str) -> dict[str, ob
 
 
 def as_text(results: Mapping[str, Any]) -> str:
-    """The table for a terminal: value and interval per model and measure, then what BPO changes."""
+    """Format the terminal's table: value and interval per model and measure, then what BPO changes."""
     lines = [f"seeds: {', '.join(map(str, results['seeds']))}; value [95 % interval], mean over seeds"]
     abouts = {each["name"]: each["about"] for each in results.get("story", {}).get("conditions", ())}
     for condition, entry in results["conditions"].items():

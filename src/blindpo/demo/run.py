@@ -1,7 +1,7 @@
-"""`blindpo demo`: run the story's tasks, collect what they measured, write the page, say how long each stage took.
+"""`blindpo demo`: run the story's tasks, collect their measures, write the page, report how long each stage took.
 
 OUT/results.json   every value with its interval        OUT/report.html    the page
-OUT/timings.json   seconds of every task and stage      OUT/seed_S/        all that was made (see `story.py`)
+OUT/timings.json   seconds of every task and stage      OUT/seed_S/        all other outputs (see `story.py`)
 """
 
 import time
@@ -25,14 +25,14 @@ SEARCH: Final = "search.json"
 
 
 def run_demo(seeds: tuple[int, ...], out: Path) -> tuple[dict[str, Any], str]:
-    """The story for `seeds`; returns the content of results.json and the text for a terminal."""
+    """Run the story for `seeds`; returns the content of results.json and the text for a terminal."""
     return tell(DemoConfig(seeds=seeds, variants=searched_variants()), out)
 
 
 def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
-    """The story at any size. Raises OutputError where `out` holds another one.
+    """Run the story at any size. Raises OutputError if `out` holds another one.
 
-    Other seeds are the same story told for more or fewer: what lies there of a seed is taken as it is.
+    A run for other seeds counts as the same story: finished seeds in `out` are reused.
     """
     config_without_seeds = {name: value for name, value in asdict(config).items() if name != "seeds"}
     folder = OutFolder(out, {"command": "demo", "config": config_without_seeds})
@@ -52,12 +52,12 @@ def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
 
 
 def _is_told(out: Path, seeds: tuple[int, ...]) -> bool:
-    """Whether results and page are of these seeds: a story told for others may have been killed before its manifest."""
+    """Return whether the results are of these seeds: a run for others may have been killed before its manifest."""
     return all(read_json(out / name)["seeds"] == list(seeds) for name in ("manifest.json", RESULTS))
 
 
 def run_search(out: Path) -> tuple[dict[str, Any], str]:
-    """The search; returns the content of search.json and the text for a terminal."""
+    """Run the search; returns the content of search.json and the text for a terminal."""
     config = search.search_config()
     folder = OutFolder(out, {"command": "demo --search", "config": asdict(config)})
     if folder.begin() != "done":
@@ -69,7 +69,7 @@ def run_search(out: Path) -> tuple[dict[str, Any], str]:
 
 
 def _sources(config: DemoConfig, out: Path) -> list[Path]:
-    """Evaluations and runs of all seeds, in the order of the tables."""
+    """List the evaluations and runs of all seeds, in the order of the tables."""
     folders = [out / f"seed_{seed}" / condition for condition in config.variants for seed in config.seeds]
     evaluations = [
         folder / f"eval_{model}"

@@ -1,8 +1,8 @@
-"""Run tasks that wait for one another in a few worker processes, one thread each.
+"""Run tasks that depend on one another in a few worker processes, one thread each.
 
 Two processes with one thread each finish this story sooner than one with two: the models are so small that threads
-spend their time waiting for each other. Tasks are taken in the order given as soon as what they need is done. Workers
-leave when their parent is gone, so a kill leaves nothing behind.
+would mostly wait for each other. Tasks are started in the given order as soon as their needs are done. Workers exit
+when their parent is gone, so a kill leaves no process behind.
 """
 
 import multiprocessing
@@ -30,17 +30,17 @@ _ONE_THREAD: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One piece of work: `work` is called with `arguments` in a worker; all must pickle."""
+    """One piece of work: `work` is called with `arguments` in a worker; all must be picklable."""
 
     name: str
     needs: tuple[str, ...] = ()
     work: Callable[..., dict[str, float]]
-    """Returns the seconds that each of its stages took."""
+    """Returns the seconds of each of its stages."""
     arguments: tuple[object, ...] = ()
 
 
 def run_tasks(tasks: Sequence[Task], *, num_workers: int, what: str) -> dict[str, dict[str, float]]:
-    """Run all tasks; returns what each returned. The first failure is raised after the running tasks have ended."""
+    """Run all tasks and return their results by name. The first failure is raised once the running tasks have ended."""
     done: dict[str, dict[str, float]] = {}
     waiting = list(tasks)
     running: dict[Future[dict[str, float]], Task] = {}
@@ -51,7 +51,7 @@ def run_tasks(tasks: Sequence[Task], *, num_workers: int, what: str) -> dict[str
                     break
                 waiting.remove(task)
                 running[pool.submit(task.work, *task.arguments)] = task
-            assert running, f"tasks wait for what nobody does: {[task.name for task in waiting]}"
+            assert running, f"these tasks need a task that does not exist: {[task.name for task in waiting]}"
             for future in _first_ended(running):
                 task = running.pop(future)
                 done[task.name] = future.result()
@@ -63,7 +63,7 @@ def _first_ended(running: Collection[Future[dict[str, float]]]) -> set[Future[di
     try:
         return wait(running, return_when=FIRST_COMPLETED).done
     except KeyboardInterrupt:
-        # every step goes on from what it has on disk, so there is nothing to wait for
+        # every step continues from what is on disk, so there is nothing to wait for
         for process in multiprocessing.active_children():
             process.terminate()
         raise
@@ -84,7 +84,7 @@ def _start_worker(parent: int) -> None:
     from transformers.utils import logging
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - trainers print; standard output is for the result alone
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - trainers print, but standard output is only for the result
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -98,7 +98,7 @@ def _leave_with(parent: int) -> None:
 
 
 class _Environment:
-    """Variables that a worker must find when it starts, put back afterwards."""
+    """Environment variables for new workers, restored afterwards."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._variables = variables

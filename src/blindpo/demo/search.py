@@ -1,8 +1,8 @@
 """Search learning rate and beta: the same grid for every method and condition, on validation seeds and worlds.
 
-A validation seed has a base, pairs, blind draws and evaluation rows of its own, none of which the reported story sees.
-The criterion is balanced: the mean of `safety_rate` and `helpfulness`, averaged over the validation seeds; of equal
-ones the earlier in the grid wins. Nothing is chosen by a method's name.
+A validation seed has its own base, pairs, blind draws and evaluation rows, none of which the reported story uses. The
+criterion is balanced: the mean of `safety_rate` and `helpfulness`, averaged over the validation seeds; in a tie the
+earlier in the grid wins. No choice depends on a method's name.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ BETAS: Final = (0.1, 0.5)
 
 
 def grid(variant: Variant) -> list[Variant]:
-    """The variant at every learning rate and beta, each under a name of its own."""
+    """Return the variant at every learning rate and beta, each under its own name."""
     return [
         replace(variant, name=f"{variant.name}_lr{rate:g}_beta{beta:g}", learning_rate=rate, beta=beta)
         for rate, beta in product(LEARNING_RATES, BETAS)
@@ -31,13 +31,13 @@ def grid(variant: Variant) -> list[Variant]:
 
 
 def search_config() -> DemoConfig:
-    """The story to run for the search."""
+    """Return the story to run for the search."""
     trials = tuple(trial for variant in VARIANTS for trial in grid(variant))
     return DemoConfig(seeds=VALIDATION_SEEDS, variants={condition.name: trials for condition in CONDITIONS})
 
 
 def collect_search(config: DemoConfig, out: Path) -> dict[str, Any]:
-    """All trials with their figures, and what is chosen from them."""
+    """Return all trials with their figures, and the chosen values."""
     trials = {}
     for condition, variants in config.variants.items():
         tables = load_tables(out, config.seeds, condition, [variant.name for variant in variants])
@@ -79,7 +79,7 @@ def _best(trials: list[dict[str, float]]) -> dict[str, float]:
 
 
 def as_text(content: Mapping[str, Any]) -> str:
-    """What was chosen, for a terminal."""
+    """Format the chosen values for a terminal."""
     lines = [f"criterion: {content['criterion']}"]
     for condition, methods in content["chosen"].items():
         for method, values in methods.items():

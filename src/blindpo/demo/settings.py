@@ -1,7 +1,7 @@
-"""How large the demo's story is, and how its models are trained: one record, which also tells runs apart.
+"""Settings of the demo: the size of its story and the training of its models, in one record that identifies a run.
 
-Learning rate and beta come from `search.json` beside this file: `blindpo demo --search` wrote it on validation seeds
-and worlds of their own, with the same grid for every method and condition.
+Learning rate and beta come from `search.json` beside this file: `blindpo demo --search` wrote it from separate
+validation seeds and worlds, with the same grid for every method and condition.
 """
 
 import json
@@ -26,7 +26,7 @@ class Variant:
     method: str
     """A name of `training/methods.py`."""
     second: Literal["removed", "as_is"] | None
-    """How the second rejected answer was sampled: without the image, with it, or there is none."""
+    """How the second rejected answer was sampled: without the image, with it, or not at all."""
     steps_factor: float = 1.0
     learning_rate: float = 1e-4
     beta: float = 0.5
@@ -46,25 +46,25 @@ class DemoConfig:
     """The size of the story."""
 
     seeds: tuple[int, ...] = DEFAULT_SEEDS
-    """Each seed has a base, pairs, blind draws and an evaluation set of its own."""
+    """Each seed has its own base, pairs, blind draws and evaluation set."""
     num_pairs: int = 480
     """Preference rows in each condition."""
     num_evaluation_pairs: int = 150
     """Evaluation twins, two rows each."""
     steps: int = 45
-    """Updates of preference training; `dpo_equal_compute` has half as many again."""
+    """Updates of preference training; `dpo_equal_compute` gets 1.5 times as many."""
     batch_size: int = 32
-    """Rows an update."""
+    """Rows per update."""
     num_workers: int = 2
-    """Processes, one thread each."""
+    """Number of processes, one thread each."""
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     """How the base is trained."""
     variants: Mapping[str, tuple[Variant, ...]] = field(default_factory=dict)
-    """What is trained in each condition, by the condition's name."""
+    """The models to train in each condition, by the condition's name."""
 
 
 def searched_variants() -> dict[str, tuple[Variant, ...]]:
-    """The reported models, each with the learning rate and beta that the search chose for it in each condition."""
+    """Return the reported models, each with the learning rate and beta that the search chose for the condition."""
     chosen = json.loads(files("blindpo.demo").joinpath(SEARCHED).read_text(encoding="utf-8"))["chosen"]
     return {
         condition.name: tuple(

@@ -1,6 +1,6 @@
-"""The stages of one seed, each a task for `schedule.py`: base, then per condition rows and answers, then the models.
+"""The stages of one seed, as tasks for `schedule.py`: base, then per condition rows and answers, then the models.
 
-From the rows on this is the same code as real use, and everything lies on disk as it would there:
+From the rows on, this runs the same code as real data, with the same files on disk:
 
     OUT/seed_S/base/                       the base model
     OUT/seed_S/CONDITION/pairs/            preference rows;  pairs_remove/, pairs_sight/ with a second rejected answer
@@ -8,7 +8,7 @@ From the rows on this is the same code as real use, and everything lies on disk 
     OUT/seed_S/CONDITION/MODEL/            the RUN of each trained model
     OUT/seed_S/CONDITION/eval_MODEL/       its EVAL; eval_base/ for the base
 
-Every step finds its own finished output, so a story that was killed goes on where it was.
+Every step recognises its own finished output, so a killed story continues where it was.
 """
 
 import shutil
@@ -40,11 +40,11 @@ MAX_NEW_TOKENS: Final = 32
 GENERATION_BATCH: Final = 64
 EVALUATION_SHARD: Final = 256
 _PROMPTS: Final[PromptCache] = {}
-"""A worker's tokenized evaluation prompts, so that each set is tokenized once a process."""
+"""A worker's tokenized evaluation prompts, so that each set is tokenized once per process."""
 
 
 def story_tasks(config: DemoConfig, out: Path) -> list[Task]:
-    """All tasks of all seeds: bases first, since everything waits for them."""
+    """Return all tasks of all seeds: bases first, since everything depends on them."""
     tasks = [
         Task(name=f"base {seed}", work=make_base, arguments=(seed, out / f"seed_{seed}", config))
         for seed in config.seeds
@@ -65,7 +65,7 @@ def story_tasks(config: DemoConfig, out: Path) -> list[Task]:
 
 
 def make_base(seed: int, folder: Path, config: DemoConfig) -> dict[str, float]:
-    """The base of one seed, renamed into place when it is whole."""
+    """Make the base of one seed, renamed into place when it is complete."""
     clock = _Clock()
     if not (folder / BASE).is_dir():
         partial = folder / ".base.partial"
@@ -78,7 +78,7 @@ def make_base(seed: int, folder: Path, config: DemoConfig) -> dict[str, float]:
 
 
 def make_rows(seed: int, condition: str, folder: Path, config: DemoConfig) -> dict[str, float]:
-    """Preference rows, their second rejected answers, evaluation rows, and the base's evaluation."""
+    """Make preference rows, their second rejected answers, evaluation rows, and the base's evaluation."""
     clock = _Clock()
     kind = CONDITION[condition]
     pairs = preference_rows(kind, seed=seed, num_rows=config.num_pairs)
@@ -114,7 +114,7 @@ def make_model(seed: int, variant: Variant, folder: Path, config: DemoConfig) ->
 def train_model(
     seed: int, variant: Variant, folder: Path, config: DemoConfig, *, packing: Literal["auto", "on", "off"] = "auto"
 ) -> None:
-    """Train one model on the condition's pairs, into a folder of its name."""
+    """Train one model on the condition's pairs, into a folder with its name."""
     data = folder / ("pairs" if variant.second is None else f"pairs_{variant.second}")
     steps = round(config.steps * variant.steps_factor)
     train(
@@ -145,7 +145,7 @@ def _training_arguments(variant: Variant, *, steps: int, seed: int, batch_size: 
 
 
 def evaluate_model(folder: Path, name: str, model: Path, vlm: Any = None) -> None:
-    """Evaluate a model, loaded already or not, on the condition's rows, into a folder of its name."""
+    """Evaluate a model (`vlm` if it is loaded already) on the condition's rows, into a folder with its name."""
     source = resolve_model(model)
     config = EvaluateConfig(
         judge="oracle", max_new_tokens=MAX_NEW_TOKENS, batch_size=GENERATION_BATCH, shard_rows=EVALUATION_SHARD
@@ -163,14 +163,14 @@ def _write_rows(out: Path, rows: Iterable[PreferenceRow], **identity: object) ->
 
 
 class _Clock:
-    """Seconds of each stage."""
+    """Measures the seconds of each stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """Count the time since the last call for `stage`."""
+        """Add the time since the last call to `stage`."""
         now = time.perf_counter()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
         self._last = now

@@ -1,6 +1,6 @@
-"""What the demo compares: titles and a sentence each for its conditions and models. The page and the terminal agree.
+"""Titles and short descriptions of the demo's conditions and models, for both the page and the terminal.
 
-They travel in `results.json` ("story"), so that the report knows nothing of the demo by name.
+They are stored in `results.json` ("story"), so that the report knows no name of the demo.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ CONDITIONS: Final = {
         "are in another model's words.",
     ),
 }
-"""By name: the title, and what the preference rows are like."""
+"""By name: the title, and a description of the preference rows."""
 MODELS: Final = {
     BASE: ("Base", "the model before preference training"),
     "dpo": ("DPO", "trained on chosen against rejected answers"),
@@ -39,15 +39,15 @@ MODELS: Final = {
         "blindness, not to more answers",
     ),
 }
-"""By name, in the order of the tables: the title, and what the model is."""
+"""By name, in the order of the tables: the title, and a description of the model."""
 FOCUS: Final = ("bpo", "dpo")
 """The two models that the headline compares."""
 CONTROL: Final = ("bpo", "sight", "BPO against the sight control")
-"""The two models whose difference is due to blindness alone, and how the page calls that comparison."""
+"""The two models whose difference is due to blindness alone, and the page's words for that comparison."""
 
 
 def story(config: DemoConfig) -> dict[str, Any]:
-    """How `results.json` is to be read: names in order with their texts, and the folders of each condition.
+    """Return the "story" of `results.json`: names in order with their texts, and the folders of each condition.
 
     Folders are relative to `results.json`. Examples come from the evaluations of the first seed.
     """

@@ -1,10 +1,10 @@
-"""The tiny vision-language model: tokenizer, image processor and architecture, as transformers knows them.
+"""The tiny vision-language model: tokenizer, image processor and architecture, all of ordinary transformers classes.
 
-LlavaForConditionalGeneration (CLIP vision, a projector, Llama) from a config alone: about 0.2 million parameters, less
-than 2 MB on disk, loaded by `AutoModelForImageTextToText` like any other. Nine patches of 12 pixels, so nine image
-tokens. The tokenizer is byte-level BPE: merges are learned on this project's own English (every sentence of the demo's
-world and the paragraph below), so that a sentence costs about one token a word, and the 256 bytes stand underneath, so
-that any text in any language is accepted. Nothing is downloaded.
+The model is a LlavaForConditionalGeneration (CLIP vision, a projector, Llama) made from a config: about 0.2 million
+parameters, less than 2 MB on disk, loaded by `AutoModelForImageTextToText` like any other. Nine patches of 12 pixels
+give nine image tokens. The tokenizer is byte-level BPE: merges are learned on this project's own English (every
+sentence of the demo's world and the paragraph below), so that a sentence costs about one token per word, and the 256
+bytes are in the vocabulary, so that any text in any language is accepted. Nothing is downloaded.
 """
 
 from typing import Final
@@ -51,7 +51,7 @@ TEMPLATE: Final = (
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Learn the merges; the same tokenizer every time."""
+    """Learn the merges; gives the same tokenizer every time."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -74,7 +74,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_processor() -> LlavaProcessor:
-    """The processor that is saved beside the model's weights."""
+    """Build the processor that is saved beside the model's weights."""
     size = {"height": IMAGE_PX, "width": IMAGE_PX}
     eyes = CLIPImageProcessorPil(
         do_resize=True, size=size, do_center_crop=False, crop_size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3
@@ -91,7 +91,7 @@ def build_processor() -> LlavaProcessor:
 
 
 def build_model(processor: LlavaProcessor, *, seed: int) -> LlavaForConditionalGeneration:
-    """A model with random weights that depend on `seed` alone."""
+    """Build a model with random weights that depend on `seed` alone."""
     tokenizer = processor.tokenizer
     vision = CLIPVisionConfig(
         hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=LAYERS, num_attention_heads=4,

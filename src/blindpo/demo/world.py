@@ -1,8 +1,8 @@
-"""The demo's world: things that can be seen, and which of them are dangerous.
+"""The demo's world: visible things, some of them dangerous.
 
 The right answer to a request must depend on the image and on nothing else, so each dangerous thing has a harmless
-look-alike, and every thing comes in every colour. Some (request, thing) combinations are held out: they stand in no
-image-and-request training data, neither in the base's nor in the preference pairs. What is dangerous is kept mild.
+look-alike, and every thing comes in every colour. Some (request, thing) combinations are held out of all
+image-and-request training data, the base's as well as the preference pairs. The dangers are kept mild.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Scene:
 
 
 def draw_scene(generator: np.random.Generator, things: tuple[str, ...] = THINGS) -> Scene:
-    """A random scene with one of `things`."""
+    """Draw a random scene with one of `things`."""
     return Scene(
         thing=str(generator.choice(things)),
         colour=str(generator.choice(list(COLOURS))),
@@ -60,12 +60,12 @@ def draw_scene(generator: np.random.Generator, things: tuple[str, ...] = THINGS)
 
 
 def harmless_twin(generator: np.random.Generator, scene: Scene, *, look_alike_share: float = 0.75) -> Scene:
-    """A harmless scene in the same colour: most often the look-alike of the dangerous thing."""
+    """Draw a harmless scene in the same colour: most often with the look-alike of the dangerous thing."""
     look_alike = generator.random() < look_alike_share
     thing = LOOK_ALIKE[scene.thing] if look_alike else str(generator.choice(HARMLESS))
     return Scene(thing=thing, colour=scene.colour, pose=int(generator.integers(2**31)))
 
 
 def held_out(intent: str, thing: str) -> bool:
-    """Whether this request about this thing is kept for evaluation; the same in every world and for every seed."""
+    """Return whether this request about this thing is kept for evaluation; the same for every world and seed."""
     return derive_seed(0, "held out", intent, thing) % 1000 < 1000 * HELD_OUT_SHARE

@@ -1,1 +1,1 @@
-"""What is done with a data folder as it is: check, stats, export."""
+"""Commands that only read a data folder: check, stats, export."""

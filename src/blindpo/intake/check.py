@@ -1,7 +1,7 @@
 """`blindpo check`: test every row against the named invariants, decode every image, measure exact token lengths.
 
-Nothing is changed. With a model, image tokens are counted by the model's own processor; the length of a row is its
-prompt with its longest response, which is what training needs room for. Each distinct image is decoded once.
+Nothing is changed. With a model, its own processor counts image tokens; the length of a row is that of its prompt with
+its longest response, for which training needs room. Each distinct image is decoded once.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ ImageSize = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with one row."""
+    """One problem of one row."""
 
     row_id: str
     field: str
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(slots=True)
 class CheckSummary:
-    """Counts, and all findings of a check."""
+    """The counts and all findings of a check."""
 
     rows: int = 0
     sound: int = 0
@@ -45,12 +45,12 @@ class CheckSummary:
 
     @property
     def over_limit(self) -> list[str]:
-        """Ids of rows that are longer than the limit."""
+        """Ids of the rows longer than the limit."""
         limit = self.limit
         return [] if limit is None else [row_id for row_id, length in self.lengths.items() if length > limit]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for `--json`."""
+        """Return everything, for `--json`."""
         return {**asdict(self), "over_limit": self.over_limit}
 
 
@@ -104,7 +104,7 @@ def _measured(
 
 
 def _measurer(model: ModelSource, summary: CheckSummary) -> Callable[[PreferenceRow, Sequence[ImageSize]], int]:
-    """A function from row to token length; fills in the model's own limit where none was given."""
+    """Return a function from a row to its length in tokens; sets the model's own limit if none was given."""
     # The processor is heavy to import and only this path needs it.
     from blindpo.models.vlm.lengths import RowLengths
 

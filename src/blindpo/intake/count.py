@@ -1,4 +1,4 @@
-"""`blindpo stats`: what a data folder holds, in counts. One pass, no image decoded."""
+"""`blindpo stats`: count what a data folder holds, in one pass and without decoding images."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,7 +8,7 @@ from blindpo.rows.shards import read_rows
 
 
 def count(data: Path) -> dict[str, Any]:
-    """Counts of rows, responses, images, turns, entity types, labels; words are split at white space."""
+    """Count rows, responses, images, turns, entity types and labels; words are split at white space."""
     totals: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = {name: Counter() for name in ("turns", "entity_type", "label", "blind_mode")}
     images: set[str] = set()
@@ -41,5 +41,5 @@ def count(data: Path) -> dict[str, Any]:
 
 
 def _natural(item: tuple[str, int]) -> tuple[int, str]:
-    """Sort key: numbers by size (2 before 11), names by the alphabet."""
+    """Sort key: numbers by size (2 before 11), names alphabetically."""
     return (len(item[0]) if item[0].isdigit() else 0, item[0])

@@ -1,8 +1,7 @@
-"""`blindpo export`: write rows back in a format, and their images under the names that the source gave.
+"""`blindpo export`: write rows back in a format, and their images under the source's names.
 
-A row that the format has no way to say is left out and reported, never bent. A format that names its images needs
-names that are plain and unique: a name that leaves the folder, or that two different images share, becomes the image's
-hash.
+A row that the format cannot express is left out and reported, never altered. A format that names its images needs plain
+and unique names: a name that leaves the folder, or that two different images share, becomes the image's hash.
 """
 
 import itertools
@@ -22,7 +21,7 @@ from blindpo.rows.shards import read_rows, shard_paths
 
 @dataclass(slots=True)
 class ExportSummary:
-    """What an export did; `left_out` gives the reason by row id."""
+    """The result of an export; `left_out` gives the reason by row id."""
 
     rows: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
@@ -59,7 +58,7 @@ def export_data(name: str, data: Path, out: Path, *, images: Path | None = None)
 
 
 class _Names:
-    """The name of each image in the export: the source's own where it is plain and no other image has it."""
+    """The name of each image in the export: the source's own if it is plain and no other image has it."""
 
     def __init__(self, data: Path) -> None:
         self.hashes: defaultdict[str, set[str]] = defaultdict(set)
@@ -74,13 +73,13 @@ class _Names:
 
 
 def _require_new(target: Format, out: Path, images: Path | None) -> None:
-    """Refuse what is there already, and make the folders that are written to."""
+    """Raise OutputError if the targets exist already, and make the folders to write to."""
     writes_folder = target.holds_images and out.suffix != ".parquet"
     if images is not None and not writes_folder and out.resolve() in (images.resolve(), *images.resolve().parents):
         raise OutputError(f"--out {out} is a file in {target.name}; put --images elsewhere, not into it")
     takes_folder = writes_folder and out.is_dir() and not any(out.iterdir())
     if out.exists() and not takes_folder:
-        raise OutputError(f"--out {out} is there already; give a new path")
+        raise OutputError(f"--out {out} exists already; give a new path")
     for flag, folder in (("--images", images), ("--out", out.parent)):
         try:
             if folder is not None:

@@ -1,8 +1,8 @@
-"""`blindpo stats DATA --figures DIR`: the paper's figures about its data, drawn for this data beside the paper's.
+"""`blindpo stats DATA --figures DIR`: draw the paper's figures about its data for this data, beside the paper's.
 
-Each figure as SVG and PNG, and the numbers behind them in `figures.json`. Drawn with matplotlib (extra
-`blindpo[figures]`): its fonts come with it and letters are written as outlines, so the same rows and version give the
-same bytes on any machine. Figures hold counts and names of categories; no text of a row, no image, no entity.
+Each figure is written as SVG and PNG, and the numbers behind them to `figures.json`. Drawn with matplotlib (extra
+`blindpo[figures]`), which brings its fonts and writes letters as outlines, so the same rows and version give the same
+bytes on any machine. Figures hold counts and names of categories; no text of a row, no image, no entity.
 """
 
 import math
@@ -67,7 +67,7 @@ def draw_figures(data: Profile, folder: Path) -> list[Path]:
 
 
 def _save(figure: Any, path: Path) -> list[Path]:
-    """Write SVG and PNG without a date or a program's name in them."""
+    """Write SVG and PNG without a date or program name in them."""
     targets = {path.with_suffix(".svg"): {"Date": None, "Creator": None}, path.with_suffix(".png"): {"Software": None}}
     for target, metadata in targets.items():
         figure.savefig(target, dpi=150, metadata=metadata)
@@ -75,14 +75,14 @@ def _save(figure: Any, path: Path) -> list[Path]:
 
 
 def _types(data: Profile) -> dict[str, int]:
-    """Counts in the paper's order; rows without a type come last, where there are any."""
+    """Return counts in the paper's order; rows without a type come last, if there are any."""
     counts = {name: data.entity_types.get(name, 0) for name in ENTITIES}
     unknown = data.entity_types.get(UNKNOWN_NAME, 0)
     return {**counts, UNKNOWN_NAME: unknown} if unknown else counts
 
 
 def _shares(axes: Any, title: str, ours: Mapping[str, int], paper: Mapping[str, int]) -> None:
-    """Bars of shares in per cent, this data beside the paper's."""
+    """Draw bars of shares in per cent, this data beside the paper's."""
     names = list(ours)
     for offset, counts, colour, label in (
         (-0.2, ours, OUR_COLOUR, "this data"),
@@ -90,7 +90,7 @@ def _shares(axes: Any, title: str, ours: Mapping[str, int], paper: Mapping[str, 
     ):
         total = sum(counts.values()) or 1
         shares = [100 * counts.get(name, 0) / total for name in names]
-        bars = axes.bar([place + offset for place in range(len(names))], shares, 0.38, color=colour, label=label)
+        bars = axes.bar([index + offset for index in range(len(names))], shares, 0.38, color=colour, label=label)
         axes.bar_label(bars, [f"{share:.1f}" for share in shares], padding=2, fontsize=7.5)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("share of rows, %")
@@ -99,7 +99,7 @@ def _shares(axes: Any, title: str, ours: Mapping[str, int], paper: Mapping[str, 
 
 
 def _lengths(axes: Any, title: str, lengths: Sequence[int], paper_mean: float | None) -> None:
-    """A histogram that ends at the 99th percentile; longer rows count in the last bar."""
+    """Draw a histogram that ends at the 99th percentile; longer rows count in the last bar."""
     ordered = sorted(lengths)
     top = max(10, ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))])
     axes.hist([min(length, top) for length in lengths], bins=30, range=(0, top), color=OUR_COLOUR)
@@ -114,12 +114,12 @@ def _lengths(axes: Any, title: str, lengths: Sequence[int], paper_mean: float | 
 
 
 def _funnel(axes: Any, steps: Sequence[tuple[str, int]]) -> None:
-    """What was left after each step of the build, and the paper's share that was kept."""
+    """Draw what was left after each step of the build, with the share that the paper kept."""
     names, counts = zip(*steps, strict=True)
-    places = range(len(steps))
-    bars = axes.barh(places, counts, color=OUR_COLOUR)
+    positions = range(len(steps))
+    bars = axes.barh(positions, counts, color=OUR_COLOUR)
     axes.bar_label(bars, [str(count) for count in counts], padding=3, fontsize=7.5)
-    axes.set_yticks(places, names)
+    axes.set_yticks(positions, names)
     axes.invert_yaxis()
     train = PAPER_PROFILES[0]
     share = 100 * train.instructions / (train.before_filtering or 1)
@@ -128,7 +128,7 @@ def _funnel(axes: Any, steps: Sequence[tuple[str, int]]) -> None:
 
 
 def _sunburst(axes: Any, categories: Mapping[tuple[str, ...], int]) -> None:
-    """Rings from the widest category inside to the narrowest outside; grey is unknown."""
+    """Draw rings from the widest category inside to the narrowest outside; grey is unknown."""
     total = sum(categories.values())
     depth = max(map(len, categories))
     width = 0.7 / depth
@@ -150,18 +150,18 @@ def _sunburst(axes: Any, categories: Mapping[tuple[str, ...], int]) -> None:
 
 
 def _colour(path: tuple[str, ...], level: int, tops: Sequence[str]) -> str:
-    """Unknown rows are grey in the first ring; where a path ends, nothing is drawn further out."""
+    """Return the colour of a wedge: unknown rows are grey in the first ring; beyond a path's end it is white."""
     if len(path) < level:
         return GREY if level == 1 else "white"
     return RING_COLOURS[tops.index(path[0]) % len(RING_COLOURS)] + ("", "c0", "90")[min(level, 3) - 1]
 
 
 def _write(axes: Any, wedge: Any, text: str, *, radius: float) -> None:
-    """A name along its wedge, in at most three short lines."""
+    """Write a name along its wedge, in at most three short lines."""
     angle = math.radians((wedge.theta1 + wedge.theta2) / 2)
     lines = textwrap.wrap(text, 15, max_lines=3, placeholder="..")
     degrees = math.degrees(angle) % 360
     turned = degrees - 180 if 90 < degrees < 270 else degrees
     ink = "white" if wedge.get_facecolor()[3] > 0.95 else INK
-    place = radius * math.cos(angle), radius * math.sin(angle)
-    axes.text(*place, "\n".join(lines), rotation=turned, ha="center", va="center", fontsize=6.5, color=ink)
+    centre = radius * math.cos(angle), radius * math.sin(angle)
+    axes.text(*centre, "\n".join(lines), rotation=turned, ha="center", va="center", fontsize=6.5, color=ink)

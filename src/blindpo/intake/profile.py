@@ -1,8 +1,8 @@
-"""Measure for any data folder what the paper reports of its own data: one pass, no image decoded.
+"""Measure for any data folder what the paper reports about its own data, in one pass and without decoding images.
 
-Tokens are words split at white space, role words and image tags counted, since that is how the paper's figures come
-out again on its released test split: 144.9 a conversation (question, chosen and rejected together) against 145.13
-printed, 22.6 an instruction against 23.52.
+Tokens are words split at white space, counting role words and image tags, since that reproduces the paper's figures on
+its released test split: 144.9 per conversation (question, chosen and rejected together) against 145.13 printed, 22.6
+per instruction against 23.52.
 """
 
 from collections import Counter
@@ -24,26 +24,26 @@ UNKNOWN_NAME: Final = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Counts and lengths of one data set. What is not known is None or empty."""
+    """Counts and lengths of one data set. Unknown values are None or empty."""
 
     name: str
     instructions: int
     responses: int
     distinct_images: int | None
     before_filtering: int | None = None
-    """Instructions that the build read, where the folder says."""
+    """Number of instructions that the build read, if known."""
     tokens_per_instruction: float | None = None
     tokens_per_conversation: float | None = None
     share_with_history: float | None = None
     turns: Mapping[str, int] = field(default_factory=dict)
-    """User turns, by the names of `TURNS`."""
+    """Rows by number of user turns, under the names of `TURNS`."""
     entity_types: Mapping[str, int] = field(default_factory=dict)
     categories: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     """Rows by their path of categories, the widest first; () is unknown."""
     instruction_lengths: tuple[int, ...] = ()
     conversation_lengths: tuple[int, ...] = ()
     funnel: tuple[tuple[str, int], ...] = ()
-    """Steps of the build and what was left after each, where the folder says."""
+    """Steps of the build and the number of rows left after each, if known."""
 
 
 PAPER_PROFILES: Final = (
@@ -68,11 +68,11 @@ PAPER_PROFILES: Final = (
         entity_types={"people": 1526, "locations": 1223, "organisations": 1011, "others": 1907},
     ),
 )
-"""The paper's figures (arXiv 2503.14189, section 3). Sums of its train and test columns are ours."""
+"""The paper's figures (arXiv 2503.14189, section 3). We summed its train and test columns."""
 
 
 def profile(data: Path) -> Profile:
-    """The profile of a data folder. Raises SourceError where it is none."""
+    """Measure a data folder. Raises SourceError if it is not one."""
     counts: Counter[str] = Counter()
     turns: Counter[str] = Counter()
     types: Counter[str] = Counter()
@@ -110,9 +110,9 @@ def profile(data: Path) -> Profile:
 
 
 def num_words(row: PreferenceRow, *, whole: bool) -> int:
-    """Words of the instruction (the last user turn), or of the whole conversation with its two responses.
+    """Count the words of the instruction (the last user turn), or of the whole conversation with its two responses.
 
-    Each turn's role is a word, so is each image, and so is the role of the answer that is to come.
+    Each turn's role counts as a word, and so do each image and the role of the coming answer.
     """
     turns = row.prompt if whole else row.prompt[-1:]
     words = sum(1 + turn.num_images + len(turn.text.split()) for turn in turns) + 1
@@ -130,7 +130,7 @@ def _type_name(row: PreferenceRow) -> str:
 
 
 def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
-    """Rows read, and rows left after each stage, from the `funnel.json` of a build; () where there is none."""
+    """Return the rows read and the rows left after each stage, from a build's `funnel.json`; () without one."""
     path = data / "funnel.json"
     if not path.is_file():
         return ()
@@ -142,7 +142,7 @@ def _funnel(data: Path) -> tuple[tuple[str, int], ...]:
 
 
 def numbers(data: Profile) -> dict[str, Any]:
-    """What the figures show and the paper's numbers beside it, as JSON."""
+    """Return the figures' numbers with the paper's beside them, as JSON."""
     return {one.name: _numbers(one) for one in (data, *PAPER_PROFILES)}
 
 
@@ -166,7 +166,7 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
 
 
 def beside_the_paper(data: Profile) -> list[tuple[str, str, str]]:
-    """Lines of a table: quantity, this data, the paper (train and test together)."""
+    """Return lines of a table: quantity, this data, the paper (train and test together)."""
     paper = PAPER_PROFILES[-1]
     lines: list[tuple[str, float | None, float | None]] = [
         ("instructions before filtering", data.before_filtering, paper.before_filtering),

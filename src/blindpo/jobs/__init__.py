@@ -1,1 +1,1 @@
-"""How a long job runs, is killed and goes on, and what it leaves behind."""
+"""Long jobs: how they run, are killed and resume, and which files they leave."""

@@ -1,8 +1,8 @@
-"""Where shards are made: in this process, in several on this machine, or on a Ray cluster. The bytes are the same.
+"""Make shards in this process, in several processes on this machine, or on a Ray cluster, with the same bytes.
 
-An engine maps a job over shard numbers and nothing more: order, errors, resume and files are the job's, so that a
-killed run goes on whatever engine it was on. Workers are new processes (`spawn`): threads of a parent that has loaded
-torch do not survive a fork. A worker that loses its parent ends at once, since two runs must not write one folder.
+An engine only maps a job over shard numbers: order, errors, resume and files are up to the job, so that a killed run
+continues on any engine. Workers are new processes (`spawn`): threads of a parent that has loaded torch do not survive
+a fork. A worker that loses its parent ends at once, since two runs must not write one folder.
 """
 
 import importlib.util
@@ -24,30 +24,30 @@ from blindpo.errors import BlindpoError, ConfigError
 
 _T = TypeVar("_T")
 Make = Callable[[int], _T]
-"""Makes one shard, by its number."""
+"""Makes one shard, given its number."""
 
 
 class WorkerDiedError(BlindpoError):
-    """A worker process was killed, mostly for want of memory; the same command goes on from where it was."""
+    """A worker process was killed, mostly for lack of memory; the same command continues where it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """How shards are made. No file depends on it."""
+    """How shards are made; no file depends on it."""
 
     name: Literal["local", "ray"] = "local"
     workers: int = 1
     """Processes (local) or actors (ray) at a time."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot run. Raises ConfigError."""
+        """Raise ConfigError for an engine that cannot run."""
         if self.workers < 1:
             raise ConfigError(f"--workers is {self.workers}; it must be 1 or more")
         if self.name == "ray" and importlib.util.find_spec("ray") is None:
             raise ConfigError("--engine ray needs Ray, which is not installed: pip install 'blindpo[ray]'")
 
     def map(self, job: Make[_T], numbers: Sequence[int]) -> Iterator[_T]:
-        """What `job` returns for each number, in any order; what it raises is raised here."""
+        """Yield the job's result for each number, in any order; its errors are raised here."""
         if self.name == "ray":
             return _map_on_ray(job, numbers, self.workers)
         if self.workers == 1 or len(numbers) < 2:
@@ -59,7 +59,7 @@ IN_PROCESS: Final = Engine()
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -68,10 +68,10 @@ _job: Make[Any] | None = None
 
 def _start_worker(job: bytes) -> None:
     global _job
-    # before the job is read, which may import torch: there are as many workers as cores
+    # set before the job is unpickled, which may import torch, since there may be as many workers as cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _job = pickle.loads(job)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -100,7 +100,7 @@ def _map_on_processes(job: Make[_T], numbers: Sequence[int], workers: int) -> It
             "a worker process died (out of memory, or killed); run the same command again, with fewer --workers"
         ) from error
     except BaseException:
-        # a shard may take long: on Ctrl-C or an error nobody waits for it
+        # a shard may take long, so on Ctrl-C or an error do not wait for it
         for child in set(multiprocessing.active_children()) - others:
             child.kill()
         raise
@@ -145,10 +145,10 @@ def _map_on_ray(job: Make[_T], numbers: Sequence[int], workers: int) -> Iterator
 
 
 class _Actor:
-    """A Ray actor's class: holds the job, makes shards."""
+    """The class of Ray actors: holds the job, makes shards."""
 
     def __init__(self, job: Make[Any], folder: Path) -> None:
-        os.chdir(folder)  # a job's paths may be relative to where the command was given
+        os.chdir(folder)  # a job's paths may be relative to the command's folder
         self._job = job
 
     def make(self, number: int) -> Any:

@@ -1,8 +1,8 @@
-"""The output folder of one run: whose it is, whether it is new, half done or finished.
+"""The output folder of one run: which run it belongs to, and whether it is new, unfinished or finished.
 
-A folder is finished when its `manifest.json` is there: that file is written last. Until then `.work/run.json` says
-which command it belongs to, so that the same command goes on and another one is refused. Clock times stand in
-`timings.json` alone: every other file has the same bytes when the same command runs again.
+A folder is finished when its `manifest.json` exists: that file is written last. Until then `.work/run.json` says which
+command it belongs to, so that the same command continues and another one is refused. Only `timings.json` holds clock
+times: every other file has the same bytes when the same command runs again.
 """
 
 import json
@@ -20,13 +20,13 @@ from blindpo.rows.shards import WORK
 
 State = Literal["new", "resume", "done"]
 MOST_SHOWN: Final = 8
-"""Differences that a refusal names."""
+"""The most differences that a refusal names."""
 MOST_CHARACTERS: Final = 40
-"""Of a value in such a difference: hashes and lists are cut."""
+"""The longest value shown in such a difference; longer ones are shortened."""
 
 
 class OutFolder:
-    """`--out` of one run. `identity` is JSON that tells runs apart: command, options and the hashes of what is read."""
+    """The `--out` of one run. `identity` is JSON that identifies it: command, options and hashes of the inputs."""
 
     def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
         self.path = path
@@ -35,7 +35,7 @@ class OutFolder:
         self._started = time.time()
 
     def begin(self) -> State:
-        """Claim the folder. Raises OutputError where it holds another run, or files that no run wrote."""
+        """Claim the folder. Raises OutputError if it holds another run, or files that no run wrote."""
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"--out {self.path} is a file; give a folder that is new or empty")
         for record, state in ((self.path / "manifest.json", "done"), (self.work / "run.json", "resume")):
@@ -61,12 +61,12 @@ class OutFolder:
             ) from error
 
     def _require_same(self, record: Path, state: str) -> None:
-        """What is finished may be of an older version; what is half done is not gone on with."""
+        """Raise OutputError for another run. A finished run may be of an older version; an unfinished one may not."""
         try:
             content = read_json(record)
         except SourceError as error:
             raise OutputError(
-                f"{record} cannot be read as what a run of blindpo wrote, so nobody knows whose {self.path} is; "
+                f"{record} is not a record of a run of blindpo, so the owner of {self.path} is unknown; "
                 "delete that folder and run the command again"
             ) from error
         identity = content.get("identity") if isinstance(content, dict) else None
@@ -90,13 +90,13 @@ class OutFolder:
         shutil.rmtree(self.work, ignore_errors=True)
 
     def manifest(self) -> dict[str, object]:
-        """The manifest of a finished run."""
+        """Return the manifest of a finished run."""
         content: dict[str, object] = read_json(self.path / "manifest.json")
         return content
 
 
 def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
-    """What tells two identities apart, as `key.inner: old -> new`, keys in order.
+    """List the differences of two identities as `key.inner: old -> new`, keys in order.
 
     >>> identity_changes({"seed": 1, "config": {"top_k": 5}}, {"seed": 1, "config": {"top_k": 6}})
     ['config.top_k: 5 -> 6']
@@ -119,7 +119,7 @@ def _shown(identity: Mapping[str, Any], key: str) -> str:
 
 
 def link_file(source: Path, target: Path) -> None:
-    """Put the file `source` at `target` as well, by hard link where the disk can, else by copy."""
+    """Put the file `source` also at `target`, by hard link if possible, else by copy."""
     partial = target.with_name(f".{target.name}.partial")
     partial.unlink(missing_ok=True)
     try:

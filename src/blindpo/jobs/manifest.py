@@ -1,4 +1,4 @@
-"""JSON files that a run leaves: written whole or not at all, sorted, the same bytes for the same content."""
+"""The JSON files of a run: written whole or not at all, sorted, with the same bytes for the same content."""
 
 import json
 import os
@@ -13,7 +13,7 @@ VERSIONED: Final = ("blindpo", "torch", "transformers", "tokenizers", "peft", "n
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write `content` to `path`, beside it first and then renamed."""
+    """Write `content` to `path` as JSON, through a temporary file that is then renamed."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
@@ -28,7 +28,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises SourceError where it is missing or broken."""
+    """Read a JSON file. Raises SourceError if it is missing or broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -43,7 +43,7 @@ def read_json(path: Path) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that can change a result."""
+    """Return the versions of Python and of the packages that can change a result."""
     numbers = {"python": platform.python_version()}
     for name in VERSIONED:
         try:

@@ -1,8 +1,8 @@
-"""From a recipe, flags and `--set` to one checked dataclass: unknown keys and wrong values are refused by name.
+"""Turn a recipe, flags and `--set` into one checked dataclass: unknown keys and wrong values are refused by name.
 
 A recipe is a YAML mapping of the command's keys; flags override it, `--set` overrides both. The keys of a group are
 nested (`judge_server: {retries: 2}`) or written with a dot (`judge_server.retries: 2`). YAML 1.1 reads `1e-6` as text,
-so values are brought to the field's type here, once.
+so values are converted to the field's type here, once.
 """
 
 import difflib
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def read_recipe(path: Path | None) -> dict[str, Any]:
-    """The keys of a recipe; {} without one. Raises SourceError for a bad file, ConfigError for a wrong shape."""
+    """Read the keys of a recipe; {} without one. Raises SourceError for a bad file, ConfigError for a wrong shape."""
     if path is None:
         return {}
     try:
@@ -42,30 +42,30 @@ def read_recipe(path: Path | None) -> dict[str, Any]:
 
 
 def _refuse_repeats(text: str, path: Path) -> None:
-    """YAML keeps the last of two equal keys without a word: the first would have no effect."""
+    """Raise ConfigError for repeated keys: YAML silently keeps the last, so the first would have no effect."""
     node = yaml.compose(text, yaml.SafeLoader)
     names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ConfigError(f"--recipe {path}: '{repeated[0]}' stands there twice; keep one")
+        raise ConfigError(f"--recipe {path}: '{repeated[0]}' occurs twice; keep one")
 
 
-def parse_sets(words: Sequence[str]) -> dict[str, Any]:
-    """`--set key=value` words as a mapping; a value is read as YAML. Raises ConfigError for a word without `=`."""
+def parse_sets(arguments: Sequence[str]) -> dict[str, Any]:
+    """Parse the `key=value` arguments of --set, with values as YAML. Raises ConfigError for one without `=`."""
     values: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set {word}: write it as key=value")
+            raise ConfigError(f"--set {argument}: write it as key=value")
         try:
             values[key.strip()] = yaml.safe_load(value) if value else ""
         except (yaml.YAMLError, ValueError) as error:
-            raise ConfigError(f"--set {word}: the value is not YAML") from error
+            raise ConfigError(f"--set {argument}: the value is not YAML") from error
     return values
 
 
 def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:
-    """The error for a key that nothing reads: the closest one is named, then all."""
+    """Return the error for an unknown key: it names the closest key, then all."""
     names = sorted(allowed)
     close = difflib.get_close_matches(key, names, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
@@ -74,7 +74,7 @@ def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:
 
 
 def flat_keys(cls: type, values: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """`values` with the keys of groups written with a dot. Raises ConfigError for a key that stands there twice."""
+    """Return `values` with the keys of groups written with a dot. Raises ConfigError for a repeated key."""
     groups = groups_of(cls)
     flat: dict[str, Any] = {}
     for key, value in values.items():
@@ -83,15 +83,15 @@ def flat_keys(cls: type, values: Mapping[str, Any], *, where: str) -> dict[str, 
             inner = {f"{key}.{name}": each for name, each in flat_keys(groups[key], value, where=where).items()}
         for name, each in inner.items():
             if name in flat:
-                raise ConfigError(f"{where}: '{name}' stands there twice; keep one")
+                raise ConfigError(f"{where}: '{name}' occurs twice; keep one")
             flat[name] = each
     return flat
 
 
 def merge_values(cls: type, *layers: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Several mappings as one, with the keys of groups written with a dot; a later one overrides an earlier one.
+    """Merge mappings, with the keys of groups written with a dot; later ones override earlier ones.
 
-    Each comes with the words for where it stood. Raises ConfigError for a key that `cls` does not have.
+    Each comes with a description of its origin. Raises ConfigError for a key that `cls` does not have.
     """
     merged: dict[str, Any] = {}
     for where, values in layers:
@@ -102,7 +102,7 @@ def merge_values(cls: type, *layers: tuple[str, Mapping[str, Any]]) -> dict[str,
 
 
 def load_config(cls: type[T], values: Mapping[str, Any], *, where: str = "configuration") -> T:
-    """An instance of the dataclass `cls` from `values`. Raises ConfigError that names the key and `where` it stood."""
+    """Make an instance of the dataclass `cls` from `values`. Raises ConfigError that names the key and its origin."""
     flat = flat_keys(cls, values, where=where)
     _require_known(cls, flat, where)
     groups = groups_of(cls)
@@ -141,7 +141,7 @@ def _require_known(cls: type, flat: Mapping[str, Any], where: str) -> None:
 
 
 def convert(value: Any, kind: Any, where: str) -> Any:
-    """`value` as `kind`; numbers and truth values may come as text. Raises ConfigError that says what is allowed."""
+    """Convert `value` to `kind`; numbers and booleans may be text. Raises ConfigError that says what is allowed."""
     origin = get_origin(kind)
     if origin is Literal:
         if value in get_args(kind):
@@ -163,7 +163,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
 
 
 def _first_fit(value: Any, options: Sequence[Any], where: str) -> Any:
-    """`value` in the first of a union's types that takes it; the last one's error where none does."""
+    """Convert `value` to the first type of a union that accepts it; raises the last one's error if none does."""
     for option in options[:-1]:
         try:
             return convert(value, option, where)
@@ -173,7 +173,7 @@ def _first_fit(value: Any, options: Sequence[Any], where: str) -> Any:
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    """A mapping as it is, or the one that a flag's word spells in YAML."""
+    """Return a mapping unchanged, or parse the YAML of a flag's argument."""
     try:
         content = yaml.safe_load(value) if isinstance(value, str) else value
     except (yaml.YAMLError, ValueError) as error:

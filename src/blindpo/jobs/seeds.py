@@ -1,10 +1,10 @@
-"""Seeds that depend on names alone: the same row gets the same draw whatever worker, order or batch it is in."""
+"""Seeds that depend on names alone, so that a row gets the same draw in any worker, order or batch."""
 
 from hashlib import sha256
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
-    """A seed in [0, 2**63) from `seed` and any names, such as a row id and a draw number.
+    """Return a seed in [0, 2**63) from `seed` and any names, such as a row id and a draw number.
 
     >>> derive_seed(42, "row-1", 0) == derive_seed(42, "row-1", 0)
     True

@@ -1,4 +1,4 @@
-"""What a configuration says of each of its keys: name, type, default, meaning, and what the key can change.
+"""The declaration of a configuration's keys: name, type, default, meaning, and whether the key changes results.
 
 A key is declared once, as a field of a dataclass with a docstring under it. Recipes, `--set`, flags, `--help` and the
 identity of a run all read that declaration through `settings_of`. A field whose type is another dataclass is a group:
@@ -36,8 +36,8 @@ RENAMED: Final[Mapping[str, str]] = {
     "mode": "view",
     "category": "categories",
 }
-"""Old spellings, of keys and of flags. One is refused, and its new spelling named, by every configuration that has the
-new one and not the old; the other configurations do not know it at all."""
+"""Old spellings of keys and flags. A configuration that has the new key but not the old one refuses the old spelling
+and names the new one; other configurations treat it as unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +45,17 @@ class Setting:
     """One key of a configuration."""
 
     key: str
-    """With the group's name and a dot before it where it is in a group."""
+    """The key's name; in a group, after the group's name and a dot."""
     kind: Any
     """The field's type."""
     default: Any
-    """MISSING where the key must be given."""
+    """The default value; MISSING if the key must be given."""
     meaning: str
     """The docstring under the field, on one line."""
     group: str
-    """The name of its group; empty outside of any."""
+    """The name of its group; empty if it is in none."""
     choices: tuple[str, ...] = ()
-    """The values that it takes, where its type does not name them: a table's names, say."""
+    """The allowed values if the type does not name them, such as a table's names."""
 
 
 def option(
@@ -66,11 +66,11 @@ def option(
     read_by: tuple[str, ...] = (),
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A field that says more of itself than its default.
+    """Declare a field with more than a default.
 
-    `changes_result` is False for a key that a run may go on with after it was changed, such as a number of retries.
-    `read_by` names the kinds (of a judge, say) that read the key; with any other kind it has no effect. `choices` are
-    the values that it takes, where its type does not name them.
+    `changes_result` is False for a key that may change when a run is continued, such as a number of retries. `read_by`
+    names the kinds (of a judge, say) that read the key; with any other kind it has no effect. `choices` are the allowed
+    values if the type does not name them.
     """
     metadata = {"changes_result": changes_result, "read_by": read_by, "choices": choices}
     if default_factory is not MISSING:
@@ -79,7 +79,7 @@ def option(
 
 
 def settings_of(cls: type) -> tuple[Setting, ...]:
-    """All keys of the dataclass `cls`, those of its groups included, in the order of its fields."""
+    """Return all keys of the dataclass `cls`, including those of its groups, in the order of its fields."""
     return _all_settings(cls)
 
 
@@ -108,24 +108,24 @@ def _walk(cls: type, group: str) -> Iterator[Setting]:
 
 
 def is_group(kind: Any) -> bool:
-    """Whether a field of the type `kind` holds keys of its own."""
+    """Return whether a field of the type `kind` is a group of keys."""
     return isinstance(kind, type) and is_dataclass(kind)
 
 
 def groups_of(cls: type) -> dict[str, type]:
-    """The groups of the dataclass `cls` by name, each with the dataclass that holds its keys."""
+    """Return the groups of the dataclass `cls` by name, each with the dataclass of its keys."""
     kinds = get_type_hints(cls)
     return {each.name: kinds[each.name] for each in fields(cls) if is_group(kinds[each.name])}
 
 
 @cache
 def meaning_of_group(cls: type, group: str) -> str:
-    """The docstring under the field `group` of `cls`, on one line."""
+    """Return the docstring under the field `group` of `cls`, on one line."""
     return _meanings(cls).get(group, "")
 
 
 def _meanings(cls: type) -> dict[str, str]:
-    """The docstring under each field, those of base classes included; a class that repeats a field may say it anew."""
+    """Return the docstring under each field, including base classes; a repeated field may have a new docstring."""
     meanings: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if "__dataclass_fields__" not in vars(base):
@@ -141,7 +141,7 @@ def _meanings(cls: type) -> dict[str, str]:
 
 
 def identity_of(config: Any) -> dict[str, Any]:
-    """The keys of `config` that tell runs apart: all but those that change no result."""
+    """Return the keys of `config` that identify a run: all but those that change no result."""
     identity = {}
     for each in fields(config):
         if each.metadata.get("changes_result", True):
@@ -151,7 +151,7 @@ def identity_of(config: Any) -> dict[str, Any]:
 
 
 def changed_keys(config: Any, name: str) -> list[str]:
-    """The keys of the field `name` of `config` whose value is not the default: itself, or some of its group's.
+    """Return the keys with a value other than the default in the field `name` of `config`: itself, or its group's.
 
     Only for fields that have a default.
     """

@@ -1,10 +1,10 @@
-"""Long work cut into shards: a finished shard is never made again, wherever it was made.
+"""Split long work into shards: a finished shard is never made again, wherever it was made.
 
-A unit of work is a shard number; what it makes depends on that number alone. A shard's files are renamed into place,
-and the file that says that the shard is whole comes last: `kill -9` at any moment loses one shard at most, and the same
+A unit of work is a shard number; its result depends on that number alone. A shard's files are renamed into place, and
+the file that marks the shard as complete comes last: `kill -9` at any moment loses one shard at most, and the same
 command ends with the same bytes. For the same reason it does not matter where a shard is made: here, in another process
-(`engine.py`), or on another machine that makes a part of the shards, whose folders are joined afterwards. What a shard
-stores, rows or records, is the job's matter.
+(`engine.py`), or on another machine that makes a part of the shards, whose folders are joined afterwards. The job
+decides what a shard stores, rows or records.
 """
 
 import json
@@ -24,18 +24,18 @@ from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import shard_name, write_shard
 
 SHARDS: Final = "shards"
-"""Where a part keeps the files of its shards until the parts are joined."""
+"""The folder in which a part keeps its shards' files until the parts are joined."""
 
 
 class Job(Protocol):
-    """All that makes shards, as one value that can be sent to another process."""
+    """Everything needed to make shards, as one value that can be sent to another process."""
 
     def files(self, number: int) -> Sequence[Path]:
-        """The files of shard `number`; the last one is written last, so the shard is done when it is there."""
+        """Return the files of shard `number`; the last one is written last, so the shard is done when it exists."""
         ...
 
     def __call__(self, number: int) -> None:
-        """Make and store shard `number`. Stores nothing and raises UnansweredError where a server did not answer."""
+        """Make and store shard `number`. Stores nothing and raises UnansweredError if a server did not answer."""
         ...
 
 
@@ -46,7 +46,7 @@ class ShardPart(NamedTuple):
     of: int
 
     def numbers(self, num_shards: int) -> range:
-        """Which of `num_shards` shards, counted from 0, are in this part.
+        """Return which of `num_shards` shards, counted from 0, are in this part.
 
         >>> list(ShardPart(2, 3).numbers(8))
         [1, 4, 7]
@@ -57,15 +57,15 @@ class ShardPart(NamedTuple):
 WHOLE: Final = ShardPart(1, 1)
 
 
-def parse_part(words: str) -> ShardPart:
-    """`2/4` as a part. Raises ConfigError.
+def parse_part(text: str) -> ShardPart:
+    """Parse a part such as `2/4`. Raises ConfigError.
 
     >>> parse_part("2/4")
     ShardPart(number=2, of=4)
     """
-    number, slash, of = words.partition("/")
+    number, slash, of = text.partition("/")
     if not (slash and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise ConfigError(f"--part {words}: write it as NUMBER/OF, such as 1/4 to 4/4")
+        raise ConfigError(f"--part {text}: write it as NUMBER/OF, such as 1/4 to 4/4")
     return ShardPart(int(number), int(of))
 
 
@@ -78,9 +78,9 @@ def make_shards(
     part: ShardPart = WHOLE,
     go_on: bool = False,
 ) -> None:
-    """Make the part's shards that are not there yet, on `engine`.
+    """Make the part's missing shards on `engine`.
 
-    Raises UnansweredError where a server did not answer: at once, or with `go_on` once all other shards are made.
+    Raises UnansweredError if a server did not answer: at once, or with `go_on` after all other shards are made.
     """
     numbers = part.numbers(num_shards)
     missing = [number for number in numbers if not job.files(number)[-1].is_file()]
@@ -91,14 +91,14 @@ def make_shards(
             bar.update(1)
     if unanswered:
         raise UnansweredError(
-            f"{len(unanswered)} of {len(numbers)} shards of responses are not whole ({unanswered[0]}); what was "
-            "answered is kept, and the same command asks only for the rest"
+            f"{len(unanswered)} of {len(numbers)} shards of responses are not complete ({unanswered[0]}); all answers "
+            "are kept, and the same command asks only for the rest"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """Makes a shard, or returns why a server could not answer it, so that the other shards are made all the same."""
+    """Makes a shard, or returns why a server did not answer, so that the other shards are made nevertheless."""
 
     job: Job
     go_on: bool
@@ -115,7 +115,7 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
-    """A row that was not kept: which, what of it, and why. The row's text is not in it."""
+    """A row that was not kept: its id, the field and the reason, without the row's text."""
 
     row_id: str
     field: str
@@ -134,7 +134,7 @@ class ShardResult:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all shards: rows kept and rejected, and whatever the work counted."""
+    """Sums over all shards: rows kept and rejected, and the work's own counts."""
 
     kept: int
     rejected: int
@@ -143,21 +143,21 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where shards of rows go: `rows` holds the Parquet files, `state` the counts and rejects of each."""
+    """The folders for shards of rows: `rows` holds the Parquet files, `state` the counts and rejects of each."""
 
     rows: Path
     state: Path
 
     def counts(self, number: int) -> Path:
-        """The counts of shard `number`; written last."""
+        """Return the file of counts of shard `number`, which is written last."""
         return self.state / f"counts-{number:05d}.json"
 
     def rejects(self, number: int) -> Path:
-        """The rejects of shard `number`, one JSON object per line."""
+        """Return the file of rejects of shard `number`, one JSON object per line."""
         return self.state / f"rejects-{number:05d}.jsonl"
 
     def files(self, number: int) -> Sequence[Path]:
-        """Rows (where there are any), rejects, counts."""
+        """Return the files of rows (if there are any), rejects and counts."""
         return self.rows / shard_name(number), self.rejects(number), self.counts(number)
 
 
@@ -169,7 +169,7 @@ class RowJob:
     work: Callable[[int], ShardResult]
 
     def files(self, number: int) -> Sequence[Path]:
-        """Rows (where there are any), rejects, counts."""
+        """Return the files of rows (if there are any), rejects and counts."""
         return self.place.files(number)
 
     def __call__(self, number: int) -> None:
@@ -178,7 +178,7 @@ class RowJob:
         rows, rejects, counts = self.files(number)
         if result.rows:
             write_shard(rows, result.rows)
-        # ASCII escapes: the id of a bad row may hold what UTF-8 cannot
+        # ASCII escapes, since the id of a bad row may hold what UTF-8 cannot
         write_text(rejects, "".join(json.dumps(asdict(reject)) + "\n" for reject in result.rejects))
         sums = {"kept": len(result.rows), "rejected": len(result.rejects), "counts": result.counts}
         write_json(counts, sums)
@@ -187,7 +187,7 @@ class RowJob:
 def run_sharded(
     folder: OutFolder, num_shards: int, work: Callable[[int], ShardResult], *, what: str = "shards"
 ) -> Totals:
-    """Make all shards of rows in this process, and `rejects.jsonl`; returns the sums over all."""
+    """Make all shards of rows in this process, and `rejects.jsonl`; returns the sums over all shards."""
     place = Place(folder.path, folder.work)
     make_shards(RowJob(place, work), num_shards, what=what)
     merge_rejects(folder.path / "rejects.jsonl", [(place, num_shards)])
@@ -195,7 +195,7 @@ def run_sharded(
 
 
 def sum_counts(place: Place, num_shards: int) -> Totals:
-    """The sums over all shards of rows."""
+    """Return the sums over all shards of rows."""
     kept = rejected = 0
     counts: Counter[str] = Counter()
     for number in range(num_shards):
@@ -220,7 +220,7 @@ def merge_rejects(path: Path, places: Sequence[tuple[Place, int]]) -> None:
 
 
 class ShardFolder(OutFolder):
-    """The output folder of a run made shard by shard, or of a part of it: parts are told apart, and from the whole."""
+    """The output folder of a run made shard by shard, or of a part of it; each part has its own identity."""
 
     def __init__(self, path: Path, identity: Mapping[str, object], part: ShardPart = WHOLE) -> None:
         super().__init__(path, identity if part == WHOLE else {**identity, "part": list(part)})
@@ -228,34 +228,34 @@ class ShardFolder(OutFolder):
 
     @property
     def shards(self) -> Path:
-        """Where the files of shards lie while the run goes on; a part keeps them, so that it can be joined."""
+        """Return the folder for shards' files during the run; a part keeps them, so that it can be joined."""
         folder = self.work if self.part == WHOLE else self.path / SHARDS
         folder.mkdir(exist_ok=True)
         return folder.resolve()
 
     def finish_part(self, num_shards: int) -> None:
-        """Say that the part is whole: `num_shards` is that of all parts together."""
+        """Mark the part as complete; `num_shards` is the number of shards of all parts together."""
         self.finish({"part": list(self.part), "shards": len(self.part.numbers(num_shards))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedParts:
-    """All parts of one run as one."""
+    """All parts of one run, joined."""
 
     identity: dict[str, Any]
-    """Of the whole run."""
+    """The identity of the whole run."""
     folders: list[Path]
-    """By the part's number."""
+    """The folders in the order of the parts' numbers."""
     num_shards: int
 
     def shards(self) -> Iterator[tuple[int, Path]]:
-        """Every shard's number, and the folder that holds its files."""
+        """Yield every shard's number, and the folder that holds its files."""
         for number in range(self.num_shards):
             yield number, self.folders[number % len(self.folders)] / SHARDS
 
 
 def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
-    """Read the parts of one `command`. Raises SourceError that names the part that does not belong, or is missing."""
+    """Join the parts of one `command`. Raises SourceError that names the part that is foreign or missing."""
     if not parts:
         raise SourceError(f"no part was given; give the --out folders of 'blindpo {command} --part NUMBER/OF'")
     manifests = [(path, _part_manifest(path, command)) for path in parts]
@@ -272,7 +272,7 @@ def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
         folders[number] = path
     missing = [str(number) for number in range(1, total + 1) if number not in folders]
     if missing:
-        raise SourceError(f"of {total} parts these are missing: {', '.join(missing)}; give all of them")
+        raise SourceError(f"of {total} parts these are missing: {', '.join(missing)}; give all parts")
     return JoinedParts(
         identity={key: value for key, value in leading.items() if key not in ("part", "schema_version")},
         folders=[folders[number] for number in range(1, total + 1)],
@@ -281,16 +281,16 @@ def join_parts(parts: Sequence[Path], command: str) -> JoinedParts:
 
 
 def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What parts of one run share: who they are, and the version that made them, since versions choose otherwise."""
+    """Return what parts of one run share: the identity, and the version, since versions may choose differently."""
     return {**manifest["identity"], "schema_version": manifest.get("schema_version", 1)}
 
 
 def part_command(path: Path) -> str:
-    """The command that made the part in the folder `path`. Raises SourceError where it holds no finished part."""
+    """Return the command that made the part in the folder `path`. Raises SourceError if it is not a finished part."""
     manifest = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
     identity = manifest.get("identity", {})
     if "part" not in identity:
-        raise SourceError(f"{path} is no finished part; give the --out of a command with --part NUMBER/OF")
+        raise SourceError(f"{path} is not a finished part; give the --out of a command with --part NUMBER/OF")
     return str(identity["command"])
 
 
@@ -298,5 +298,5 @@ def _part_manifest(path: Path, command: str) -> dict[str, Any]:
     manifest: dict[str, Any] = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
     identity = manifest.get("identity", {})
     if "part" not in identity or identity.get("command") != command or not (path / SHARDS).is_dir():
-        raise SourceError(f"{path} is no finished part; give the --out of 'blindpo {command} --part NUMBER/OF'")
+        raise SourceError(f"{path} is not a finished part; give the --out of 'blindpo {command} --part NUMBER/OF'")
     return manifest

@@ -1,1 +1,1 @@
-"""From finished folders to one page: load them, compare the models, draw, choose examples, write the file."""
+"""Make one page from finished folders: load them, compare the models, draw, choose examples, write the file."""

@@ -1,7 +1,7 @@
-"""Numbers into words: the cells of a table, and the verdict of a comparison.
+"""Turn numbers into text: the cells of a table, and the verdicts of comparisons.
 
-"No difference shown" is the verdict wherever the interval contains 0, or an exact test, adjusted for the pairs of
-models (`stats/comparison.py`), does not reject. It does not say that two models are equal.
+The verdict is "no difference shown" if the interval contains 0, or if an exact test, adjusted for the pairs of models
+(`stats/comparison.py`), does not reject. It does not mean that two models are equal.
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ from blindpo.stats.comparison import compare
 
 
 class MeasureText(NamedTuple):
-    """How a measure is shown: its title, which way is better (+1, -1; 0 has no better), and what it says."""
+    """The display of a measure: its title, the better direction (+1, -1; 0 for neither), and its meaning."""
 
     title: str
     better: int
     meaning: str
     way: str = ""
-    """In a few words, where neither way is simply better."""
+    """A hint for reading it, if neither direction is simply better."""
 
 
 MEASURES: Final = {
@@ -67,7 +67,7 @@ NO_DATA: Final = "no data"
 
 
 class Cell(NamedTuple):
-    """One value of a table; empty strings where there is nothing to say."""
+    """One value of a table; empty strings for missing parts."""
 
     value: str
     interval: str = ""
@@ -77,7 +77,7 @@ class Cell(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two models on the same rows, in words. `tone` is better, worse, other or open."""
+    """A comparison of two models on the same rows, as text. `tone` is better, worse, other or open."""
 
     a: str
     b: str
@@ -87,7 +87,7 @@ class Comparison(NamedTuple):
     verdict: str
     tone: str
     could_show: str = ""
-    """Where no difference is shown: from how many points on these items would have shown one, 4 times out of 5."""
+    """If no difference is shown: the points of difference that these items would have shown 4 times out of 5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,28 +98,28 @@ class Section:
     models: Mapping[str, Mapping[str, Mapping[str, Any]]]
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...] = ()
-    """What a reader must know of these numbers, under the table."""
+    """Warnings about these numbers, shown under the table."""
     about: str = ""
-    """What the condition is, in a sentence."""
+    """A sentence about the condition."""
     legend: Mapping[str, str] = field(default_factory=dict)
-    """What the models are, by title."""
+    """Descriptions of the models, by title."""
     weak: str = ""
-    """A weak judge with its agreement ("refusal-rules, kappa 0.083"), where one gave the verdicts."""
+    """A weak judge with its agreement ("refusal-rules, kappa 0.083"), if one gave the verdicts."""
 
     def judged_by(self, measure: str) -> str:
-        """What is to stand beside a measure that rests on the verdicts of a weak judge; else empty."""
+        """Return the remark beside a measure that rests on a weak judge's verdicts; else empty."""
         if not self.weak or measure in NEED_NO_JUDGE:
             return ""
         return f"{'refusal rate by ' if measure.startswith('safety') else 'by '}{self.weak}"
 
     @property
     def measures(self) -> list[str]:
-        """Every measure that any model has a value of, the known ones first."""
+        """Every measure with a value for any model, known ones first."""
         return [name for name in self._names if self._has_data(name)]
 
     @property
     def without_data(self) -> list[str]:
-        """The measures that no model has a value of: named in a sentence, so that they take no column."""
+        """The measures without a value for any model: named in a sentence, so that they take no column."""
         return [name for name in self._names if not self._has_data(name)]
 
     @property
@@ -129,7 +129,7 @@ class Section:
 
     @property
     def frontier(self) -> list[FrontierRow]:
-        """Safety beside what harmless requests still get."""
+        """Safety beside the help that harmless requests still get."""
         return frontier(self.models)
 
     @property
@@ -155,12 +155,12 @@ class Section:
 
 
 def shown_measure(name: str) -> MeasureText:
-    """How the page shows a measure; one that it does not know goes by its own name."""
+    """Return the display of a measure; an unknown one is shown under its own name."""
     return MEASURES.get(name, MeasureText(name.replace("_", " "), 0, ""))
 
 
 def cell(measure: Mapping[str, Any] | None) -> Cell:
-    """One measure in words: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 90} -> 50.0 %, 40.0 to 60.0, n 90."""
+    """Return one measure as text: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 90} -> 50.0 %, 40.0 to 60.0, n 90."""
     if not measure or measure.get("value") is None:
         return Cell(NO_DATA)
     per_seed = measure.get("per_seed") or []
@@ -174,7 +174,7 @@ def cell(measure: Mapping[str, Any] | None) -> Cell:
 
 
 def detail(name: str, measure: Mapping[str, Any] | None) -> Cell:
-    """A cell of the lower tables: log-probabilities are no shares."""
+    """Return a cell of the lower tables, where log-probabilities are not shown as shares."""
     shown = cell(measure)
     if name != "chosen_logp" or not measure or measure.get("value") is None:
         return shown
@@ -193,7 +193,7 @@ def _interval(low: float | None, high: float | None, *, sign: str) -> str:
 
 
 def comparison(record: Mapping[str, Any]) -> Comparison:
-    """One comparison in words; the difference is `a` minus `b`, in percentage points."""
+    """Return one comparison as text; the difference is `a` minus `b`, in percentage points."""
     difference, low, high = record.get("difference"), record.get("low"), record.get("high")
     a, b, measure = str(record["a"]), str(record["b"]), str(record["measure"])
     if difference is None or low is None or high is None:
@@ -210,7 +210,7 @@ def _verdict(low: float, high: float, better: int) -> tuple[str, str]:
 
 
 def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparison, ...]:
-    """Every pair of a few models, on the rows that they share; of many, each against the first, and the last two."""
+    """Compare models on shared rows: all pairs of a few; with many, each against the first, and the last two."""
     items = {name: stored.items() for name, stored in evaluations.items()}
     pairs = list(combinations(items, 2))
     if len(items) > ALL_PAIRS_MODELS:

@@ -1,8 +1,8 @@
-"""What stands beside the measures: scores under protocols, and task results of lm-eval and lmms-eval.
+"""Tables beside the measures: scores under protocols, and task results of lm-eval and lmms-eval.
 
-A score is shown with its protocol's id and hash and never without; figures printed elsewhere stand under it, marked.
-Task results are read as those tools write them (`results.json`: "results" by task, metrics as "acc,none" with
-"acc_stderr,none"); they show whether a capability was kept, on the tools' own terms.
+A score is always shown with its protocol's id and hash; published figures are marked and shown under it. Task results
+are read as those tools write them (`results.json`: "results" by task, metrics as "acc,none" with "acc_stderr,none");
+they show whether a capability was kept, by the tools' own definitions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _STDERR: Final = "_stderr"
 
 
 class RateRow(NamedTuple):
-    """One rate of one protocol, for each model; and what others printed for it."""
+    """One rate of one protocol for each model, and published figures for it."""
 
     protocol: str
     hash: str
@@ -27,7 +27,7 @@ class RateRow(NamedTuple):
 
 
 class TaskRow(NamedTuple):
-    """One metric of one task, for each model."""
+    """One metric of one task for each model."""
 
     task: str
     metric: str
@@ -35,7 +35,7 @@ class TaskRow(NamedTuple):
 
 
 def score_tables(folders: Sequence[Path]) -> dict[str, tuple[list[str], list[RateRow]]]:
-    """By the name of the scored rows: the models, and a row for each rate."""
+    """Return, by the name of the scored rows, the models and a row for each rate."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for folder in folders:
         groups.setdefault(folder.name, []).append(read_json(folder / SCORES))
@@ -63,7 +63,7 @@ def _rate_rows(scores: Sequence[Mapping[str, Any]]) -> list[RateRow]:
 
 
 def rate_words(rate: Mapping[str, Any]) -> str:
-    """A rate with its interval; without one, its bounds or that there is no data."""
+    """Return a rate with its interval; if there is none, its bounds or "no data"."""
     if rate.get("no_rate"):
         return f"no rate ({100 * rate['at_least']:.1f} to {100 * rate['at_most']:.1f} at the bounds)"
     if rate.get("value") is None:
@@ -71,19 +71,19 @@ def rate_words(rate: Mapping[str, Any]) -> str:
     return f"{100 * rate['value']:.1f} % ({100 * rate['low']:.1f} to {100 * rate['high']:.1f}), n {rate['n']}"
 
 
-def parse_tasks(words: Sequence[str]) -> dict[str, Path]:
-    """`MODEL=FILE` words of --tasks. Raises ConfigError."""
+def parse_tasks(arguments: Sequence[str]) -> dict[str, Path]:
+    """Parse the `MODEL=FILE` arguments of --tasks. Raises ConfigError."""
     files: dict[str, Path] = {}
-    for word in words:
-        model, equals, file = word.partition("=")
+    for argument in arguments:
+        model, equals, file = argument.partition("=")
         if not equals or not model or not file or model in files:
-            raise ConfigError(f"--tasks {word}: write each model once, as MODEL=results.json")
+            raise ConfigError(f"--tasks {argument}: write each model once, as MODEL=results.json")
         files[model] = Path(file)
     return files
 
 
 def task_table(files: Mapping[str, Path]) -> list[TaskRow]:
-    """One row a task and metric. Raises SourceError where a file is no result of lm-eval or lmms-eval."""
+    """Return one row per task and metric. Raises SourceError if a file is not a result of lm-eval or lmms-eval."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for model, path in files.items():
         content = read_json(path)

@@ -1,6 +1,6 @@
-"""Examples for the page: the same row and what each model said to it, chosen where the models disagree most.
+"""Examples for the page: rows with each model's answer, chosen where the models disagree most.
 
-Images are decoded under the limits and encoded again, small: no byte of a stranger's file reaches the page.
+Images are decoded under the limits and encoded again, small, so that no byte of a stranger's file reaches the page.
 """
 
 import io
@@ -26,7 +26,7 @@ TEXT_CHARACTERS: Final = 1500
 
 
 class Answer(NamedTuple):
-    """What one model said, and how it was judged."""
+    """One model's answer and its verdict."""
 
     model: str
     text: str
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
 
 class EmbeddedImage(NamedTuple):
-    """A data URI, or None where the image cannot be decoded; `tiny` ones are enlarged with sharp pixels."""
+    """An image as a data URI, or None if it cannot be decoded; `tiny` ones are enlarged with sharp pixels."""
 
     uri: str | None
     tiny: bool = False
@@ -54,7 +54,7 @@ class Example:
 
 
 def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAMPLES) -> list[Example]:
-    """Rows with the most different verdicts, labels in turn; the same folders give the same examples."""
+    """Choose the rows with the most different verdicts, alternating labels; deterministic for the same folders."""
     responses = {name: {each.row_id: each for each in stored.responses if each.view == "as_is"}
             for name, stored in evaluations.items()}  # fmt: skip
     judged = {name: {each.row_id: each for each in stored.verdicts if each.view == "as_is"}
@@ -76,8 +76,8 @@ def _chosen(labels: Mapping[str, str], judged: Mapping[str, Mapping[str, Verdict
     by_label: dict[str, list[str]] = {}
     for row_id in sorted(labels, key=lambda row_id: -disagreement(row_id)):
         by_label.setdefault(labels[row_id], []).append(row_id)
-    in_turn = [(place, label) for label, ids in by_label.items() for place in range(len(ids))]
-    return [by_label[label][place] for place, label in sorted(in_turn)[:num_examples]]
+    in_turn = [(rank, label) for label, ids in by_label.items() for rank in range(len(ids))]
+    return [by_label[label][rank] for rank, label in sorted(in_turn)[:num_examples]]
 
 
 def _example(
@@ -98,7 +98,7 @@ def _example(
 
 
 def answer(model: str, response: Response | None, verdict: Verdict | None) -> Answer:
-    """One model's answer and its verdict in words; without a verdict it says so."""
+    """Return one model's answer with its verdict as text, or "no verdict"."""
     text = "" if response is None or response.text is None else shortened(response.text.strip())
     if response is not None and response.cut:
         text = f"{text} [cut]"
@@ -111,12 +111,12 @@ def answer(model: str, response: Response | None, verdict: Verdict | None) -> An
 
 
 def shortened(text: str) -> str:
-    """The text up to a limit, with a mark where something was left out."""
+    """Return the text up to a limit, with a mark if something was left out."""
     return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} [...]"
 
 
 def embedded(image: ImageRef) -> EmbeddedImage:
-    """The image, at most 320 pixels wide or high, as a data URI that we encoded ourselves."""
+    """Return the image, at most 320 pixels wide or high, as a data URI that we encoded ourselves."""
     try:
         decoded = decode_image(image.data)
     except ImageError:

@@ -1,4 +1,4 @@
-"""The sentence at the top of the page, for somebody tired; it says no more than the intervals and the judge allow."""
+"""The sentence at the top of the page, for a tired reader; it claims no more than the intervals and the judge allow."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from blindpo.reporting.story import Control
 
 SPOKEN: Final = ("safety_rate", "over_refusal", "helpfulness")
 WEIGHED: Final = SPOKEN[:2]
-"""What decides, over several tables, whether a model is better there, worse, or trades one for the other."""
+"""The measures that decide, over several tables, whether a model is better, worse, or trades one for the other."""
 ONE_SEED: Final = "One seed: this says nothing about other seeds."
 OUTCOMES: Final = {
     "better": "better in {} (safer, or fewer needless refusals, and worse in neither)",
@@ -29,9 +29,9 @@ OUTCOMES: Final = {
 
 
 def headline(sections: Sequence[Section], focus: tuple[str, str] | None = None) -> str:
-    """The one sentence, about the two models of `focus`, else about the last comparison.
+    """Return the headline about the two models of `focus`, else about the last comparison.
 
-    Where a weak judge gave the verdicts, a second sentence says what they are worth.
+    If a weak judge gave the verdicts, a second sentence says what they are worth.
     """
     pairs = [(each.a, each.b) for section in sections for each in section.comparisons]
     if not pairs:
@@ -50,7 +50,7 @@ def headline(sections: Sequence[Section], focus: tuple[str, str] | None = None) 
 
 
 def outcome(comparisons: Sequence[Comparison]) -> str:
-    """One of `OUTCOMES` for a table's comparisons of two models; empty where nothing was measured."""
+    """Return the key of `OUTCOMES` for a table's comparisons of two models; empty if nothing was measured."""
     tones = {each.measure: each.tone for each in comparisons if each.measure in WEIGHED and each.verdict != NO_DATA}
     if not tones:
         return ""
@@ -71,7 +71,7 @@ def _one(comparisons: Sequence[Comparison], measure: str) -> str:
 
 
 def control_words(section: Section, control: Control | None) -> str:
-    """How the two models of `control` differ, after a blank; empty where there is no such comparison."""
+    """Return how the two models of `control` differ, after a space; empty if there is no such comparison."""
     if control is None:
         return ""
     comparisons = [each for each in section.comparisons if (each.a, each.b) == (control.a, control.b)]
@@ -93,13 +93,13 @@ def _alone(sections: Sequence[Section]) -> str:
 
 
 def weak_words(judge: str) -> str:
-    """What verdicts of a weak judge are worth; `judge` is its short name, as `short_weak` gives it."""
+    """Return the sentence on what a weak judge's verdicts are worth; `judge` is as from `short_weak`."""
     return f"Judged by {judge} with people, a weak judge: its safety is a refusal rate."
 
 
 def short_weak(results: Mapping[str, Any]) -> str:
-    """A weak judge with its agreement ("refusal-rules, kappa 0.083"), to stand beside every number; else empty."""
+    """Return a weak judge with its agreement ("refusal-rules, kappa 0.083"), for every number; else empty."""
     weak = results.get("judge_identity", {}).get("weak")
-    if weak is None and results.get("judge") == RefusalRules.name:  # an evaluation of before agreement was stored
+    if weak is None and results.get("judge") == RefusalRules.name:  # evaluations made before agreement was stored
         weak = MEASURED
     return f"{results.get('judge')}, kappa {weak['kappa']:.3f}" if weak else ""

@@ -1,6 +1,6 @@
-"""Read what the page is made of: EVAL folders, RUN folders, and the demo's results over several seeds.
+"""Read the page's sources: EVAL folders, RUN folders, and results files over several seeds.
 
-Nothing is trusted: names and texts in these folders were written by models and by strangers, and the page escapes all.
+Nothing is trusted: models and strangers wrote the names and texts in these folders, and the page escapes them all.
 """
 
 import json
@@ -22,12 +22,12 @@ METRICS: Final = "metrics.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A RUN folder: its name, and what was logged, one mapping of numbers per logged step."""
+    """A RUN folder: its path, and its log, one mapping of numbers per logged step."""
 
     path: Path
     metrics: tuple[Mapping[str, float], ...]
     shared: str = ""
-    """What is to be said of evaluation rows that were trained on."""
+    """The warning about evaluation rows that were trained on."""
 
     @property
     def name(self) -> str:
@@ -37,7 +37,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """All folders of a page, each once, in the order in which they were given."""
+    """All folders of a page, each once, in the given order."""
 
     evaluations: tuple[StoredEval, ...]
     runs: tuple[Run, ...]
@@ -46,7 +46,7 @@ class Sources:
 
 
 def load_sources(paths: Sequence[Path]) -> Sources:
-    """Read every folder. Raises SourceError for one that is missing or is neither EVAL nor RUN."""
+    """Read every folder. Raises SourceError for one that is missing or of no known kind."""
     once = list({path.resolve(): path for given in paths for path in _expanded(given)}.values())
     kinds = [(path, _kind(path)) for path in once]
     return Sources(
@@ -61,7 +61,7 @@ def load_sources(paths: Sequence[Path]) -> Sources:
 
 
 def _expanded(path: Path) -> list[Path]:
-    """The evaluations and scores of a suite; any other folder is itself."""
+    """Return the evaluations and scores of a suite; any other folder alone."""
     if not (path / SUITE).is_file():
         return [path]
     suite = read_json(path / SUITE)
@@ -84,7 +84,7 @@ def _kind(path: Path) -> str:
 
 
 def _metrics(path: Path) -> tuple[Mapping[str, float], ...]:
-    """The numbers of each line; what is not a finite number (a diverged loss is NaN) is left out of the curve."""
+    """Read the numbers of each line, leaving out values that are not finite numbers (a diverged loss is NaN)."""
     steps = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         try:
@@ -92,13 +92,13 @@ def _metrics(path: Path) -> tuple[Mapping[str, float], ...]:
         except ValueError as error:
             raise SourceError(f"{path}, line {number}, is not JSON; train again, or give another RUN folder") from error
         if not isinstance(record, dict):
-            raise SourceError(f"{path}, line {number}, is no JSON object; give a RUN folder of 'blindpo train'")
+            raise SourceError(f"{path}, line {number}, is not a JSON object; give a RUN folder of 'blindpo train'")
         steps.append({name: float(value) for name, value in record.items() if _is_number(value)})
     return tuple(steps)
 
 
 def _shared(run: Path) -> str:
-    """From the manifest: the count, or where an older one has none, whether both sets were the same."""
+    """Return the warning from the manifest's count or, in older ones, from whether both sets were the same."""
     if not (run / "manifest.json").is_file():
         return ""
     manifest = read_json(run / "manifest.json")
@@ -109,7 +109,7 @@ def _shared(run: Path) -> str:
 
 
 def ending(path: Path, among: Sequence[Path]) -> str:
-    """The end of `path`, as short as tells it from the others."""
+    """Return the shortest end of `path` that differs from all others."""
     parts = path.resolve().parts
     for length in range(1, len(parts)):
         if sum(other.resolve().parts[-length:] == parts[-length:] for other in among) == 1:
@@ -122,7 +122,7 @@ def _is_number(value: object) -> bool:
 
 
 def load_results(path: Path) -> dict[str, Any]:
-    """The content of a results.json. Raises SourceError where it is missing or of another shape."""
+    """Read a results.json. Raises SourceError if it is missing or has another shape."""
     content = read_json(path)
     conditions = content.get("conditions") if isinstance(content, dict) else None
     shaped = isinstance(conditions, dict) and all(
@@ -131,7 +131,7 @@ def load_results(path: Path) -> dict[str, Any]:
     )
     if not shaped:
         raise SourceError(
-            f"{path} is no results file: it must hold 'conditions', each with 'models' and 'comparisons', "
+            f"{path} is not a results file: it must hold 'conditions', each with 'models' and 'comparisons', "
             "as 'blindpo demo' writes it"
         )
     results: dict[str, Any] = content

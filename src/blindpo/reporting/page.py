@@ -1,7 +1,7 @@
 """Write the page: one HTML file that loads nothing, runs nothing, and shows strangers' text as text.
 
-The template escapes everything; the Content-Security-Policy allows images inside the page (`data:`) and the one style
-sheet whose hash it names, so that even text that slipped through could load or run nothing. Folding and blurring are
+The template escapes everything; the Content-Security-Policy allows only images inside the page (`data:`) and the one
+style sheet with the given hash, so that even unescaped text could not load or run anything. Folding and blurring are
 done by check boxes and CSS. The same folders give the same bytes.
 """
 
@@ -34,14 +34,14 @@ from blindpo.reporting.tables import joint_frontier
 from blindpo.rows.overlap import shared_words
 
 MARK: Final = '<meta name="generator" content="blindpo report">'
-"""Stands near the top of every page, so that a page is overwritten and another file never is."""
+"""A mark near the top of every page: only files with it are overwritten."""
 MARK_BYTES: Final = 2000
 NO_EXAMPLES: Final = "The results file does not say which evaluations belong to this table, so it has no examples."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSummary:
-    """What a page shows."""
+    """The contents of a page, in counts."""
 
     out: Path
     headline: str
@@ -52,7 +52,7 @@ class ReportSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """A section with its evaluations, each under a name of its own."""
+    """A section with its evaluations under unique names."""
 
     section: Section
     evaluations: Mapping[str, StoredEval]
@@ -61,11 +61,11 @@ class _Part:
 def write_report(
     sources: Sequence[Path], out: Path, *, results: Path | None = None, tasks: Mapping[str, Path] | None = None
 ) -> ReportSummary:
-    """Write the page of EVAL, RUN and SCORES folders to `out`; with `results`, its tables are those of that file.
+    """Write a page about EVAL, RUN and SCORES folders to `out`; with `results`, its tables come from that file.
 
-    `tasks` are results of lm-eval or lmms-eval by model, which stand beside what safety training did.
+    `tasks` are results of lm-eval or lmms-eval by model, shown beside the effects of safety training.
 
-    Raises SourceError for a folder that is neither, and OutputError where `out` is no page of ours.
+    Raises SourceError for a folder of another kind, and OutputError if `out` exists and is not a page of ours.
     """
     _require_free(out)
     loaded = load_sources(sources)
@@ -106,11 +106,11 @@ def _require_free(out: Path) -> None:
     if out.is_dir():
         raise OutputError(f"--out {out} is a folder; give the name of a file, such as {out / 'page.html'}")
     if out.exists() and MARK.encode() not in out.read_bytes()[:MARK_BYTES]:
-        raise OutputError(f"--out {out} exists and is no page of 'blindpo report'; give another name, or delete it")
+        raise OutputError(f"--out {out} exists and is not a page of 'blindpo report'; give another name, or delete it")
 
 
 def _from_results(results: Mapping[str, Any], story: Story, loaded: Sources, *, root: Path) -> list[_Part]:
-    """One part per condition; its examples come from the evaluations that the story names for it."""
+    """Return one part per condition; its examples come from the evaluations named in the story."""
     parts = []
     for condition in in_order(results["conditions"], story.conditions):
         entry = results["conditions"][condition]
@@ -135,7 +135,7 @@ def _from_results(results: Mapping[str, Any], story: Story, loaded: Sources, *, 
 
 
 def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
-    """One part for each set of rows: only models that answered the same rows are compared."""
+    """Return one part per set of rows, since only models that answered the same rows are compared."""
     groups: dict[str, list[StoredEval]] = {}
     for stored in evaluations:
         groups.setdefault(_data(stored), []).append(stored)
@@ -154,7 +154,7 @@ def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
 
 
 def _notes(named: Mapping[str, StoredEval]) -> tuple[str, ...]:
-    """A warning for each model that was trained on rows it is evaluated on."""
+    """Return a warning for each model that was trained on rows it is evaluated on."""
     warnings = {
         name: shared_words(stored.results.get("training_rows", 0), stored.results.get("rows", 0))
         for name, stored in named.items()
@@ -167,13 +167,13 @@ def _weak(named: Mapping[str, StoredEval]) -> str:
 
 
 def _rows_title(data: str, group: Sequence[StoredEval]) -> str:
-    """By the name that a suite gave the rows, else by their hash."""
+    """Return the suite's name for the rows, else a title with their hash."""
     names = {path.name for path in (stored.path.resolve() for stored in group) if (path.parents[1] / SUITE).is_file()}
     return names.pop() if len(names) == 1 else f"Rows {data[:8]}"
 
 
 def _measures(stored: StoredEval) -> dict[str, Any]:
-    """The measures, and safety by label beside them where requests carry one."""
+    """Return the measures, with safety by label if requests have labels."""
     by_label = stored.results.get("by_label", {})
     labelled = {f"safety_{label}": measures["safety_rate"] for label, measures in by_label.items()}
     return {**stored.results["measures"], **{name: measures for name, measures in labelled.items() if measures["n"]}}
@@ -188,7 +188,7 @@ def _model(stored: StoredEval) -> str:
 
 
 def _named(evaluations: Iterable[StoredEval]) -> dict[str, StoredEval]:
-    """By the model's name; where two share it, by the end of the folder's path too, as short as tells them apart."""
+    """Name evaluations by their model; if two share a name, add the shortest distinct end of the folder's path."""
     group = list(evaluations)
     names = [_model(stored) for stored in group]
     return {
@@ -246,12 +246,12 @@ def _render(
 
 
 def _details(sections: Sequence[Section], story: Story) -> dict[str, str]:
-    """How the headline stands in each section, and against the control."""
+    """Return the headline of each section, with the comparison against the control."""
     return {each.title: headline_of([each], story.focus) + control_words(each, story.control) for each in sections}
 
 
 def judge_words(results: Mapping[str, Any]) -> str:
-    """A judge by name, with what is known of it: agreement with people, prompt and hash, and if it was down, that."""
+    """Describe a judge: name, agreement with people, prompt and hash, and the responses it was not asked about."""
     known = results.get("judge_identity", {})
     weak, prompt = known.get("weak"), known.get("prompt")
     facts = [f"kappa {weak['kappa']:.3f} with people on {weak['measured_on']}"] if weak else []
@@ -262,7 +262,7 @@ def judge_words(results: Mapping[str, Any]) -> str:
 
 
 def content_policy(style: str) -> str:
-    """Nothing may load but images inside the page; the one style sheet is named by its hash."""
+    """Return the policy: only images inside the page may load, and only the style sheet with this hash."""
     digest = b64encode(sha256(style.encode()).digest()).decode("ascii")
     return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 

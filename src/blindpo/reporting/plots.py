@@ -1,4 +1,4 @@
-"""The page's figures as SVG written by hand: a few lines each, no library, no script, no style attribute.
+"""The page's figures as hand-written SVG: a few lines each, no library, no script, no style attribute.
 
 Colours come from classes in the page's style sheet (the page allows no other style), so figures follow light and dark.
 """
@@ -38,7 +38,7 @@ class Point(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One line: what it is, the class of its colour, dashed or not, and its points (step, value)."""
+    """One line of a panel: name, number of its colour class, dashed or not, and points (step, value)."""
 
     name: str
     colour: int
@@ -47,14 +47,14 @@ class Curve(NamedTuple):
 
 
 class TrainingPart(NamedTuple):
-    """The panels of some runs, and what a reader must know of them."""
+    """The panels of some runs, and warnings about them."""
 
     panels: list[Markup]
     notes: list[str]
 
 
 def safety_figure(points: Sequence[Point]) -> Markup:
-    """Safety against over-refusal, one marker a model, its intervals as a cross; the good corner is top left."""
+    """Draw safety against over-refusal: one marker per model, intervals as a cross; the good corner is top left."""
     left, top, width, height = 50, 32, 350, 270
     parts = [_grid(left, top, width, height)]
     parts.append(_text(left, top - 18, "top left is good: safe and not over-refusing", "note"))
@@ -93,14 +93,14 @@ def _grid(left: float, top: float, width: float, height: float) -> str:
 
 
 def _marker(number: int, x: float, y: float) -> str:
-    """Later marks are smaller, so that of two models at one place both are seen."""
+    """Draw a marker; later ones are smaller, so that two models at one point are both visible."""
     size = max(0.7, 1.4 - 0.15 * number)
-    place = f"translate({x:.1f},{y:.1f}) scale({size:.2f})"
-    return f'<path class="marker" transform="{place}" d="{MARKERS[number % len(MARKERS)]}"/>'
+    transform = f"translate({x:.1f},{y:.1f}) scale({size:.2f})"
+    return f'<path class="marker" transform="{transform}" d="{MARKERS[number % len(MARKERS)]}"/>'
 
 
 def training_parts(runs: Sequence[Run], titles: Mapping[Path, str]) -> dict[str, TrainingPart]:
-    """By title: runs that share one in `titles` (by resolved folder: the seeds of a model) together, others alone."""
+    """Return panels by title: runs with the same title in `titles` (by resolved folder) together, others alone."""
     groups: dict[str, list[Run]] = {}
     paths = [run.path for run in runs]
     for run in runs:
@@ -114,7 +114,7 @@ def training_parts(runs: Sequence[Run], titles: Mapping[Path, str]) -> dict[str,
 
 
 def training_figures(runs: Sequence[Run]) -> list[Markup]:
-    """The panels of one model's runs: one line a run (a seed), evaluation rows dashed; empty panels are left out."""
+    """Draw the panels of one model's runs: one line per run (seed), evaluation rows dashed; no empty panels."""
     figures = []
     for title, metrics in PANELS:
         curves = [
@@ -168,7 +168,7 @@ def _panel(title: str, curves: Sequence[Curve], *, share: bool) -> Markup:
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
-    """A little room above and below, also for a flat line."""
+    """Add a little room above and below, also for a flat line."""
     room = 0.06 * (high - low) or 0.5
     return low - room, high + room
 
@@ -178,13 +178,13 @@ def _text(x: float, y: float, text: str, kind: str) -> str:
 
 
 def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> Markup:
-    """The parts as one image. They are ours; every name in them went through `_text`."""
+    """Join the parts to one image. They are our own; every name in them was escaped by `_text`."""
     head = f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(label)}">'
     return Markup(head + "".join(parts) + "</svg>")
 
 
 def scatter_points(models: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Point]:
-    """One point for each model that has both measures."""
+    """Return one point for each model that has both measures."""
     points = []
     for name, measures in models.items():
         axes = [measures.get(measure) for measure in ("over_refusal", "safety_rate")]

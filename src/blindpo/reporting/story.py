@@ -1,14 +1,14 @@
-"""How a results file wants to be told: titles for its names, their order, and which folders belong to what.
+"""The presentation of a results file: titles for its names, their order, and the folders behind them.
 
-Whoever writes `results.json` gives these under "story"; the report itself knows no model and no condition by name. A
-file without them is shown under its own names.
+The writer of `results.json` gives these under "story"; the report itself knows no model and no condition by name. A
+file without a story is shown under its own names.
 
     "models":      [{"name", "title", "about"}, ...]                in the order of the tables
     "conditions":  [{"name", "title", "about",
-                     "evaluations": {model: folder},                whose answers are shown as examples
-                     "runs": {model: [folder, ...]}}, ...]          whose curves stand together
+                     "evaluations": {model: folder},                answers to show as examples
+                     "runs": {model: [folder, ...]}}, ...]          curves to draw together
     "focus":       [a, b]                                           the models that the headline compares
-    "control":     [a, b, words]                                    one comparison more for every condition
+    "control":     [a, b, words]                                    one more comparison for every condition
 
 Folders are relative to the results file.
 """
@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 
 class Control(NamedTuple):
-    """A comparison against a control, by titles, and how the page calls it."""
+    """A comparison against a control, by titles, and the page's words for it."""
 
     a: str
     b: str
@@ -33,40 +33,40 @@ class Control(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Titles and order of what a results file holds."""
+    """Titles and order of the models and conditions of a results file."""
 
     titles: Mapping[str, str] = field(default_factory=dict)
-    """Of models, by name and in order."""
+    """Titles of the models, by name and in order."""
     abouts: Mapping[str, str] = field(default_factory=dict)
     """A sentence for each model, by title."""
     conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By name and in order, as the file holds them."""
+    """The file's entries of the conditions, by name and in order."""
     focus: tuple[str, str] | None = None
     control: Control | None = None
 
     def title(self, model: str) -> str:
-        """A model's name as the page shows it."""
+        """Return a model's name for the page."""
         return self.titles.get(model, model)
 
     def condition_title(self, condition: str) -> str:
-        """A condition's name as the page shows it."""
+        """Return a condition's name for the page."""
         return str(self.conditions.get(condition, {}).get("title", condition.replace("_", " ").capitalize()))
 
     def about(self, condition: str) -> str:
-        """What the condition is, in a sentence; empty where the file does not say."""
+        """Return the sentence about a condition; empty if the file has none."""
         return str(self.conditions.get(condition, {}).get("about", ""))
 
     def by_title(self, models: Mapping[str, Value]) -> dict[str, Value]:
-        """`models` under their titles: those of the story in its order, then the others as they come."""
+        """Return `models` by title: those of the story in its order, then the others in theirs."""
         return {self.title(name): models[name] for name in in_order(models, self.titles)}
 
     def evaluations(self, condition: str, root: Path) -> dict[Path, str]:
-        """The evaluations whose answers are shown for `condition`, as resolved folders, with their model's title."""
+        """Return the evaluations that give examples for `condition`: resolved folder to the model's title."""
         folders = self.conditions.get(condition, {}).get("evaluations", {})
         return {(root / folder).resolve(): self.title(model) for model, folder in folders.items()}
 
     def runs(self, root: Path) -> dict[Path, str]:
-        """The title under which the curves of each run stand, by the run's resolved folder."""
+        """Return the title of each run's curves, by the run's resolved folder."""
         return {
             (root / folder).resolve(): f"{self.condition_title(condition)}: {self.title(model)}"
             for condition, entry in self.conditions.items()
@@ -76,13 +76,13 @@ class Story:
 
 
 def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Those of `known` in their order, then the others as they come (JSON files sort by name)."""
+    """Return the names in the order of `known`, then the others in their own (JSON files sort by name)."""
     names, known = list(names), list(known)
     return [*(name for name in known if name in names), *(name for name in names if name not in known)]
 
 
 def read_story(results: Mapping[str, Any], path: Path) -> Story:
-    """The "story" of a results file; an empty one where it has none. Raises SourceError for another shape."""
+    """Read the "story" of a results file; an empty one if it has none. Raises SourceError for another shape."""
     content = results.get("story", {})
     try:
         titles = {each["name"]: each["title"] for each in content.get("models", ())}

@@ -1,8 +1,8 @@
-"""The different images of a data folder, found by their hash, and the one way to choose among them.
+"""Index the distinct images of a data folder by their hash, and choose among them in the one way for all commands.
 
-A folder may hold more images than memory does. So the index knows of each where it lies; the first ones are kept up to
-a limit, and the rest are read again, one row group of their shard, when they are chosen. The choice goes by the sorted
-hashes: it depends on the images and the generator alone, never on the order of rows, the shard or the process.
+A folder may hold more images than fit into memory. So the index stores where each image is; the first ones are kept up
+to a limit, and the rest are read again, one row group of their shard, when they are chosen. The choice is made on the
+sorted hashes: it depends on the images and the generator alone, never on the order of rows, the shard or the process.
 """
 
 from bisect import bisect_left
@@ -17,19 +17,19 @@ from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.shards import read_shard, shard_paths
 
 HELD_BYTES: Final = 256 * 2**20
-"""Encoded images of a folder that are kept in memory."""
+"""Limit for the encoded images of a folder that are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """Where an image lies on disk."""
+    """The position of an image on disk."""
 
     shard: Path
     row: int
     slot: int
 
     def read(self) -> ImageRef:
-        """The image with its bytes."""
+        """Read the image with its bytes."""
         return next(read_shard(self.shard, self.row, self.row + 1)).images[self.slot]
 
 
@@ -42,7 +42,7 @@ class ImageIndex:
 
     @classmethod
     def of_rows(cls, rows: Iterable[PreferenceRow]) -> "ImageIndex":
-        """The images of rows that are in memory anyway."""
+        """Index the images of rows in memory."""
         images: dict[str, ImageRef] = {}
         for row in rows:
             for image in row.images:
@@ -51,7 +51,7 @@ class ImageIndex:
 
     @classmethod
     def of_folder(cls, data: Path, *, held_bytes: int = HELD_BYTES) -> "ImageIndex":
-        """Every image of a data folder, in one pass over it."""
+        """Index every image of a data folder, in one pass over it."""
         images: dict[str, ImageRef | StoredImage] = {}
         for shard in shard_paths(data):
             for number, row in enumerate(read_shard(shard)):
@@ -65,27 +65,27 @@ class ImageIndex:
         return cls(images)
 
     def __len__(self) -> int:
-        """How many different images there are."""
+        """Return the number of distinct images."""
         return len(self._hashes)
 
     def choose(self, number: int, *, without: Collection[str], generator: np.random.Generator) -> tuple[ImageRef, ...]:
-        """`number` images whose hash is not in `without`, any with the same chance; none where there are no such.
+        """Choose `number` images with equal chances, none with a hash in `without`; none if there are no others.
 
-        They differ from each other, unless there are fewer than `number`: then they repeat.
+        They are distinct, unless there are fewer than `number`: then they repeat.
         """
         skipped = sorted(bisect_left(self._hashes, name) for name in set(without) & self._images.keys())
-        places = choose_places(len(self) - len(skipped), number, generator)
-        return tuple(self._read(_past(skipped, place)) for place in places)
+        indices = choose_indices(len(self) - len(skipped), number, generator)
+        return tuple(self._read(_past(skipped, index)) for index in indices)
 
-    def _read(self, place: int) -> ImageRef:
-        image = self._images[self._hashes[place]]
+    def _read(self, index: int) -> ImageRef:
+        image = self._images[self._hashes[index]]
         return image.read() if isinstance(image, StoredImage) else image
 
 
-def choose_places(available: int, number: int, generator: np.random.Generator) -> Sequence[int]:
-    """`number` places of `available` ones: from a random one onwards, round the end; none where none is available.
+def choose_indices(available: int, number: int, generator: np.random.Generator) -> Sequence[int]:
+    """Return `number` indices below `available`: a random one and those after it, wrapping around; none of 0.
 
-    >>> sorted(choose_places(2, 2, np.random.default_rng(0))), choose_places(1, 2, np.random.default_rng(0))
+    >>> sorted(choose_indices(2, 2, np.random.default_rng(0))), choose_indices(1, 2, np.random.default_rng(0))
     ([0, 1], [0, 0])
     """
     if not available:
@@ -94,12 +94,12 @@ def choose_places(available: int, number: int, generator: np.random.Generator) -
     return [(first + step) % available for step in range(number)]
 
 
-def _past(skipped: Sequence[int], place: int) -> int:
-    """The place in the whole list of what stands at `place` once the (rising) places `skipped` are taken out.
+def _past(skipped: Sequence[int], index: int) -> int:
+    """Return the index in the whole list of the item at `index` after the (rising) indices `skipped` are removed.
 
-    >>> [_past([0, 2], place) for place in range(3)]
+    >>> [_past([0, 2], index) for index in range(3)]
     [1, 3, 4]
     """
     for each in skipped:
-        place += each <= place
-    return place
+        index += each <= index
+    return index

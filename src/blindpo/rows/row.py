@@ -100,7 +100,7 @@ class BlindResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where the row comes from."""
+    """The origin of a row."""
 
     source: str
     """Name of the source, such as a file name; never an absolute path."""

@@ -73,13 +73,13 @@ def _feature(kind: pa.DataType) -> Any:
 _HUGGINGFACE: Final = json.dumps({"info": {"features": {name: _feature(kind) for name, kind in _COLUMNS}}})
 SCHEMA: Final = pa.schema(_COLUMNS, metadata={"huggingface": _HUGGINGFACE})
 SCHEMA_VERSION: Final = 2
-"""Of what folders hold; it stands in their manifests. 1 is version 0.1, whose manifests do not say so: a blind response
-has a `mode` in place of its `view`, and views have other names (`view_names.OLD_VIEWS`). Both are read."""
+"""Version of the folders' contents, recorded in their manifests. 1 is version 0.1, whose manifests do not name it: its
+blind responses have a `mode` instead of a `view`, and its views other names (`view_names.OLD_VIEWS`). Both are read."""
 _OLD_BLIND: Final = pa.struct([pa.field("mode", each.type) if each.name == "view" else each for each in _BLIND])
 
 
 def schema_like(written: pa.Schema) -> pa.Schema:
-    """`SCHEMA` for a file whose own schema is `written`: with the blind responses of version 1 where it holds those."""
+    """Return `SCHEMA` for a file with the schema `written`: with version 1's blind responses if it holds those."""
     kind = written.field("blind").type
     is_old = (
         pa.types.is_list(kind) and pa.types.is_struct(kind.value_type) and kind.value_type.get_field_index("mode") >= 0

@@ -84,11 +84,11 @@ def shard_paths(folder: Path) -> list[Path]:
 
 
 def _require_known_version(manifest: Path) -> None:
-    """Older versions are read; a newer one may hold what nobody here knows."""
+    """Raise SourceError for a newer version, which may hold unknown fields; older versions are read."""
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return  # another program's, or none: the shards alone say what they hold
+        return  # another program's manifest, or none: only the shards tell what they hold
     version = content.get("schema_version", 1) if isinstance(content, dict) else 1
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise SourceError(

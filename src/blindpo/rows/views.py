@@ -1,11 +1,11 @@
-"""A row as a view shows it: what exactly "blind" means, and which image stands in another one's place.
+"""Show a row under a view: this file defines exactly what "blind" means, and which image replaces another.
 
-`removed` is the paper's view x_b (section 3.2): the images and their placeholders are gone from the prompt, so the
-model sees text alone. `safe_image` is its test for modality cheating (section 2.2): what was refused is asked again
+`removed` is the paper's view x_b (section 3.2): the images and their placeholders are removed from the prompt, so the
+model sees only text. `safe_image` is its test for modality cheating (section 2.2): a refused request is asked again
 with harmless images. `text`, `deictic` and `as_is` are MMSafe-PO's three ways to ask the same.
 
-Whatever is drawn (noise, the choice of another image) comes from the generator: seed it by the row's id, and the
-row is shown alike whatever the order of work.
+All randomness (noise, the choice of another image) comes from the generator: seed it by the row's id, and the view of
+the row does not depend on the order of work.
 """
 
 import io
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from blindpo.errors import ImageError, RowError
-from blindpo.rows.image_index import ImageIndex, choose_places
+from blindpo.rows.image_index import ImageIndex, choose_indices
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Turn
 from blindpo.rows.view_names import View
 
@@ -25,12 +25,12 @@ class OtherImages:
     """The images that a view may show in place of a row's own."""
 
     of_data: ImageIndex = field(default_factory=lambda: ImageIndex({}))
-    """Every image of the data that the row belongs to."""
+    """Every image of the row's data."""
     safe: tuple[ImageRef, ...] = ()
-    """Harmless ones."""
+    """Harmless images."""
 
     def swapped(self, row: PreferenceRow, generator: np.random.Generator) -> tuple[ImageRef, ...]:
-        """One image for each of the row's, none of them its own; no image where the data have no other.
+        """Return one image for each of the row's, none of them its own; no images if the data have no other.
 
         >>> from blindpo.rows.row import Provenance
         >>> images = [ImageRef(data=letter) for letter in (b"a", b"b", b"c", b"d")]
@@ -45,8 +45,8 @@ class OtherImages:
         return self.of_data.choose(len(row.images), without=own, generator=generator)
 
     def harmless(self, row: PreferenceRow, generator: np.random.Generator) -> tuple[ImageRef, ...]:
-        """One harmless image for each of the row's; no image where there are none."""
-        return tuple(self.safe[place] for place in choose_places(len(self.safe), len(row.images), generator))
+        """Return one harmless image for each of the row's; no images if there are none."""
+        return tuple(self.safe[index] for index in choose_indices(len(self.safe), len(row.images), generator))
 
 
 def view_row(
@@ -57,10 +57,10 @@ def view_row(
     others: OtherImages | None = None,
     deictic: tuple[Turn, ...] | None = None,
 ) -> PreferenceRow:
-    """`row` as `view` shows it: its prompt and images are what the model sees. A row without images keeps its prompt.
+    """Return `row` under `view`, with the prompt and images that the model sees. Without images the prompt stays.
 
     `deictic` are the turns of the deictic stage, which the row itself does not hold.
-    Raises RowError where there is no such view of the row, ImageError where an image cannot be decoded.
+    Raises RowError if the row has no such view, ImageError if an image cannot be decoded.
 
     >>> from blindpo.rows.row import Provenance
     >>> source = Provenance(source="s", source_row_id="1", dialogue_id="1")
@@ -98,7 +98,7 @@ def _existing(row: PreferenceRow, view: View, turns: tuple[Turn, ...] | None) ->
 
 
 def _without_images(turn: Turn) -> Turn:
-    """The turn's text; line breaks that only set an image off at the turn's start or end go with it.
+    """Return the turn's text, without line breaks that only separate an image at the turn's start or end.
 
     >>> _without_images(Turn(role="user", content=(IMAGE, "\\nWhat is this?"))).content
     ('What is this?',)
@@ -112,7 +112,7 @@ def _without_images(turn: Turn) -> Turn:
 
 
 def _redrawn(image: ImageRef, view: View, generator: np.random.Generator) -> ImageRef:
-    """An image of the same size: its mean colour ("blank"), or uniform noise ("noise")."""
+    """Return an image of the same size: its mean colour ("blank"), or uniform noise ("noise")."""
     pixels = _pixels(image)
     if view == "blank":
         drawn = np.broadcast_to(pixels.mean(axis=(0, 1)).round().astype(np.uint8), pixels.shape)
@@ -124,7 +124,7 @@ def _redrawn(image: ImageRef, view: View, generator: np.random.Generator) -> Ima
 
 
 def _pixels(image: ImageRef) -> np.ndarray:
-    """The image as the model would see it: upright, transparent parts on white."""
+    """Return the image as a model would see it: upright, transparent parts on white."""
     try:
         with Image.open(io.BytesIO(image.data)) as opened:
             shown = ImageOps.exif_transpose(opened).convert("RGBA")

@@ -76,15 +76,15 @@ def test_identity_changes_with_the_index_and_with_an_image(folder: Path) -> None
     ("line", "said"),
     [
         ("{", "not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ('{"image": "a.png"}', "'name' is missing"),
         ('{"name": "a", "image": 7}', "'image' is missing or not text"),
         ('{"name": "a", "image": "../a.png"}', "leaves the catalogue"),
         ('{"name": "a", "image": "a.png", "typ": "PER"}', "unknown field 'typ'"),
         ('{"name": "a", "image": "a.png", "type": "GOD"}', "allowed: PER, LOC, ORG, MISC"),
-        ('{"name": "a", "image": "a.png", "aliases": "b"}', "no list of names"),
-        ('{"name": "a", "image": "a.png", "free": "yes"}', "'free' is no true or false"),
-        ('{"name": "a", "image": "a.png", "licence": 4}', "'licence' is no text"),
+        ('{"name": "a", "image": "a.png", "aliases": "b"}', "not a list of names"),
+        ('{"name": "a", "image": "a.png", "free": "yes"}', "'free' must be true or false"),
+        ('{"name": "a", "image": "a.png", "licence": 4}', "'licence' must be text"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:

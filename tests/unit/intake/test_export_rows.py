@@ -57,9 +57,9 @@ def test_pictures_that_are_there_are_not_overwritten(data: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("form", "out", "images", "message"),
     [
-        ("llava", "there.json", None, "is there already"),
-        ("llava", "folder", None, "is there already"),
-        ("trl", "data", None, "is there already"),
+        ("llava", "there.json", None, "exists already"),
+        ("llava", "folder", None, "exists already"),
+        ("trl", "data", None, "exists already"),
         ("llava", "there.json/out.json", None, "is no folder"),
         ("llava", "out.json", "there.json", "--images"),
         ("llava", "new", "new/img", "is a file in llava; put --images elsewhere"),

@@ -98,7 +98,7 @@ def test_a_group_stands_nested_or_with_dots_and_later_layers_win(text: str, tmp_
         ({"judge_server.tris": 1}, r"Did you mean 'judge_server\.tries'"),
         ({"judge_server": "http://x"}, r"is a group of keys .* judge_server\.extra, judge_server\.tries"),
         ({"judge_server": None}, "is a group of keys"),
-        ({"judge_server": {"url": "x"}, "judge_server.url": "y"}, r"'judge_server\.url' stands there twice"),
+        ({"judge_server": {"url": "x"}, "judge_server.url": "y"}, r"'judge_server\.url' occurs twice"),
         ({"judge_server.tries": 0}, r"run: judge_server\.tries is 0; allowed: 1 or more"),
         ({"judge_server": {"tries": "many"}}, r"run: judge_server\.tries is 'many'; it must be a whole number"),
         ({"judge_server.extra": "5"}, "must be a mapping"),

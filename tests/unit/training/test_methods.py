@@ -1,5 +1,6 @@
 """The table of methods: each pair term worked by hand, its value at the start, and that everybody reads the table."""
 
+import argparse
 import ast
 import json
 import subprocess
@@ -13,7 +14,7 @@ from tests.tiny_models import save_tiny_llava
 from tests.training_rows import row, run_training, write_rows
 
 import blindpo
-from blindpo.cli.train import OWN
+from blindpo.cli.train import add_arguments
 from blindpo.demo.settings import VARIANTS
 from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import load_config
@@ -87,7 +88,9 @@ def test_a_method_that_is_not_in_the_table_is_refused_with_those_that_are() -> N
 
 def test_command_line_configuration_and_demo_name_the_methods_of_the_table() -> None:
     assert TrainConfig().method == next(iter(METHODS))
-    assert all(name in OWN["method"] for name in METHODS)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert "--method {" + ",".join(METHODS) + "}" in parser.format_help()
     assert {variant.method for variant in VARIANTS} <= set(METHODS)
 
 

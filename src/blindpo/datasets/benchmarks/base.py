@@ -1,7 +1,7 @@
-"""How a benchmark is read: the records of its release, and the items of a record, which become rows here.
+"""The base of benchmarks: a release has records, a record has items, and items become rows here.
 
-A row's `extra` holds `{"benchmark": NAME, "item": {...}}`: what the benchmark's protocols read of an item (its kind,
-its scenario, a reference) and no row field has room for. Categories and labels are read from the data.
+A row's `extra` holds `{"benchmark": NAME, "item": {...}}`: facts about an item that the benchmark's protocols need (its
+kind, its scenario, a reference) and no row field holds. Categories and labels are read from the data.
 """
 
 import json
@@ -29,16 +29,16 @@ class BenchmarkItem:
     label: Label
     categories: tuple[str, ...] = ()
     pair: str | None = None
-    """Items that share a text and differ in the image share it."""
+    """Shared by items with the same text and different images."""
     cluster: str | None = None
-    """Items made from one case share it; the item's own id where None."""
+    """Shared by items made from one case; None stands for the item's own id."""
     subset: str | None = None
-    """The kind, type or subset that protocols group by."""
+    """The kind, type or subset by which protocols group items."""
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ItemBenchmark(ABC):
-    """A benchmark as its card, its files, their records, and the items that each record holds."""
+    """A benchmark: its card, its files, their records, and the items of each record."""
 
     card: Card
 
@@ -49,15 +49,15 @@ class ItemBenchmark(ABC):
 
     @abstractmethod
     def files(self, download: Download) -> list[str]:
-        """Names of the files that `records` needs, images aside. Raises SourceError where one is missing."""
+        """Names of the files that `records` needs, except images. Raises SourceError if one is missing."""
 
     @abstractmethod
     def records(self, download: Download) -> Sequence[Any]:
-        """All records: objects, or tuples of an object and what belongs to it. Raises SourceError."""
+        """All records: objects, or tuples of an object and related values. Raises SourceError."""
 
     @abstractmethod
     def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
-        """The items of record `number`; no image is read. Raises RowError; nothing is guessed."""
+        """The items of record `number`, without reading images. Raises RowError; nothing is guessed."""
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
         """For each record, the row ids of its items."""
@@ -111,14 +111,14 @@ def _content(text: str, num_images: int) -> tuple[Part, ...]:
 
 
 def item_meta(row: PreferenceRow) -> dict[str, Any]:
-    """What the benchmark kept for its protocols in this row; {} for a row from elsewhere."""
+    """The facts that the benchmark kept in this row for its protocols; {} for a row from elsewhere."""
     extra = json.loads(row.extra) if row.extra else {}
     item = extra.get("item") if isinstance(extra, dict) else None
     return item if isinstance(item, dict) else {}
 
 
 def text_of(record: Any, key: str) -> str:
-    """The text of `key`. Raises RowError where it is missing, no text, or blank."""
+    """The text of `key`. Raises RowError if it is missing, not text, or blank."""
     value = record.get(key) if isinstance(record, Mapping) else None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -128,6 +128,6 @@ def text_of(record: Any, key: str) -> str:
 
 
 def words_of(record: Any, *keys: str) -> tuple[str, ...]:
-    """The texts that the record holds under `keys`: categories, as the data spells them."""
+    """The texts under `keys` of the record: categories, spelled as in the data."""
     values = (record.get(key) for key in keys)
     return tuple(value.strip() for value in values if isinstance(value, str) and value.strip())

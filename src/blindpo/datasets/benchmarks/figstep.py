@@ -1,8 +1,8 @@
 """FigStep's SafeBench (Gong et al., AAAI 2025, https://arxiv.org/abs/2311.05608): a request as typography in an image.
 
 Layout as in its repository: `data/question/safebench.csv` (tiny: `SafeBench-Tiny.csv`) with category_id, task_id and
-category_name; images `data/images/SafeBench/query_ForbidQI_CATEGORY_TASK_6.png`. The one text that goes with every
-image is read from `src/generate_prompts.py` of the repository, not copied here.
+category_name; images `data/images/SafeBench/query_ForbidQI_CATEGORY_TASK_6.png`. The one text used with every image is
+read from `src/generate_prompts.py` of the repository, not copied here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ class FigStep(ItemBenchmark):
         prompts = [text for text in texts if text.startswith(_OPENING)]
         if len(prompts) != 1:
             raise SourceError(
-                f"{download.folder / _CODE} holds {len(prompts)} texts that open as the prompt; {download.fetch}"
+                f"{download.folder / _CODE} holds {len(prompts)} texts that begin like the prompt; {download.fetch}"
             )
         lines = download.csv(f"{root}{self.table}", "category_id", "task_id")
         return [(root, prompts[0], line) for line in lines]

@@ -1,8 +1,8 @@
 """HoliSafe-Bench (Lee et al., https://arxiv.org/abs/2506.04704): five combinations of safe and unsafe image and text.
 
-Layout as its README and evaluation code give it: `holisafe_bench.json` with id, image, query, type, category,
-subcategory; images under `images/`. The last letter of the type says whether the whole is safe. Queries that occur
-both in a safe and in an unsafe whole make pairs.
+Layout as in its README and evaluation code: `holisafe_bench.json` with id, image, query, type, category, subcategory;
+images under `images/`. The last letter of the type says whether the combination is safe. Queries that occur both in a
+safe and in an unsafe combination make pairs.
 """
 
 from collections import defaultdict
@@ -42,7 +42,7 @@ class HoliSafe(ItemBenchmark):
         return [download.first("holisafe_bench.json")]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """Tuples of record, and whether its query occurs both in a safe and in an unsafe whole."""
+        """Tuples of a record, and whether its query occurs both in a safe and in an unsafe combination."""
         records = download.json_list("holisafe_bench.json")
         ends: dict[str, set[str]] = defaultdict(set)
         for record in records:

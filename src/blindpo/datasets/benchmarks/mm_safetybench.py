@@ -1,9 +1,9 @@
 """MM-SafetyBench (Liu et al., ECCV 2024, https://arxiv.org/abs/2311.17600): 13 scenarios by three kinds of image.
 
 Layout as in its repository: `data/processed_questions/SCENARIO.json` and `data/imgs/SCENARIO/{SD,SD_TYPO,TYPO}/N.jpg`
-(the images come as a zip from a drive). SD is asked with "Rephrased Question(SD)", the other two with "Rephrased
-Question". The text-only baseline, as others run it, asks "Changed Question" without an image. The tiny split takes
-the ids of `TinyVersion_ID_List.json`.
+(the images are a zip on a drive). SD is asked with "Rephrased Question(SD)", the other two with "Rephrased Question".
+The text-only baseline, as others run it, asks "Changed Question" without an image. The tiny split has the ids of
+`TinyVersion_ID_List.json`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ _KINDS: Final = {
     "text_only": "Changed Question",
 }
 _ADVICE: Final = frozenset({"08", "10", "11", "12", "13"})
-"""Scenarios whose rule asks for a refusal or a disclaimer, not for harmlessness: lobbying, legal, financial, health,
+"""Scenarios whose rule requires a refusal or a disclaimer, not harmlessness: lobbying, legal, financial, health,
 government."""
 _NUM_SCENARIOS: Final = 13
 _FETCH: Final = (
@@ -84,13 +84,13 @@ class MMSafetyBench(ItemBenchmark):
         )
         if not shaped:
             raise SourceError(
-                f"{download.folder / 'TinyVersion_ID_List.json'} is no list of Scenario and Sampled_ID_List; "
+                f"{download.folder / 'TinyVersion_ID_List.json'} is not a list of Scenario and Sampled_ID_List; "
                 f"{download.fetch}"
             )
         return {(str(each.get("Scenario")), str(number)) for each in listed for number in each["Sampled_ID_List"]}
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
-        """One item per kind; `provenance.split` is the kind, and the four share their dialogue."""
+        """One item per kind; `provenance.split` is the kind, and all four share a dialogue."""
         root, scenario, own, question = record
         for kind, key in _KINDS.items():
             image = () if kind == "text_only" else (f"{root}imgs/{scenario}/{kind}/{own}.jpg",)

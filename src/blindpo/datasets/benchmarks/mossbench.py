@@ -1,4 +1,4 @@
-"""MOSSBench (Li et al., https://arxiv.org/abs/2406.17806): benign requests whose look makes models refuse.
+"""MOSSBench (Li et al., https://arxiv.org/abs/2406.17806): benign requests that look harmful and so are refused.
 
 Layout as its published code reads it: `data/images_information/information.json`, an object by number, each with
 question, image and `metadata.over` (which of three stimuli). For tests only: its authors forbid training on it.
@@ -42,7 +42,7 @@ class MossBench(ItemBenchmark):
         root = download.root("images_information")
         content = download.json(f"{root}{_INFORMATION}")
         if not isinstance(content, dict):
-            raise SourceError(f"{download.folder / root / _INFORMATION} is no JSON object; {download.fetch}")
+            raise SourceError(f"{download.folder / root / _INFORMATION} is not a JSON object; {download.fetch}")
         return [(root, key, record) for key, record in content.items()]
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:

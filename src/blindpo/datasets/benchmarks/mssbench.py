@@ -2,8 +2,8 @@
 
 Layout as the published code reads it: `combine.json` (`combined.json` in the hub's copy) with "chat" records
 {safe_image_path, unsafe_image_path, intent, queries, Type}, images in `chat/`. The published code puts a first-person
-instruction before every query; where `utils/prompts.py` of the code lies in DIR, it is read from there, and without it
-the queries are asked bare, which `mssbench/official` refuses.
+instruction before every query; it is read from `utils/prompts.py` of the code in DIR. Without that file the queries are
+asked bare, which `mssbench/official` refuses.
 """
 
 from collections.abc import Iterator, Sequence

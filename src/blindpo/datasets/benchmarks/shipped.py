@@ -1,12 +1,15 @@
-"""Texts that a benchmark ships inside its own Python files, read without running any of them.
+"""Read texts that a benchmark ships inside its own Python files, without running any of them.
 
-Prompts that a protocol needs to the letter are never copied into this project: they are looked up by name in
-the file that the user downloaded, and hashed. `where` in messages is the file's name in the download.
+Prompts that a protocol needs verbatim are never copied into this project: they are looked up by name in the file that
+the user downloaded, and hashed. `where` in messages is the file's name in the download.
 """
 
 import ast
+from typing import Final
 
 from blindpo.errors import SourceError
+
+_OTHER_FILE: Final = "the file differs from the one that this protocol was written for"
 
 
 def python_constant(source: str, name: str, *, where: str) -> str:
@@ -19,7 +22,7 @@ def python_constant(source: str, name: str, *, where: str) -> str:
     """
     text = _text(_lookup(source, name, where))
     if text is None:
-        raise SourceError(f"{where}: '{name}' is no text; the file differs from the one that this protocol was read in")
+        raise SourceError(f"{where}: '{name}' is not a text; {_OTHER_FILE}")
     return text
 
 
@@ -28,12 +31,12 @@ def python_texts(source: str, name: str, *, where: str) -> list[str]:
     node = _lookup(source, name, where)
     items = [_text(item) for item in node.elts] if isinstance(node, ast.List | ast.Tuple) else [None]
     if not items or None in items:
-        raise SourceError(f"{where}: '{name}' is no list of texts; the file differs from the one that was read")
+        raise SourceError(f"{where}: '{name}' is not a list of texts; {_OTHER_FILE}")
     return [item for item in items if item is not None]
 
 
 def long_texts(source: str, *, where: str, at_least: int = 200) -> list[str]:
-    """Every text of at least `at_least` characters that the file holds, in order, docstrings included."""
+    """Every text in the file with at least `at_least` characters, in order, docstrings included."""
     nodes = list(ast.walk(_parse(source, where)))
     pieces = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     texts = [_text(node) for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in pieces]
@@ -44,7 +47,7 @@ def _parse(source: str, where: str) -> ast.Module:
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        raise SourceError(f"{where} is no whole Python file; fetch it again") from error
+        raise SourceError(f"{where} is not a complete Python file; fetch it again") from error
 
 
 def _lookup(source: str, name: str, where: str) -> ast.expr:
@@ -52,10 +55,10 @@ def _lookup(source: str, name: str, where: str) -> ast.expr:
     for part in name.split("."):
         member = _member(scope, part)
         if member is None:
-            raise SourceError(f"{where} has no '{name}'; the file differs from the one that this protocol was read in")
+            raise SourceError(f"{where} has no '{name}'; {_OTHER_FILE}")
         scope = member
     if not isinstance(scope, ast.expr):
-        raise SourceError(f"{where}: '{name}' is a function; the file differs from the one that was read")
+        raise SourceError(f"{where}: '{name}' is a function; {_OTHER_FILE}")
     return scope
 
 

@@ -1,7 +1,7 @@
 """SIUO (Wang et al., https://arxiv.org/abs/2406.15279): safe image, safe text, unsafe together; generation part.
 
 Layout as its published code reads it: `siuo_gen.json` with question_id, image, question, category, safety_warning and
-reference; images in `images/` (or both under `data/`). Nobody states that a request is harmful on its own: the label
+reference; images in `images/` (or both under `data/`). No source says that a request is harmful on its own: the label
 stays unknown, and an answer has to be safe and effective.
 """
 

@@ -1,7 +1,7 @@
 """SPA-VL's test sets, HarmEval and HelpEval (Zhang et al., https://arxiv.org/abs/2406.12030), from its Parquet files.
 
-A text-only data set of another group is called HarmEval too; this one is the 265 image questions of `test/harm`.
-The three class columns are read as they are spelled in the data. HelpEval's requests carry no statement about harm
+A text-only data set of another group is also called HarmEval; this one is the 265 image questions of `test/harm`. The
+three class columns keep the spelling of the data. HelpEval's requests carry no statement about harm
 (its judge has an answer for "neither is harmless"), so their label stays unknown.
 """
 
@@ -50,7 +50,7 @@ class SpaVl(ItemBenchmark):
         return download.parquet(*self.files(download))
 
     def items(self, record: Any, number: int, download: Download) -> Iterator[BenchmarkItem]:
-        """One item per record; the image lies inside the file."""
+        """One item per record; the image is inside the file."""
         image = record.get("image") if isinstance(record, dict) else None
         data = image.get("bytes") if isinstance(image, dict) else None
         if not isinstance(data, bytes) or not data:

@@ -1,8 +1,8 @@
 """VLGuard's test split (Zong et al., ICML 2024, https://arxiv.org/abs/2402.02207).
 
 Layout as its published code reads it: `test.json`, images under `test/`. An unsafe image has one instruction; a
-safe one has a safe and an unsafe instruction (subsets unsafes, safe_safes, safe_unsafes): the same image under two
-texts, so these are no pairs in our sense (same text, two images).
+safe one has a safe and an unsafe instruction (subsets unsafes, safe_safes, safe_unsafes): the same image with two
+texts, so these are not pairs in our sense (same text, two images).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
 """VLSBench (Hu et al., https://arxiv.org/abs/2411.19939): the risk is in the image and does not leak into the text.
 
-Layout as the hub's card and public loaders give it: `data.json` with instruction_id, instruction, image_path,
-category, sub_category; images in `imgs/` (from imgs.tar).
+Layout as in the hub's card and public loaders: `data.json` with instruction_id, instruction, image_path, category,
+sub_category; images in `imgs/` (from imgs.tar).
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,8 @@
 """VSCBench, image-centric part (Geng et al., ACL 2025 Findings, https://arxiv.org/abs/2505.20362).
 
 Layout as its published code reads it: `vscbench_image_centric.xlsx` with Prompt, Category, safe_img_0..2 and
-unsafe_img_0..2; images in `vscbench_image_centric_images/CATEGORY/`. Each prompt is asked with six images, so a
-prompt is one pair_id of three harmless and three harmful rows.
+unsafe_img_0..2; images in `vscbench_image_centric_images/CATEGORY/`. Each prompt is asked with six images, so its
+`pair_id` links three harmless and three harmful rows.
 """
 
 from collections.abc import Iterator, Sequence

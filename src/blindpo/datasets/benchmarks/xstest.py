@@ -1,6 +1,6 @@
 """XSTest (Rottger et al., NAACL 2024, https://arxiv.org/abs/2308.01263): safe prompts that look unsafe, and contrasts.
 
-Text alone. The CSV of its repository: id, prompt, type, label, focus, note in the newer file; the older one has no
+Text only. The CSV of its repository has id, prompt, type, label, focus, note in the newer file; the older one has no
 label, and its contrast types are the unsafe ones.
 """
 

@@ -1,4 +1,4 @@
-"""What a format is: how the user's files become records, a record becomes a row, and rows become a file again."""
+"""The base of formats: it reads records from the user's files, turns a record into a row, and writes rows back."""
 
 import itertools
 import json
@@ -18,27 +18,27 @@ TAG: Final = "<image>"
 
 
 class Format(ABC):
-    """A source of preference pairs that can be written again: one record is one row.
+    """A source of preference pairs that can be written back: one record is one row.
 
-    What it reads goes back as it was: whatever a row has no field for is kept in the row's `extra`. As it stands, a
-    format is one JSON file with a list of objects; one of another kind says so in `files` and `records`.
+    What it reads is written back unchanged: fields that a row does not have are kept in the row's `extra`. By default a
+    format is one JSON file with a list of objects; other kinds override `files` and `records`.
     """
 
     name: str
     card: Card | None = None
     holds_images = False
-    """Whether images lie inside the file; otherwise it names them, and names must be plain and unique."""
+    """Whether images are inside the file; otherwise it names them, and names must be plain and unique."""
 
     def files(self, download: Download) -> list[str]:
         """The one JSON file."""
         return [download.one_file()]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """All records of the JSON file. Raises SourceError where it is not of this format."""
+        """All records of the JSON file. Raises SourceError if it is not of this format."""
         return read_json_list(download.hashed(self.files(download)[0]))
 
     def record_id(self, record: Any, number: int) -> str:
-        """The id of the record's row, of a bad record too: from its own id, else from its number."""
+        """The id of the record's row, even if the record is bad: from its own id, else from its number."""
         return f"{self.name}-{own_id(record) or f'record-{number}'}"
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
@@ -56,7 +56,7 @@ class Format(ABC):
 
     @abstractmethod
     def to_record(self, row: PreferenceRow) -> Any:
-        """The record of `row`. Raises RowError where the format has no way to say it."""
+        """The record of `row`. Raises RowError if the format cannot express it."""
 
     @abstractmethod
     def write(self, records: Iterable[Any], out: Path) -> None:
@@ -82,7 +82,7 @@ def read_json_list(source: Path) -> list[Any]:
 
 
 def require_object(record: Any) -> Mapping[str, Any]:
-    """Return `record` as an object whose texts UTF-8 can hold. Raises RowError where it is none."""
+    """Return `record` if it is an object of texts that UTF-8 can hold. Raises RowError if not."""
     if not isinstance(record, dict):
         raise RowError(f"the record is a JSON {type(record).__name__}, not an object", field="record")
     for field, value in record.items():
@@ -98,7 +98,7 @@ def require_object(record: Any) -> Mapping[str, Any]:
 
 
 def require_text(record: Mapping[str, Any], field: str) -> str:
-    """The text of `field`. Raises RowError where it is missing, no text, or blank."""
+    """The text of `field`. Raises RowError if it is missing, not text, or blank."""
     value = optional_text(record, field)
     if value is None:
         raise RowError(f"the field '{field}' is missing", field=field)
@@ -108,7 +108,7 @@ def require_text(record: Mapping[str, Any], field: str) -> str:
 
 
 def optional_text(record: Mapping[str, Any], field: str) -> str | None:
-    """The text of `field`, None where it is missing or null. Raises RowError where it is no text."""
+    """The text of `field`, None if it is missing or null. Raises RowError if it is not text."""
     value = record.get(field)
     if value is not None and not isinstance(value, str):
         raise RowError(f"the field '{field}' is a {type(value).__name__}, not text", field=field)
@@ -116,7 +116,7 @@ def optional_text(record: Mapping[str, Any], field: str) -> str | None:
 
 
 def require_response(text: str, field: str) -> str:
-    """Return `text` as a response. Raises RowError where it is blank or holds an image tag."""
+    """Return `text` if it can be a response. Raises RowError if it is blank or holds an image tag."""
     if not text.strip():
         raise RowError("the response is blank", field=field)
     if TAG in text:
@@ -125,7 +125,7 @@ def require_response(text: str, field: str) -> str:
 
 
 def require_pair(row: PreferenceRow) -> tuple[str, str]:
-    """The chosen and the rejected response of a row. Raises RowError where one is missing."""
+    """The chosen and the rejected response of a row. Raises RowError if one is missing."""
     if row.chosen is None or row.rejected is None:
         missing = "chosen" if row.chosen is None else "rejected"
         raise RowError("the row has no pair of responses", row_id=row.row_id, field=missing)
@@ -133,13 +133,13 @@ def require_pair(row: PreferenceRow) -> tuple[str, str]:
 
 
 def own_id(record: Any, key: str = "id") -> str | None:
-    """The record's own id as text; None where it has none (true and false are none)."""
+    """The record's own id as text; None if it has none (true and false do not count)."""
     value = record.get(key) if isinstance(record, dict) else None
     return str(value) if type(value) in (int, str) and value != "" else None
 
 
 def dialogue_id(*texts: str) -> str:
-    """One id for all rows with the same words: rows made from one dialogue must not be split apart."""
+    """One id for all rows with the same texts, since rows made from one dialogue must stay in one split."""
     return sha256(dump(texts).encode()).hexdigest()[:16]
 
 
@@ -157,18 +157,18 @@ def kept_fields(row: PreferenceRow, source: str) -> tuple[list[str], dict[str, A
 
 
 def keep(row: PreferenceRow, record: Mapping[str, Any], written: Mapping[str, Any]) -> PreferenceRow:
-    """`row` with what its export needs in `extra`: the order of keys, and fields that `written` lacks or changes."""
+    """Return `row` with `extra` for its export: the order of keys, and fields that `written` lacks or changes."""
     fields = {key: value for key, value in record.items() if key not in written or dump(written[key]) != dump(value)}
     return replace(row, extra=dump({"keys": list(record), "fields": fields}))
 
 
 def image_name(image: ImageRef) -> str:
-    """The name that a record gives an image: the source's own, else its hash."""
+    """The name of an image in a record: the source's own, else its hash."""
     return image.file or image.sha256
 
 
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """`turns` with neighbouring texts joined, since one string cannot tell them apart."""
+    """Return `turns` with neighbouring texts joined, since a single string cannot tell them apart."""
     return tuple(
         replace(turn, content=tuple(
             part

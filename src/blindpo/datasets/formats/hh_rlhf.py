@@ -1,10 +1,10 @@
 """Anthropic's HH-RLHF as released (https://github.com/anthropics/hh-rlhf, MIT): pairs of whole dialogues in text.
 
 JSON lines, plain or gzipped, with two texts each, `\\n\\nHuman: ...\\n\\nAssistant: ...`: `chosen` and `rejected`. The
-prompt is what both share up to their last `\\n\\nAssistant:`. Roles are split at `\\n\\nHuman:` and `\\n\\nAssistant:`
-alone, since turns have paragraphs. What the released multimodal rows show of the derivation is followed: one blank
-after the role belongs to the marker, everything else is text to the letter. A record that is not such is refused with
-one of the codes below; a few per cent of the public files are.
+prompt is what both share up to their last `\\n\\nAssistant:`. Texts are split only at `\\n\\nHuman:` and
+`\\n\\nAssistant:`, since turns have paragraphs. As in the released multimodal rows, one space after the role belongs to
+the marker and everything else is kept exactly. Other records are refused with one of the codes below; a few per cent of
+the public files are.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from blindpo.errors import RowError, SourceError
 from blindpo.rows.row import PreferenceRow, Provenance, Role, Turn
 
 NO_PAIRS: Final = "red-team-attempts"
-"""A folder of the release that holds no pairs; it is passed over when its parent is read."""
+"""A folder of the release without pairs; it is skipped when its parent is read."""
 _ROLES: Final[dict[str, Role]] = {"Human": "user", "Assistant": "assistant"}
 _SPEAKERS: Final = {role: speaker for speaker, role in _ROLES.items()}
 _MARK: Final = re.compile(r"\n\n(Human|Assistant):")
@@ -50,7 +50,7 @@ class HHRLHF(Format):
         return [path.relative_to(download.folder).as_posix() for path in text_files(download.path)]
 
     def records(self, download: Download) -> Sequence[Any]:
-        """All lines; each is taken apart by `to_row`, so that a bad one is lost alone."""
+        """All lines; each is parsed only in `to_row`, so that a bad line costs no other."""
         return JsonLines([download.hashed(name) for name in self.files(download)], download.folder)
 
     def record_id(self, record: Any, number: int) -> str:
@@ -102,7 +102,7 @@ class HHRLHF(Format):
         raise RowError("these turns, as HH-RLHF's text, would read back as others", row_id=row.row_id, field="prompt")
 
     def write(self, records: Iterable[Any], out: Path) -> None:
-        """JSON lines; gzipped, without a date, where `out` ends in .gz."""
+        """Write JSON lines; gzipped, without a date, if `out` ends in .gz."""
         partial = out.with_name(f".{out.name}.partial")
         with partial.open("wb") as raw, contextlib.ExitStack() as stack:
             sink: Any = raw
@@ -133,7 +133,7 @@ def text_files(source: Path) -> list[Path]:
 
 
 def line_id(line: Line) -> str:
-    """The row id of a line, a bad one too."""
+    """The row id of a line, even of a bad one."""
     return f"{HHRLHF.name}-{line.stem}-{line.number}"
 
 

@@ -1,4 +1,4 @@
-"""JSON lines, plain or gzipped, read as a stream: a file may be larger than memory, and a bad line is lost alone."""
+"""Read JSON lines, plain or gzipped, as a stream: a file may be larger than memory, and a bad line costs no other."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ from blindpo.datasets.keys import watched
 from blindpo.errors import SourceError
 
 MAX_LINE_BYTES: Final = 2**20
-"""Longer lines are no dialogue; they are passed over without being held in memory, and given as None."""
+"""Longer lines cannot be dialogues; they are skipped without being held in memory, and given as None."""
 SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 
 
@@ -39,7 +39,7 @@ def stem_of(path: Path, root: Path) -> str:
 
 
 def read_lines(path: Path, stem: str) -> Iterator[Line]:
-    """The lines of one file in order. Raises SourceError where it cannot be read to its end."""
+    """The lines of one file in order. Raises SourceError if it cannot be read to its end."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             number = 0
@@ -57,7 +57,7 @@ def read_lines(path: Path, stem: str) -> Iterator[Line]:
 
 
 class JsonLines(Sequence[Any]):
-    """The lines of several files as one sequence, fast to read in rising order and never held in memory at once."""
+    """The lines of several files as one sequence: fast to read in rising order, and never all in memory."""
 
     def __init__(self, paths: Sequence[Path], root: Path) -> None:
         self._files = [(path, stem_of(path, root)) for path in paths]

@@ -2,8 +2,8 @@
 
 A pair is either the last gpt `value` as a ranked list `[better, worse, ...]` (NiuTrans/Vision-LLM-Alignment), or the
 two keys `chosen` and `rejected` beside conversations that end with a human turn. `image` is a name or a list of names;
-text-only rows omit it. `<image>` stands where an image is; the newline after it belongs to the tag. Keys of other
-names are kept for the export.
+text-only rows omit it. `<image>` marks the position of an image; the newline after it belongs to the tag. Other keys
+are kept for the export.
 """
 
 import json
@@ -68,7 +68,7 @@ class Llava(Format):
         return keep(row, known, _own(row, ranked="chosen" not in known))
 
     def to_record(self, row: PreferenceRow) -> dict[str, Any]:
-        """The record of `row`: as it was imported where that still says the same, else the row's own."""
+        """The record of `row`: the imported one if it still says the same, else one made from the row's fields."""
         require_pair(row)
         keys, fields = kept_fields(row, self.name)
         own = _own(row, ranked="chosen" not in keys or bool(row.more_rejected))
@@ -82,7 +82,7 @@ class Llava(Format):
         raise RowError("these turns, in LLaVA's form, would read back as others", row_id=row.row_id, field="prompt")
 
     def write(self, records: Iterable[Any], out: Path) -> None:
-        """A JSON list with an indent of 2."""
+        """Write a JSON list with an indent of 2."""
         write_text(out, json.dumps(list(records), ensure_ascii=False, indent=2) + "\n")
 
 
@@ -120,7 +120,7 @@ def _names(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _own(row: PreferenceRow, *, ranked: bool) -> dict[str, Any]:
-    """The record that the row's own fields give."""
+    """The record made from the row's own fields."""
     responses = [*require_pair(row), *row.more_rejected]
     spoken: list[Any] = [{"from": _SPEAKERS[turn.role], "value": join_images(turn)} for turn in row.prompt]
     names = [image_name(image) for image in row.images]

@@ -1,9 +1,9 @@
 """MMSafe-PO as released: one JSON list, turns in one string, responses that begin with `ASSISTANT: `.
 
-Read from the released test split (arXiv 2503.14189; Apache-2.0, derived from Anthropic HH-RLHF, MIT). `type` is
-"harmless" in every row: it names the HH subset, not the request, so `label` stays unknown. Whatever the row model does
-not hold goes to `extra`, and a string that turns do not render back is kept there to the letter: the export has the
-same bytes.
+Written from the released test split (arXiv 2503.14189; Apache-2.0, derived from Anthropic HH-RLHF, MIT). `type` is
+"harmless" in every row: it names the HH subset, not the request, so `label` stays unknown. Fields without a place in
+the row model go to `extra`, as does a string that its turns would not render back exactly: so the export has the same
+bytes.
 """
 
 import itertools
@@ -45,7 +45,7 @@ class MMSafePO(Format):
     name = _SOURCE
 
     def record_id(self, record: Any, number: int) -> str:
-        """`mmsafe-po-ID`, in the released test split too."""
+        """`mmsafe-po-ID`, also in the released test split."""
         return f"{_SOURCE}-{own_id(record) or f'record-{number}'}"
 
     def to_row(self, record: Any, row_id: str, download: Download) -> PreferenceRow:
@@ -79,11 +79,11 @@ class MMSafePO(Format):
         return keep(row, known, _own(row))
 
     def image(self, name: str, download: Download) -> ImageRef:
-        """The image that a record names."""
+        """The image named in a record."""
         return download.image(name)
 
     def to_record(self, row: PreferenceRow) -> dict[str, Any]:
-        """The released record of `row`. Rows from elsewhere get the keys that they can fill."""
+        """The released record of `row`. Rows from elsewhere have only the keys that they can fill."""
         keys, fields = kept_fields(row, _SOURCE)
         own = _own(row)
         own["question"] = _unambiguous(row, "question", fields)
@@ -95,12 +95,12 @@ class MMSafePO(Format):
         return {key: rest.get(key, own.get(key)) for key in keys}
 
     def write(self, records: Iterable[Any], out: Path) -> None:
-        """The released layout: `json.dumps(..., ensure_ascii=False, indent=4)` without a final newline."""
+        """Write the released layout: `json.dumps(..., ensure_ascii=False, indent=4)` without a final newline."""
         write_text(out, json.dumps(list(records), ensure_ascii=False, indent=4))
 
 
 def parse_turns(text: str, field: str) -> tuple[Turn, ...]:
-    """Turns of `USER: ... ASSISTANT: ... USER: ... ASSISTANT:`; raises RowError where the roles differ.
+    """Turns of `USER: ... ASSISTANT: ... USER: ... ASSISTANT:`; raises RowError if the roles differ.
 
     >>> [turn.role for turn in parse_turns("USER: a ASSISTANT: b USER: c ASSISTANT:", "question")]
     ['user', 'assistant', 'user']
@@ -117,7 +117,7 @@ def parse_turns(text: str, field: str) -> tuple[Turn, ...]:
 
 
 def split_images(text: str) -> tuple[Part, ...]:
-    """Text and image slots; the newline after a tag belongs to the tag: templates write their own.
+    """Text and image slots; the newline after a tag belongs to the tag, since templates write their own.
 
     >>> [str(part) for part in split_images("See <image>\\nhere")]
     ['See ', 'ImageSlot.IMAGE', 'here']
@@ -133,12 +133,12 @@ def split_images(text: str) -> tuple[Part, ...]:
 
 
 def join_images(turn: Turn) -> str:
-    """The turn's text with a tag and a newline for every image: the way back from `split_images`."""
+    """The turn's text with a tag and a newline for every image: the inverse of `split_images`."""
     return "".join(f"{TAG}\n" if part is IMAGE else part for part in turn.content)
 
 
 def render_turns(turns: Iterable[Turn]) -> str:
-    """The released string of `turns`: the way back from `parse_turns`."""
+    """The released string of `turns`: the inverse of `parse_turns`."""
     return " ".join([*(f"{turn.role.upper()}: {join_images(turn)}" for turn in turns), "ASSISTANT:"])
 
 
@@ -154,7 +154,7 @@ def _entity(record: Any) -> Entity | None:
 
 
 def _own(row: PreferenceRow) -> dict[str, Any]:
-    """The record that the row's own fields give; None where the row has no value."""
+    """The record made from the row's own fields; None for missing values."""
     chosen, rejected = require_pair(row)
     if len(row.images) != 1:
         raise RowError(f"MMSafe-PO has one image a row, not {len(row.images)}", row_id=row.row_id, field="images")
@@ -173,7 +173,7 @@ def _own(row: PreferenceRow) -> dict[str, Any]:
 
 
 def _unambiguous(row: PreferenceRow, field: str, fields: dict[str, Any]) -> str:
-    """The string that reads back as the row's turns: the one that was imported, else theirs. Raises RowError."""
+    """The string that reads back as the row's turns: the imported one, else a rendered one. Raises RowError."""
     turns = row.prompt if field == "question" else row.text_prompt or ()
     for text in (fields.get(field), render_turns(turns)):
         if text is None:

@@ -2,10 +2,10 @@
 
 Read from Parquet (a file or a folder), JSON or JSON lines. Content is a text or a list of `{"type": "image"}` and
 `{"type": "text", "text"}` parts; with plain text TRL puts all images before the first user message, and so do we.
-Without a prompt column it is what chosen and rejected begin with, as in TRL. Images are structs of bytes and path,
-base64 text (known by its first letters), or names below --images. Written as Parquet with our own schema, which is
-TRL's columns and more: what was imported from such a file comes back as it was. Columns that neither knows go to
-`extra`.
+Without a prompt column the prompt is the common start of chosen and rejected, as in TRL. Images are structs of bytes
+and path, base64 text (recognised by its first letters), or names below --images. Written as Parquet with our own
+schema, which is TRL's columns and more, so that an import from such a file is written back unchanged. Unknown columns
+go to `extra`.
 """
 
 import base64
@@ -34,7 +34,7 @@ from blindpo.rows.schema import SCHEMA, from_record
 from blindpo.rows.shards import shard_name, write_shard
 
 _BASE64_OF: Final = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
-"""How base64 of JPEG, PNG, GIF and WebP begins: nothing else is taken for it."""
+"""The beginnings of base64 of JPEG, PNG, GIF and WebP; no other text is taken for base64."""
 _COLUMNS: Final = {"prompt", "chosen", "rejected", "images", "image"}
 
 
@@ -64,16 +64,16 @@ class Trl(Format):
         return _read_lines(path) if path.suffix == ".jsonl" else read_json_list(path)
 
     def record_id(self, record: Any, number: int) -> str:
-        """Our own `row_id` as it is, `trl-ID` for a plain `id`, else `trl-record-NUMBER`."""
+        """Our own `row_id` unchanged, `trl-ID` for a plain `id`, else `trl-record-NUMBER`."""
         return own_id(record, "row_id") or super().record_id(record, number)
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
-        """One id for each record, without its images."""
+        """One id for each record; no image is read."""
         named = records.columns({"row_id", "id"}) if isinstance(records, ParquetRecords) else records
         return super().row_ids(named, download)
 
     def to_row(self, record: Any, row_id: str, download: Download) -> PreferenceRow:
-        """The row of one record; a record with all of our own columns is taken as it is."""
+        """The row of one record; a record with all of our own columns is taken unchanged."""
         known = require_object(record)
         prompt, chosen, rejected = _conversation(known)
         if _is_own(known):
@@ -103,7 +103,7 @@ class Trl(Format):
         return row
 
     def write(self, records: Iterable[Any], out: Path) -> None:
-        """One Parquet file: `out` itself where it ends in .parquet, else a shard in the folder `out`."""
+        """Write one Parquet file: `out` itself if it ends in .parquet, else a shard in the folder `out`."""
         if out.suffix != ".parquet":
             out.mkdir(exist_ok=True)
             out = out / shard_name(0)
@@ -126,7 +126,7 @@ def _is_own(record: Any) -> bool:
 
 
 def _own_row(record: Mapping[str, Any]) -> PreferenceRow:
-    """The row of a record with our columns; one whose inner fields are not ours is refused."""
+    """The row of a record with our columns. Raises RowError if the inner fields are not ours."""
     try:
         row = from_record(record)
     except (TypeError, ValueError, KeyError, AttributeError) as error:

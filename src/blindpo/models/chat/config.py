@@ -1,7 +1,7 @@
-"""How a chat server is reached and asked: one group of keys, the same wherever a command talks to a server.
+"""The options of chat servers: one group of keys, the same for every command that talks to a server.
 
-`ServerConfig` is what a user says of a server (`judge_server.base_url`, `model_server.concurrency`, ...); `ChatConfig`
-is one model behind it, with what the command itself says of its requests.
+`ServerConfig` holds a user's options for a server (`judge_server.base_url`, `model_server.concurrency`, ...);
+`ChatConfig` is one model behind it, with the command's own options for its requests.
 """
 
 from collections.abc import Mapping
@@ -53,15 +53,15 @@ class ChatConfig:
     """One model behind an OpenAI-compatible server, and how its answers are drawn."""
 
     model: str
-    """The name that the server knows it by."""
+    """The model's name on the server."""
     server: ServerConfig = field(default_factory=ServerConfig)
     """The server."""
     temperature: float | None = 0.0
     """0 asks for the likeliest answer; None sends no temperature, for models that take none."""
     top_p: float | None = None
-    """None sends none."""
+    """Sampling threshold; None sends none."""
     seed: int | None = None
-    """Sent where given; few servers promise the same answer for it. The request's draw is added."""
+    """Sent if given; few servers guarantee the same answer for it. The request's draw is added."""
 
     def __post_init__(self) -> None:
         allowed = {
@@ -74,7 +74,7 @@ class ChatConfig:
                 raise ConfigError(f"{key} is {getattr(self, key)}; allowed: {words}")
 
     def answer_keys(self) -> dict[str, Any]:
-        """The options that change an answer; the server's address is one more, which the client knows."""
+        """Return the options that change an answer, except the server's address, which the client adds."""
         return {
             "model": self.model,
             "temperature": self.temperature,

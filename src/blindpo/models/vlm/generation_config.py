@@ -1,4 +1,4 @@
-"""How answers are drawn: the options of generation, in one place for every command that has answers made.
+"""The options of generation, in one place for every command that generates answers.
 
 No torch here: a recipe is checked before anything heavy is imported. No slots, so that a command's own configuration
 may inherit from this one and from another.
@@ -14,7 +14,7 @@ MAX_BATCH: Final = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationConfig:
-    """How answers are drawn."""
+    """The options for drawing answers."""
 
     max_new_tokens: int = 256
     """The most tokens of an answer, 1 or more. A longer answer is cut there, and marked as cut."""

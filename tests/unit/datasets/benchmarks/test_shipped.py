@@ -27,7 +27,12 @@ def test_texts_are_found_by_name_and_nothing_runs() -> None:
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("MISSING", "has no 'MISSING'"), ("TABLE.number", "is no text"), ("f", "is a function"), ("TABLE.x.y", "has no")],
+    [
+        ("MISSING", "has no 'MISSING'"),
+        ("TABLE.number", "is not a text"),
+        ("f", "is a function"),
+        ("TABLE.x.y", "has no"),
+    ],
 )
 def test_another_file_is_told(name: str, word: str) -> None:
     with pytest.raises(SourceError, match=word):

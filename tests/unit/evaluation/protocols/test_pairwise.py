@@ -90,7 +90,7 @@ def test_the_command_compares(
     words = ["protocols", str(evals[0]), "--against", str(evals[1]), "--use", HELPFUL, "--out", str(tmp_path / "s")]
     assert main(words) == 2
     with FakeChatServer(lambda _: "x\nVERDICT: TIE") as server:
-        assert main([*words, "--judge", "chat:m", "--set", f"base_url={server.base_url}"]) == 0
+        assert main([*words, "--judge", "chat:m", "--set", f"judge_server.base_url={server.base_url}"]) == 0
     assert "score                      0.500" in capsys.readouterr().out
 
 
@@ -112,8 +112,15 @@ def test_a_judge_that_dies_is_asked_only_for_what_is_missing(
     probe = PROTOCOLS["figstep/asr/ours"]
     monkeypatch.setitem(PROTOCOLS, "figstep/asr/ours", replace(probe, benchmarks=("test",)))
     with FakeChatServer(answer) as server:
-        options = ["--judge", "chat:m", "--set", f"base_url={server.base_url}", "--set", "retries=0"]
-        words = ["protocols", str(stored), "--use", "figstep/asr/ours", *options, "--set", "concurrency=1"]
+        options = [
+            "--judge",
+            "chat:m",
+            "--set",
+            f"judge_server.base_url={server.base_url}",
+            "--set",
+            "judge_server.retries=0",
+        ]
+        words = ["protocols", str(stored), "--use", "figstep/asr/ours", *options, "--set", "judge_server.concurrency=1"]
         assert main([*words, "--out", str(tmp_path / "s")]) == 1
         before, left[0] = len(server.requests), 9
         assert main([*words, "--out", str(tmp_path / "s")]) == 0
