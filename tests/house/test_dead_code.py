@@ -15,7 +15,6 @@ TRAINER: Final = "read or called by transformers' Trainer, which ours extends"
 TEMPLATE: Final = "read by page.html.j2"
 RECORD: Final = "written by asdict: a key of the JSON"
 PAGE: Final = "for users: docs/measures.md shows how"
-BATCH: Final = "a key of the collator's TypedDict, read by its text"
 TOKENIZERS: Final = "read by the tokenizers library"
 SIGNATURE: Final = "an argument that another library's signature has"
 USERS: Final = {
@@ -26,9 +25,9 @@ USERS: Final = {
     "_load_best_model": TRAINER,
     "balance": TEMPLATE,
     "beaten_by": TEMPLATE,
-    "cheating": "a key of the cards that `blindpo benchmarks` prints",
     "decoder": TOKENIZERS,
     "design_effect": PAGE,
+    "equation": "docs/training.md shows it: tests/unit/training/test_methods.py holds the page to it",
     "forward": "called by PyTorch",
     "get_eval_dataloader": TRAINER,
     "get_train_dataloader": TRAINER,
@@ -37,12 +36,12 @@ USERS: Final = {
     "invariant": RECORD,
     "items_for_width": PAGE,
     "judged_by": TEMPLATE,
+    "kind_S": 'a key of the batch, which the trainer reads as batch["kind_S"]',
     "loss_is_scaled_for_ga": TRAINER,
     "max_connections": "called by Inspect: ModelAPI",
+    "meaning": TEMPLATE,
     "missed": RECORD,
     "model_accepts_loss_kwargs": TRAINER,
-    "equation": "shown by docs/training.md, which a test holds to it",
-    "kind_S": BATCH,
     "on_epoch_end": CALLBACK,
     "on_log": CALLBACK,
     "on_step_end": CALLBACK,
@@ -54,7 +53,7 @@ USERS: Final = {
     "prediction_loss_only": SIGNATURE,
     "prediction_step": TRAINER,
     "recogniser": "tells in a debugger, and in tests, whose mention it is",
-    "reference_S": BATCH,
+    "reference_S": 'a key of the batch, which the trainer reads as batch["reference_S"]',
     "returns": "read by Python's compiler: a node of ast",
     "start_time": SIGNATURE,
     "tool_choice": SIGNATURE,

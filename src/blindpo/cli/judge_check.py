@@ -109,9 +109,9 @@ def _estimates(judges: dict[str, Any]) -> list[str]:
     lines = []
     for name, judge in judges.items():
         for model, rates in (judge["corrected_rates"] or {"models": {}})["models"].items():
-            corrected = rates["estimate"]
-            shown = corrected.get("refused") or f"{_words(corrected)} unsafe"
-            lines.append(f"{model} by {name}: {shown} ({corrected['labels']} labels, {corrected['verdicts']} verdicts)")
+            estimate = rates["estimate"]
+            rate = estimate.get("refused") or f"{_words(estimate)} unsafe"
+            lines.append(f"{model} by {name}: {rate} ({estimate['labels']} labels, {estimate['verdicts']} verdicts)")
     return ["", *lines] if lines else []
 
 

@@ -25,8 +25,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the sheet and say how many responses of each model are in it."""
     from blindpo.evaluation.judge_check.sheet import write_sheet
 
-    num_responses = write_sheet(args.evals, args.out, num=args.num, seed=args.seed)
-    lines = [f"{name}: {number} responses" for name, number in num_responses.items()]
-    emit({"responses": num_responses}, "\n".join([*lines, f"fill in the column label of {args.out / 'labels.csv'}"]),
+    counts = write_sheet(args.evals, args.out, num=args.num, seed=args.seed)
+    lines = [f"{name}: {number} responses" for name, number in counts.items()]
+    emit({"responses": counts}, "\n".join([*lines, f"fill in the column label of {args.out / 'labels.csv'}"]),
          as_json=args.json)  # fmt: skip
     return 0

@@ -86,7 +86,7 @@ def _list(args: argparse.Namespace) -> int:
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     everything = names == ["all"]
     duels = [name for name in QUESTIONS if everything or name in names]
-    wanted = PROTOCOLS.values() if everything else [find_protocol(name) for name in names if name not in duels]
+    listed = PROTOCOLS.values() if everything else [find_protocol(name) for name in names if name not in duels]
     cards = [
         {
             "id": each.id,
@@ -100,7 +100,7 @@ def _list(args: argparse.Namespace) -> int:
             "notes": list(each.notes),
             "unverified": each.unverified,
         }
-        for each in wanted
+        for each in listed
     ]
     words = "\n".join([*map(_card, cards), *(f"{name}\n  for      two evaluations (--against)" for name in duels)])
     emit({"protocols": cards, "pairwise": duels}, words, as_json=args.json)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from blindpo.demo.draw import draw
-from blindpo.demo.instruction import Example
+from blindpo.demo.instruction import InstructionExample
 from blindpo.demo.pretrain import Encoder, PretrainConfig, pretrain
 from blindpo.demo.tiny_vlm import MAX_TOKENS, build_processor
 from blindpo.demo.world import Scene
@@ -33,7 +33,7 @@ def test_pretraining_sees_the_tokens_that_the_processor_gives(turns: int) -> Non
         for i, text in enumerate(says[:-1])
     )
     made = encode_prompt(PROCESSOR, prompt, [draw(SCENE)])
-    ids, is_response = Encoder(PROCESSOR, 9).example(Example(says=says, image=0))
+    ids, is_response = Encoder(PROCESSOR, 9).example(InstructionExample(says=says, image=0))
     response = encode_response(PROCESSOR, prompt, says[-1])
     assert ids == [*made.input_ids.tolist(), *response]
     assert sum(is_response) == len(response)
