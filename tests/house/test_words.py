@@ -18,7 +18,7 @@ PICTURE_TEXTS: Final = frozenset(
         "jobs/settings.py",
     }
 )
-"""Files whose data say `picture`: questions of the drawn world, phrases of the paper, a prompt, a key of old."""
+"""Files whose data say `picture`: questions of the drawn world, phrases of the paper, a prompt, an old key."""
 
 
 def test_no_file_is_called_after_odds_and_ends() -> None:
@@ -52,9 +52,6 @@ SHARED_NAMES: Final = {
     "add_arguments": COMMANDS,
     "run": COMMANDS,
     "NAME": "each image source has its name",
-    "KINDS": "each table has its kinds",
-    "FORM": "each guard model has its form",
-    "OURS": "each guard model says which of its categories are ours",
     "Floats": "a short name for numpy's array of floats, in each module of formulas",
     "T": "a type variable",
 }

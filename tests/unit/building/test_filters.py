@@ -9,7 +9,7 @@ from tests.unit.building.drafts import draft_of, turns_of
 
 from blindpo.building.config import DEFAULT_FILTERS, BuildConfig
 from blindpo.building.draft import Draft
-from blindpo.building.filters import RULES, Filter, names_entity, names_part, raised_flags
+from blindpo.building.filters import RULES, Filter, flag_counts, names_entity, names_part
 from blindpo.building.funnel import code_of
 from blindpo.building.rephrase import Template
 
@@ -61,7 +61,7 @@ def test_a_rule_matches_what_it_names(name: str) -> None:
     assert all(reject.stage == "filter" and reject.field for reject in kept.rejects)
     marked = Filter(BuildConfig(filters=(), flags=(name,)))([*bad, *good])
     assert [draft.notes.get("flags") for draft in marked.drafts] == [[name]] * len(bad) + [None] * len(good)
-    assert dict(raised_flags(marked.drafts)) == {name: len(bad)}
+    assert dict(flag_counts(marked.drafts)) == {name: len(bad)}
 
 
 def test_every_rule_is_tested() -> None:

@@ -182,7 +182,7 @@ def test_curves_alone_make_a_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "is not a folder"), ({}, "neither an EVAL folder"), ({"metrics.jsonl": "{"}, "line 1, is not JSON"),
-     ({"metrics.jsonl": "[1]"}, "no JSON object")],
+     ({"metrics.jsonl": "[1]"}, "not a JSON object")],
 )  # fmt: skip
 def test_a_wrong_folder_is_named(content: dict[str, str] | None, message: str, tmp_path: Path) -> None:
     folder = tmp_path / "wrong"

@@ -37,7 +37,7 @@ def test_texts_are_found_by_name_and_nothing_runs() -> None:
 def test_another_file_is_told(name: str, word: str) -> None:
     with pytest.raises(SourceError, match=word):
         python_constant(CODE, name, where="f")
-    with pytest.raises(SourceError, match="no list of texts"):
+    with pytest.raises(SourceError, match="not a list of texts"):
         python_texts(CODE, "NAME", where="f")
-    with pytest.raises(SourceError, match="no whole Python file"):
+    with pytest.raises(SourceError, match="not a complete Python file"):
         long_texts("def (", where="f")
