@@ -25,7 +25,7 @@ USERS: Final = {
     "_load_best_model": TRAINER,
     "balance": TEMPLATE,
     "beaten_by": TEMPLATE,
-    "cheating": RECORD,
+    "cheating": "a key of the cards that `blindpo benchmarks` prints",
     "decoder": TOKENIZERS,
     "design_effect": PAGE,
     "equation": "docs/training.md shows it: tests/unit/training/test_methods.py holds the page to it",
@@ -74,4 +74,5 @@ def test_what_no_code_names_has_a_user_all_the_same() -> None:
     names = unused()
     dead = {name: place for name, place in names.items() if name not in USERS}
     assert not dead, f"remove it, use it, or say in USERS who does: {dead}"
-    assert not USERS.keys() - names.keys(), "code of ours names it now, or it is gone: take it off the list"
+    known = sorted(USERS.keys() - names.keys())
+    assert not known, f"code of ours names it now, or it is gone: take it off the list: {known}"

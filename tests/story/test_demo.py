@@ -15,7 +15,7 @@ from blindpo.demo.results import STORY_MEASURES
 from blindpo.demo.run import tell
 from blindpo.demo.schedule import Task
 from blindpo.demo.search import collect_search, grid
-from blindpo.demo.settings import MODELS, VARIANTS, DemoConfig, searched_variants
+from blindpo.demo.settings import BASE, VARIANTS, DemoConfig, searched_variants
 from blindpo.errors import OutputError
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.run import rejudge
@@ -32,6 +32,8 @@ TINY = DemoConfig(
     pretrain=PretrainConfig(num_images=40, vision_steps=4, vision_batch=8, language_steps=60, language_batch=16),
     variants={CONDITION: VARIANTS},
 )
+
+MODELS = (BASE, *(variant.name for variant in VARIANTS))
 
 
 @pytest.fixture(scope="module")
