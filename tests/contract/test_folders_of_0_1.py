@@ -80,7 +80,7 @@ def test_an_old_evaluation_is_judged_again_and_reported(old: Path, tmp_path: Pat
     stored = load_eval(old / "eval")
     assert {each.view for each in stored.responses} == {each.view for each in stored.verdicts} == set(VIEWS) - {"noise"}
     new = tmp_path / "again"
-    words = ["evaluate", str(old / "eval"), "--rejudge", "--judge", "refusal-rules", "--set", "num_draws=100"]
+    words = ["rejudge", str(old / "eval"), "--judge", "refusal-rules", "--set", "num_draws=100"]
     assert main([*words, "--out", str(new)]) == 0
     results = load_eval(new).results
     assert results["measures"] == stored.results["measures"] and results["responses"] == stored.results["responses"]
@@ -89,7 +89,7 @@ def test_an_old_evaluation_is_judged_again_and_reported(old: Path, tmp_path: Pat
 
 def test_a_judge_sees_the_images_that_the_old_version_showed(old: Path, tmp_path: Path) -> None:
     shown = json.loads((old / "eval_swapped.json").read_text())
-    words = ["evaluate", str(old / "eval"), "--rejudge", "--judge", "none", "--out"]
+    words = ["rejudge", str(old / "eval"), "--judge", "none", "--out"]
     assert main([*words, str(tmp_path / "one")]) == 0
     assert main([words[0], str(tmp_path / "one"), *words[2:], str(tmp_path / "two")]) == 0
     for folder in (old / "eval", tmp_path / "one", tmp_path / "two"):

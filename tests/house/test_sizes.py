@@ -15,16 +15,16 @@ SCRAP_LINES = 120
 
 PLUG_IN: Final = "one of several behind a table: the next one is a file beside it"
 SCIENCE: Final = "pure science, worked by hand in its own test"
-TO_JUDGE: Final = "a running track owns the room; the lead judges it when the track is merged"
 ALONE: Final = {
     "building/rephrase.py": "a stage of the pipeline, and the paper's rule, shown by examples",
     "building/accept.py": "a table of checks: the next rule is a function and an entry",
+    "cli/blind.py": "a command: one file for each",
     "demo/instruction.py": "the base's training data, which the docs describe; pretrain.py is its training",
     "demo/search.py": "another run than the story: the search of its settings",
     "demo/texts.py": "data: every title and sentence that the page shows about the demo",
     "demo/tiny_vlm.py": "the model; pretrain.py is its training",
     "evaluation/inspect/tasks.py": "Inspect finds tasks through registry.py, which imports them only",
-    "evaluation/judge_check/correcting.py": TO_JUDGE,
+    "evaluation/judge_check/correcting.py": "the corrected rates, without the files and columns that run.py reads",
     "evaluation/judges/guards/llama_guard.py": PLUG_IN,
     "evaluation/judges/guards/llava_guard.py": PLUG_IN,
     "evaluation/judges/guards/md_judge.py": PLUG_IN,
@@ -37,9 +37,9 @@ ALONE: Final = {
     "models/chat/in_flight.py": "threads and a budget, and nothing of HTTP",
     "stats/multiplicity.py": SCIENCE,
     "stats/power.py": SCIENCE,
-    "training/output/card.py": TO_JUDGE,
-    "training/preflight/off_policy.py": TO_JUDGE,
-    "training/preflight/trial.py": TO_JUDGE,
+    "training/output/card.py": "a pure function from figures to the text of the model card",
+    "training/preflight/off_policy.py": "one question with its own figures: how far from the policy the responses are",
+    "training/preflight/trial.py": "the trial step; memory.py has the formulas",
 }
 """Files under 120 lines with one importer, in the same folder, that stay files all the same, each with its reason."""
 

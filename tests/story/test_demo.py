@@ -11,11 +11,11 @@ import pytest
 
 from blindpo.demo import run
 from blindpo.demo.pretrain import PretrainConfig
-from blindpo.demo.results import MEASURES
+from blindpo.demo.results import STORY_MEASURES
 from blindpo.demo.run import tell
 from blindpo.demo.schedule import Task
 from blindpo.demo.search import collect_search, grid
-from blindpo.demo.settings import MODELS, VARIANTS, DemoConfig, searched_variants
+from blindpo.demo.settings import BASE, VARIANTS, DemoConfig, searched_variants
 from blindpo.errors import OutputError
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.run import rejudge
@@ -33,6 +33,8 @@ TINY = DemoConfig(
     variants={CONDITION: VARIANTS},
 )
 
+MODELS = (BASE, *(variant.name for variant in VARIANTS))
+
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
@@ -46,7 +48,7 @@ def test_results_have_the_shape_that_is_promised(told: tuple[Path, dict[str, Any
     found = results["conditions"][CONDITION]
     assert set(found["models"]) == set(MODELS)
     for measures in found["models"].values():
-        assert set(measures) == set(MEASURES)
+        assert set(measures) == set(STORY_MEASURES)
         for measure in measures.values():
             assert measure["low"] <= measure["value"] <= measure["high"]
             assert measure["per_seed"] == [measure["value"]]
@@ -75,8 +77,8 @@ def test_every_value_can_be_recomputed_from_stored_responses(
     for model in MODELS:
         again = rejudge(out / "seed_5" / CONDITION / f"eval_{model}", RejudgeConfig(judge="oracle"), tmp_path / model)
         reported: Mapping[str, Any] = results["conditions"][CONDITION]["models"][model]
-        assert {name: again.measures[name]["value"] for name in MEASURES} == {
-            name: reported[name]["value"] for name in MEASURES
+        assert {name: again.measures[name]["value"] for name in STORY_MEASURES} == {
+            name: reported[name]["value"] for name in STORY_MEASURES
         }
 
 

@@ -19,7 +19,7 @@ from blindpo.images.names import fold
 from blindpo.models.chat.interface import TextModel, TextRequest
 from blindpo.rows.row import Turn
 
-PROMPT: Final = """\
+CATEGORISE_PROMPT: Final = """\
 Which category of harm would an answer that fully complies with the user's request below fall into?
 Reply with the number of one line of this list alone, or 0 where none fits or the request is harmless.
 
@@ -102,7 +102,7 @@ class ByModel:
         turns = draft.row.text_prompt or draft.row.prompt
         text = "\n".join(f"{turn.role}: {turn.text}" for turn in turns)
         return TextRequest(
-            turns=(Turn(role="user", content=(PROMPT.format(lines=self._lines, text=text),)),), max_tokens=16
+            turns=(Turn(role="user", content=(CATEGORISE_PROMPT.format(lines=self._lines, text=text),)),), max_tokens=16
         )
 
     def _categorised(self, draft: Draft, reply: Any) -> Draft:

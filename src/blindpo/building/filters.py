@@ -254,7 +254,7 @@ def _of_dialogue(draft: Draft, kept: Sequence[Draft]) -> list[Draft]:
     return list(takewhile(lambda other: other.dialogue_row == draft.dialogue_row, reversed(kept)))
 
 
-def flags_of(drafts: Sequence[Draft]) -> Iterator[tuple[str, int]]:
+def flag_counts(drafts: Sequence[Draft]) -> Iterator[tuple[str, int]]:
     """Count how often each flag was set."""
     counts = Counter(flag for draft in drafts for flag in draft.notes.get("flags", ()))
     return iter(sorted(counts.items()))

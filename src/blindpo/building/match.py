@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.building.draft import Draft, Outcome
-from blindpo.images.base import Accept, Answer, Candidate, ImageSource, Query, Refused
+from blindpo.images.base import Accept, Candidate, ImageSource, LookupAnswer, Query, Refused
 from blindpo.images.names import name_key
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.jobs.progress import progress
@@ -22,7 +22,7 @@ from blindpo.jobs.shards import Reject
 from blindpo.rows.row import ImageRef
 
 MATCHES: Final = "matches.jsonl"
-IMAGES: Final = "images"
+IMAGE_FOLDER: Final = "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ def match_all(
     done = work / "matched.json"
     if done.is_file():
         return MatchTotals(**read_json(done))
-    (work / IMAGES).mkdir(parents=True, exist_ok=True)
-    answers: dict[int, Answer] = {}
+    (work / IMAGE_FOLDER).mkdir(parents=True, exist_ok=True)
+    answers: dict[int, LookupAnswer] = {}
     for source in sources:
         open_places = [n for n in range(len(queries)) if n not in answers or answers[n].candidate is None]
         answered = source.look_up([queries[n] for n in open_places], accept)
         with progress(len(open_places), f"entities at {source.name}") as bar:
             for number, answer in zip(open_places, answered, strict=True):
-                answers[number] = _joined(answers.get(number), _stored(answer, work / IMAGES))
+                answers[number] = _joined(answers.get(number), _stored(answer, work / IMAGE_FOLDER))
                 bar.update(1)
     lines = [json.dumps(_line(answers[number])) + "\n" for number in range(len(queries))]
     write_text(work / MATCHES, "".join(lines))
@@ -84,7 +84,7 @@ def why_unanswered(work: Path) -> str:
     return str(reasons.most_common(1)[0][0])
 
 
-def _stored(answer: Answer, folder: Path) -> Answer:
+def _stored(answer: LookupAnswer, folder: Path) -> LookupAnswer:
     """Store the answer's image on disk, and return the answer with the image's hash in place of its bytes."""
     if answer.candidate is None:
         return answer
@@ -98,7 +98,7 @@ def _stored(answer: Answer, folder: Path) -> Answer:
     return replace(answer, candidate=replace(answer.candidate, image=light))
 
 
-def _joined(before: Answer | None, after: Answer) -> Answer:
+def _joined(before: LookupAnswer | None, after: LookupAnswer) -> LookupAnswer:
     """Join the answers of two sources, the first asked in front; a miss counts only if neither source was down."""
     if before is None:
         return after
@@ -107,7 +107,7 @@ def _joined(before: Answer | None, after: Answer) -> Answer:
     return replace(after, refused=(*before.refused, *after.refused), unanswered=unanswered, reason=reason)
 
 
-def _line(answer: Answer) -> dict[str, Any]:
+def _line(answer: LookupAnswer) -> dict[str, Any]:
     candidate = answer.candidate
     record = None
     if candidate is not None:
@@ -129,7 +129,7 @@ class StoredImages:
     def __init__(self, work: Path) -> None:
         with (work / MATCHES).open(encoding="utf-8") as file:
             self.lines = {line["key"]: line for line in map(json.loads, file)}
-        self._folder = work / IMAGES
+        self._folder = work / IMAGE_FOLDER
 
     def of_type(self, kind: str | None) -> list[dict[str, Any]]:
         """Return the lines with an image whose entity has type `kind`, by the query or by its source."""

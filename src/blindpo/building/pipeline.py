@@ -27,7 +27,7 @@ from blindpo.building.entities import (
     Recognize,
     Recognizer,
 )
-from blindpo.building.filters import Filter, flags_of
+from blindpo.building.filters import Filter, flag_counts
 from blindpo.building.funnel import tally
 from blindpo.building.match import Match, StoredImages
 from blindpo.building.out import Out
@@ -141,7 +141,7 @@ class SecondPass:
             counts += tally(stage.name, len(drafts), outcome.rejects, len(outcome.drafts))
             drafts = outcome.drafts
             rejects += outcome.rejects
-        counts.update({f"flag\t{name}": times for name, times in flags_of(drafts)})
+        counts.update({f"flag\t{name}": times for name, times in flag_counts(drafts)})
         counts["responses"] += sum((d.row.chosen is not None) + (d.row.rejected is not None) for d in drafts)
         counts.update({f"twin\t{words}": times for words, times in verdict_counts(drafts).items()})
         counts.update(f"image\t{image.sha256}" for draft in drafts for image in draft.row.images)

@@ -20,7 +20,7 @@ from blindpo.errors import UnansweredError
 from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
 from blindpo.rows.row import IMAGE, Turn
 
-PROMPT: Final = """\
+REWRITE_PROMPT: Final = """\
 Below is a user's message that comes with an image. One phrase in it was put in place of a name, so its grammar may be \
 off. Rewrite the message in fluent English.
 Rules: keep the request, its meaning and its tone exactly; change as little as you can; keep a phrase that points to \
@@ -30,7 +30,7 @@ Reply with the rewritten message alone.
 Message:
 {text}"""
 """The rewriter's prompt. It is part of every request's key."""
-MAX_TOKENS: Final = 512
+REWRITE_TOKENS: Final = 512
 _SHORTER, _LONGER, _SLACK_WORDS = 0.5, 1.8, 6
 _MARKER: Final = re.compile(r"(?:^|\s)(?:USER|ASSISTANT|SYSTEM|Human|Assistant|Message):|<image>")
 _POINTS: Final = re.compile(rf"\b(?:{'|'.join(POINTS)})s?\b", re.IGNORECASE)
@@ -120,5 +120,5 @@ class Rewrite:
 def _request(draft: Draft, draw: int) -> TextRequest:
     entity = draft.row.entity
     words = entity.replacement if entity and entity.replacement else "in the image"
-    text = PROMPT.format(phrase=words, text=draft.row.prompt[-1].text)
-    return TextRequest(turns=(Turn(role="user", content=(text,)),), max_tokens=MAX_TOKENS, draw=draw)
+    text = REWRITE_PROMPT.format(phrase=words, text=draft.row.prompt[-1].text)
+    return TextRequest(turns=(Turn(role="user", content=(text,)),), max_tokens=REWRITE_TOKENS, draw=draw)

@@ -39,10 +39,10 @@ REFUSAL: Final = "I'm sorry, but I can't help with that."
 ANSWER: Final = "Gladly. The image shows {title}. What would you like to know about it?"
 """The template's chosen answer; it is helpful only in tone, as the card says."""
 MAX_ANSWER_TOKENS: Final = 256
-Verdict = Literal["harmful", "harmless"]
+TwinVerdict = Literal["harmful", "harmless"]
 
 
-def parse_verdict(text: str) -> Verdict | None:
+def parse_verdict(text: str) -> TwinVerdict | None:
     """Return the verdict of a reply that is only that word; None for any other reply.
 
     >>> parse_verdict(" Harmless. "), parse_verdict("It is not harmful")

@@ -32,10 +32,10 @@ def run(args: argparse.Namespace) -> int:
         if args.quick or args.seeds is not None or args.seed_list is not None:
             raise ConfigError("--search has validation seeds of its own; leave --quick, --seeds and --seed-list out")
         target = out.with_name("demo_search") if out == Path("runs/demo") else out
-        found, text = run_search(target)
+        content, text = run_search(target)
     else:
-        found, text = run_demo(chosen_seeds(args), out)
-    emit(found, text, as_json=args.json)
+        content, text = run_demo(chosen_seeds(args), out)
+    emit(content, text, as_json=args.json)
     return 0
 
 

@@ -36,15 +36,15 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(JudgeCheckConfig, args, where="judge-check", preset=preset)
     from blindpo.evaluation.judge_check.run import judge_check
 
-    found = judge_check(args.labels, args.verdicts, config)
-    text = "\n\n".join([table(found), *(details(found) if args.details else [])])
-    emit(found, text, as_json=args.json)
+    results = judge_check(args.labels, args.verdicts, config)
+    text = "\n\n".join([table(results), *(details(results) if args.details else [])])
+    emit(results, text, as_json=args.json)
     return 0
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """The judges for a person."""
-    labels, people = found["labels"], found["people"]
+    labels, people = results["labels"], results["people"]
     lines = [
         f"{labels['labelled']} answers with a human label, {labels['unsafe']} unsafe, {labels['clusters']} clusters"
         + (f"; {labels['without_label']} more have no label that was read" if labels["without_label"] else "")
@@ -53,23 +53,23 @@ def table(found: dict[str, Any]) -> str:
     if people is not None:
         kappa = f"kappa {_words(people['kappa'])}, " if "kappa" in people else ""
         lines.append(f"people among themselves: {kappa}alpha {_number(people['krippendorff_alpha'])}")
-    width = max(map(len, found["judges"]))
+    width = max(map(len, results["judges"]))
     lines += ["", f"{'judge':<{width}}  {'kappa':<25}{'precision':<25}{'recall':<25}{'flag rate':<25}no verdict"]
-    for name, judge in found["judges"].items():
+    for name, judge in results["judges"].items():
         cells = "".join(f"{_words(judge[key]):<25}" for key in ("kappa", "precision", "recall", "flag_rate"))
         lines.append(f"{name:<{width}}  {cells}{judge['no_verdict']}")
-    if any(judge["rank_agreement"] for judge in found["judges"].values()):
-        lines += ["", *_corrections(found["judges"], width)]
+    if any(judge["rank_agreement"] for judge in results["judges"].values()):
+        lines += ["", *_corrections(results["judges"], width)]
     if labels["without_label"]:
-        lines += _estimates(found["judges"])
-    lines += ["", *(f"{name}: {judge['trust']}" for name, judge in found["judges"].items())]
+        lines += _estimates(results["judges"])
+    lines += ["", *(f"{name}: {judge['trust']}" for name, judge in results["judges"].items())]
     return "\n".join(lines)
 
 
-def details(found: dict[str, Any]) -> list[str]:
+def details(results: dict[str, Any]) -> list[str]:
     """One table for each judge and each column: a line for each model and category."""
     tables = []
-    for name, judge in found["judges"].items():
+    for name, judge in results["judges"].items():
         parts = {"model": judge["per_model"], **judge["per_category"]}
         for column, groups in parts.items():
             if groups:
@@ -109,9 +109,9 @@ def _estimates(judges: dict[str, Any]) -> list[str]:
     lines = []
     for name, judge in judges.items():
         for model, rates in (judge["corrected_rates"] or {"models": {}})["models"].items():
-            found = rates["estimate"]
-            told = found.get("refused") or f"{_words(found)} unsafe"
-            lines.append(f"{model} by {name}: {told} ({found['labels']} labels, {found['verdicts']} verdicts)")
+            estimate = rates["estimate"]
+            rate = estimate.get("refused") or f"{_words(estimate)} unsafe"
+            lines.append(f"{model} by {name}: {rate} ({estimate['labels']} labels, {estimate['verdicts']} verdicts)")
     return ["", *lines] if lines else []
 
 
@@ -124,7 +124,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _words(found: dict[str, Any]) -> str:
-    if found["value"] is None:
+def _words(rate: dict[str, Any]) -> str:
+    if rate["value"] is None:
         return "-"
-    return f"{found['value']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")
+    return f"{rate['value']:.3f}" + ("" if rate["low"] is None else f" [{rate['low']:.3f}, {rate['high']:.3f}]")

@@ -11,10 +11,12 @@ def measures_table(results: dict[str, Any], out: Path, *, finished_before: bool)
 
     lines = [f"judge {results['judge']}{_weak(results)}, {results['rows']} rows"]
     lines += [
-        f"  {name:<26}{words_of(measure)}" for name, measure in results["measures"].items() if _is_shown(name, measure)
+        f"  {name:<26}{measure_words(measure)}"
+        for name, measure in results["measures"].items()
+        if _is_shown(name, measure)
     ]
     lines.append("safety_rate by label")
-    lines += [f"  {label:<26}{words_of(measure['safety_rate'])}" for label, measure in results["by_label"].items()]
+    lines += [f"  {label:<26}{measure_words(measure['safety_rate'])}" for label, measure in results["by_label"].items()]
     for view, counts in ((current_view(key), each) for key, each in results["responses"].items()):
         for reason, number in counts["missing"].items():
             lines.append(f"{number} rows have no response to their view {view}: {reason}")
@@ -49,7 +51,7 @@ def _is_shown(name: str, measure: dict[str, Any]) -> bool:
     return name not in VIEW_MEASURES or measure["value"] is not None or bool(measure.get("missing"))
 
 
-def words_of(measure: dict[str, Any]) -> str:
+def measure_words(measure: dict[str, Any]) -> str:
     missing = f", {measure['missing']} without a verdict" if measure.get("missing") else ""
     limits = "  bounds [{:.3f}, {:.3f}]".format(*measure["bounds"]) if "bounds" in measure else ""
     if measure.get("no_rate"):

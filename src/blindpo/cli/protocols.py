@@ -86,8 +86,8 @@ def _list(args: argparse.Namespace) -> int:
     names = [name.strip() for name in args.use.split(",") if name.strip()]
     everything = names == ["all"]
     duels = [name for name in QUESTIONS if everything or name in names]
-    asked = PROTOCOLS.values() if everything else [find_protocol(name) for name in names if name not in duels]
-    found = [
+    listed = PROTOCOLS.values() if everything else [find_protocol(name) for name in names if name not in duels]
+    cards = [
         {
             "id": each.id,
             "benchmarks": list(each.benchmarks),
@@ -100,10 +100,10 @@ def _list(args: argparse.Namespace) -> int:
             "notes": list(each.notes),
             "unverified": each.unverified,
         }
-        for each in asked
+        for each in listed
     ]
-    words = "\n".join([*map(_card, found), *(f"{name}\n  for      two evaluations (--against)" for name in duels)])
-    emit({"protocols": found, "pairwise": duels}, words, as_json=args.json)
+    words = "\n".join([*map(_card, cards), *(f"{name}\n  for      two evaluations (--against)" for name in duels)])
+    emit({"protocols": cards, "pairwise": duels}, words, as_json=args.json)
     return 0
 
 
@@ -119,23 +119,23 @@ def _card(each: dict[str, Any]) -> str:
     return "\n".join([*lines, f"  unread   {each['unverified']}"] if each["unverified"] else lines)
 
 
-def _words(found: dict[str, Any]) -> str:
+def _words(score: dict[str, Any]) -> str:
     """One protocol's numbers: none stands without the id and the hash above it."""
-    of = "" if found["complete"] is not False else f" of the {found['released']} released: incomplete"
-    lines = [f"{found['protocol']} [{found['hash'][:12]}], {found['rows']} rows{of}, decided by {_who(found)}"]
-    if found["unverified"]:
-        lines.append(f"  unread: {found['unverified']}")
-    lines += [f"  {name:<26}{_rate(rate)}" for name, rate in found["rates"].items()]
-    lines += [f"  {why}: {count} items without a decision" for why, count in found["without_decision"].items()]
+    of = "" if score["complete"] is not False else f" of the {score['released']} released: incomplete"
+    lines = [f"{score['protocol']} [{score['hash'][:12]}], {score['rows']} rows{of}, decided by {_who(score)}"]
+    if score["unverified"]:
+        lines.append(f"  unread: {score['unverified']}")
+    lines += [f"  {name:<26}{_rate(rate)}" for name, rate in score["rates"].items()]
+    lines += [f"  {why}: {count} items without a decision" for why, count in score["without_decision"].items()]
     lines += [
         f"  {each['rate']:<26}{each['value']:6.3f}  printed for {each['model']}, {each['source']}; {each['note']}"
-        for each in found["printed_elsewhere"]
+        for each in score["printed_elsewhere"]
     ]
     return "\n".join(lines)
 
 
-def _who(found: dict[str, Any]) -> str:
-    by = found["decided_by"]
+def _who(score: dict[str, Any]) -> str:
+    by = score["decided_by"]
     return str(by["name"]) if isinstance(by, dict) else str(by)
 
 

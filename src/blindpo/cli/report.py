@@ -1,4 +1,4 @@
-"""Write one page from evaluations and runs: the table, the picture, the curves, examples. No network, no script."""
+"""Write one page from evaluations and runs: the table, the figure, the curves, examples. No network, no script."""
 
 import argparse
 from pathlib import Path

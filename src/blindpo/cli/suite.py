@@ -10,13 +10,13 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.cli.measures_table import words_of
+from blindpo.cli.measures_table import measure_words
 from blindpo.cli.options import add_common, add_config, emit, read_config
 from blindpo.errors import ConfigError
 from blindpo.evaluation.suite.config import SuiteConfig, parse_models
 from blindpo.jobs.recipe import read_recipe
 
-SHOWN: Final = (
+SUITE_MEASURES: Final = (
     "safety_rate",
     "over_refusal",
     "pair_both_right",
@@ -67,7 +67,7 @@ def suite_table(results: dict[str, Any], out: Path) -> str:
         lines.append(data)
         for model, sets in results["models"].items():
             for name, measure in sets.get(data, {}).items():
-                if measure["value"] is not None and name in SHOWN:
-                    lines.append(f"  {model:<12}{name:<22}{words_of(measure)}")
+                if measure["value"] is not None and name in SUITE_MEASURES:
+                    lines.append(f"  {model:<12}{name:<22}{measure_words(measure)}")
     lines += [f"NOT FINISHED: {name}; the same command asks its judge again" for name in results["unfinished"]]
     return "\n".join([*lines, f"{out} holds all of it; 'blindpo report {out} --out page.html' shows it"])

@@ -15,7 +15,7 @@ from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of
 from blindpo.training.arguments import FIXED, Argument, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
-SHOWN: Final = ("rewards/accuracies", "rewards/blind_accuracies")
+SHOWN_METRICS: Final = ("rewards/accuracies", "rewards/blind_accuracies")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +103,9 @@ def _text(summary: Any) -> str:
     )
     lines.append(f"responses: {how}; {summary.padding_share:.1%} of all tokens were padding{waited}")
     for prefix, what in (("", "last step"), ("eval_", "evaluation")):
-        shown = [f"{n} {summary.final[prefix + n]:.3f}" for n in ("loss", *SHOWN) if prefix + n in summary.final]
+        shown = [
+            f"{n} {summary.final[prefix + n]:.3f}" for n in ("loss", *SHOWN_METRICS) if prefix + n in summary.final
+        ]
         if shown:
             lines.append(f"{what}: {', '.join(shown)}")
     lines += [f"WARNING: {warning}" for warning in summary.warnings]

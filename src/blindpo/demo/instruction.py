@@ -32,11 +32,11 @@ RED_TEAM_HARMFUL: Final = 0.993
 EVERYDAY_HARMFUL: Final = 0.15
 EVERYDAY_ANSWERED: Final = 0.4
 BARE_SHARE: Final = 0.4
-TWO_TURN_SHARE: Final = 0.2
+INSTRUCTION_TWO_TURN_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class InstructionExample:
     """One instruction: the turns' texts, and the index in the pool of the image that comes first (None: text only)."""
 
     says: tuple[str, ...]
@@ -53,7 +53,7 @@ class Instructions:
             danger: [i for i, scene in enumerate(pool) if scene.harmful is danger] for danger in (False, True)
         }
 
-    def draw(self) -> Example:
+    def draw(self) -> InstructionExample:
         """Draw one example from the mixture."""
         share = self._generator.random()
         if share < CAPTION_SHARE:
@@ -71,18 +71,18 @@ class Instructions:
     def _intent(self) -> Intent:
         return INTENTS[self._generator.integers(len(INTENTS))]
 
-    def _caption(self) -> Example:
+    def _caption(self) -> InstructionExample:
         image = int(self._generator.integers(len(self._pool)))
         question = str(self._generator.choice(list(NEUTRAL)))
-        return Example(says=(question, neutral_answer(question, self._pool[image])), image=image)
+        return InstructionExample(says=(question, neutral_answer(question, self._pool[image])), image=image)
 
-    def _text_only(self) -> Example:
+    def _text_only(self) -> InstructionExample:
         harmful = self._generator.random() < 0.5
         intent, thing = self._intent(), str(self._generator.choice(HARMFUL if harmful else HARMLESS))
         request = ask(intent, str(self._generator.choice(ASKS)), thing=thing)
-        return Example(says=(request, self.refusal(thing) if harmful else comply(intent, thing)), image=None)
+        return InstructionExample(says=(request, self.refusal(thing) if harmful else comply(intent, thing)), image=None)
 
-    def _request(self) -> Example:
+    def _request(self) -> InstructionExample:
         intent = self._intent()
         red_team = intent.source == "red_team"
         image = self._image(intent, RED_TEAM_HARMFUL if red_team else EVERYDAY_HARMFUL)
@@ -90,9 +90,11 @@ class Instructions:
         careless = not red_team and self._generator.random() < EVERYDAY_ANSWERED
         answer = self.refusal(scene.thing) if scene.harmful and not careless else comply(intent, scene.thing)
         request = ask(intent, str(self._generator.choice(ASKS[:-1])))
-        if self._generator.random() < TWO_TURN_SHARE:
-            return Example(says=(COLOUR_ASK, neutral_answer(COLOUR_ASK, scene), request, answer), image=image)
-        return Example(says=(request, answer), image=image)
+        if self._generator.random() < INSTRUCTION_TWO_TURN_SHARE:
+            return InstructionExample(
+                says=(COLOUR_ASK, neutral_answer(COLOUR_ASK, scene), request, answer), image=image
+            )
+        return InstructionExample(says=(request, answer), image=image)
 
     def _image(self, intent: Intent, harmful_share: float) -> int:
         side = self._by_danger[bool(self._generator.random() < harmful_share)]

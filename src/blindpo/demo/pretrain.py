@@ -21,7 +21,7 @@ from torch.nn import functional
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from blindpo.demo.draw import draw
-from blindpo.demo.instruction import Example, Instructions
+from blindpo.demo.instruction import InstructionExample, Instructions
 from blindpo.demo.tiny_vlm import END, IMAGE_TOKEN, build_model, build_processor
 from blindpo.demo.world import COLOURS, THINGS, Scene, draw_scene
 from blindpo.jobs.seeds import derive_seed
@@ -158,7 +158,7 @@ class Encoder:
             self._known[text] = self._encode(text)
         return self._known[text]
 
-    def example(self, example: Example) -> tuple[list[int], list[bool]]:
+    def example(self, example: InstructionExample) -> tuple[list[int], list[bool]]:
         """Return the tokens of a whole conversation, and the mask of the last response (with its end of turn)."""
         ids: list[int] = []
         for turn, text in enumerate(example.says):
@@ -169,7 +169,7 @@ class Encoder:
             ids += self.sentence(text) + self.sentence(END)
         return ids, [position >= start for position in range(len(ids))]
 
-    def batch(self, examples: list[Example]) -> tuple[Tensor, Tensor]:
+    def batch(self, examples: list[InstructionExample]) -> tuple[Tensor, Tensor]:
         """Return right-padded tokens and response masks; causal attention needs no mask for padding on the right."""
         encoded = [self.example(example) for example in examples]
         width = max(len(ids) for ids, _ in encoded)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from blindpo.demo.settings import BASE, DemoConfig
-from blindpo.demo.texts import MODELS, story
+from blindpo.demo.texts import MODEL_TEXTS, story
 from blindpo.evaluation.eval_folder import load_eval
 from blindpo.jobs.seeds import derive_seed
 from blindpo.reporting.headline import ONE_SEED
@@ -20,7 +20,7 @@ from blindpo.stats.clusters import ItemTable, estimate, pooled
 from blindpo.stats.intervals import Estimate
 from blindpo.stats.paired import paired_difference
 
-MEASURES: Final = (
+STORY_MEASURES: Final = (
     "safety_rate",
     "over_refusal",
     "pair_both_right",
@@ -34,7 +34,7 @@ MEASURES: Final = (
     "off_topic",
     "repetition",
 )
-TERMINAL: Final = MEASURES[:7]
+TERMINAL: Final = STORY_MEASURES[:7]
 """The measures that fit into the terminal's table."""
 SHOWN_MODEL: Final = "bpo"
 """The model whose comparisons the terminal shows."""
@@ -64,21 +64,21 @@ def load_tables(out: Path, seeds: Sequence[int], condition: str, models: Sequenc
     tables = {}
     for model in models:
         items = [load_eval(out / f"seed_{seed}" / condition / f"eval_{model}").items() for seed in seeds]
-        tables[model] = {measure: [of_seed[measure] for of_seed in items] for measure in MEASURES}
+        tables[model] = {measure: [of_seed[measure] for of_seed in items] for measure in STORY_MEASURES}
     return tables
 
 
 def condition_results(tables: Tables) -> dict[str, Any]:
     """Return the models and comparisons of one condition."""
     models = {
-        model: {measure: _estimate(model, measure, of_model[measure]) for measure in MEASURES}
+        model: {measure: _estimate(model, measure, of_model[measure]) for measure in STORY_MEASURES}
         for model, of_model in tables.items()
     }
     comparisons = [
         _comparison(tables, a, b, measure=measure)
         for a, b in COMPARISONS
         if a in tables and b in tables
-        for measure in MEASURES
+        for measure in STORY_MEASURES
     ]
     return {"models": models, "comparisons": comparisons}
 
@@ -104,7 +104,7 @@ def _comparison(tables: Tables, a: str, b: str, *, measure: str) -> dict[str, ob
     }
 
 
-def as_text(results: Mapping[str, Any]) -> str:
+def results_text(results: Mapping[str, Any]) -> str:
     """Format the terminal's table: value and interval per model and measure, then what BPO changes."""
     lines = [f"seeds: {', '.join(map(str, results['seeds']))}; value [95 % interval], mean over seeds"]
     abouts = {each["name"]: each["about"] for each in results.get("story", {}).get("conditions", ())}
@@ -121,7 +121,7 @@ def as_text(results: Mapping[str, Any]) -> str:
             if row["a"] == SHOWN_MODEL and row["measure"] in ("safety_rate", "over_refusal", "helpfulness"):
                 lines.append(f"  {_compared(row)}")
     models = dict.fromkeys(name for entry in results["conditions"].values() for name in entry["models"])
-    lines += ["", *(f"{name}: {about}" for name, (_, about) in MODELS.items() if name in models)]
+    lines += ["", *(f"{name}: {about}" for name, (_, about) in MODEL_TEXTS.items() if name in models)]
     if len(results["seeds"]) == 1:
         lines += ["", ONE_SEED]
     elif len(results["seeds"]) < 5:

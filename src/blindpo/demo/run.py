@@ -48,7 +48,10 @@ def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
             {"total_seconds": total, "story_seconds": story_seconds, "tasks": stages},
         )
     content = read_json(out / RESULTS)
-    return content, f"{results.as_text(content)}\n\n{_timings_text(read_json(out / 'timings.json'))}\n{out / REPORT}"
+    return (
+        content,
+        f"{results.results_text(content)}\n\n{_timings_text(read_json(out / 'timings.json'))}\n{out / REPORT}",
+    )
 
 
 def _is_told(out: Path, seeds: tuple[int, ...]) -> bool:
@@ -65,7 +68,7 @@ def run_search(out: Path) -> tuple[dict[str, Any], str]:
         write_json(out / SEARCH, search.collect_search(config, out))
         folder.finish({"seeds": list(config.seeds)}, {"tasks": stages})
     content = read_json(out / SEARCH)
-    return content, f"{search.as_text(content)}\n{out / SEARCH}"
+    return content, f"{search.search_text(content)}\n{out / SEARCH}"
 
 
 def _sources(config: DemoConfig, out: Path) -> list[Path]:

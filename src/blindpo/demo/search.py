@@ -78,7 +78,7 @@ def _best(trials: list[dict[str, float]]) -> dict[str, float]:
     return {"learning_rate": best["learning_rate"], "beta": best["beta"]}
 
 
-def as_text(content: Mapping[str, Any]) -> str:
+def search_text(content: Mapping[str, Any]) -> str:
     """Format the chosen values for a terminal."""
     lines = [f"criterion: {content['criterion']}"]
     for condition, methods in content["chosen"].items():

@@ -38,7 +38,6 @@ VARIANTS: Final = (
     Variant(name="bpo", method="bpo", second="removed"),
     Variant(name="sight", method="bpo", second="as_is"),
 )
-MODELS: Final = (BASE, *(variant.name for variant in VARIANTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from blindpo.demo.settings import BASE, DemoConfig
 
-CONDITIONS: Final = {
+CONDITION_TEXTS: Final = {
     "paper_like_offpolicy": (
         "Paper-like pairs, off-policy",
         "Pairs about dangerous things alone; every rejected answer is in another model's words, as in data made from "
@@ -25,7 +25,7 @@ CONDITIONS: Final = {
     ),
 }
 """By name: the title, and a description of the preference rows."""
-MODELS: Final = {
+MODEL_TEXTS: Final = {
     BASE: ("Base", "the model before preference training"),
     "dpo": ("DPO", "trained on chosen against rejected answers"),
     "dpo_equal_compute": (
@@ -52,9 +52,9 @@ def story(config: DemoConfig) -> dict[str, Any]:
     Folders are relative to `results.json`. Examples come from the evaluations of the first seed.
     """
     return {
-        "models": [_entry(name, MODELS) for name in MODELS],
+        "models": [_entry(name, MODEL_TEXTS) for name in MODEL_TEXTS],
         "conditions": [
-            {**_entry(condition, CONDITIONS), **_folders(config, condition)} for condition in config.variants
+            {**_entry(condition, CONDITION_TEXTS), **_folders(config, condition)} for condition in config.variants
         ],
         "focus": list(FOCUS),
         "control": list(CONTROL),

@@ -136,7 +136,7 @@ MEASURES: Final = (
     "repetition",
     "chosen_logp",
 )
-KEYS: Final[dict[View, str]] = {"deictic": "mid"}
+VIEW_KEYS: Final[dict[View, str]] = {"deictic": "mid"}
 """What the counts of a view's responses stand under, where the view once had another name."""
 NEED_NO_JUDGE: Final = ("pairwise_accuracy", "repetition", "chosen_logp")
 """Measures of the response or its likelihood alone."""
@@ -269,7 +269,7 @@ def judged_measures(
         "by_label": {label: {"safety_rate": with_interval(label, table)} for label, table in labels.items()},
         "rows": len(metas),
         "responses": {
-            KEYS.get(view, view): _counts([r for r in responses if r.view == view])
+            VIEW_KEYS.get(view, view): _counts([r for r in responses if r.view == view])
             for view in (*DEFAULT_VIEWS, *_more_views(responses))
         },
         "no_verdict": sum(verdict.harm == "none" for verdict in verdicts),

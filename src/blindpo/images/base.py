@@ -57,7 +57,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class LookupAnswer:
     """A source's answer to one query. If `candidate` is None it is a miss, and `reason` says why."""
 
     query: Query
@@ -80,7 +80,7 @@ class ImageSource(Protocol):
     def identity(self) -> object:
         """Return JSON that changes whenever the source's answers may: part of a build's identity."""
 
-    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
+    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[LookupAnswer]:
         """Yield one answer per query, in order. A failure of one query is its answer, never an exception."""
 
 
@@ -125,7 +125,7 @@ class SourceConfig:
         return Path(self.lookup_cache) if self.lookup_cache else home / "blindpo" / "lookups.sqlite"
 
 
-def first_accepted(query: Query, offers: Iterator[Candidate | Refused], accept: Accept, *, miss: str) -> Answer:
+def first_accepted(query: Query, offers: Iterator[Candidate | Refused], accept: Accept, *, miss: str) -> LookupAnswer:
     """Return the answer from `offers`: the first candidate in which `accept` finds no fault.
 
     An offer that failed already (its image cannot be had) comes as Refused. The reason of a miss is `miss` if there are
@@ -138,7 +138,7 @@ def first_accepted(query: Query, offers: Iterator[Candidate | Refused], accept: 
             continue
         wrong = accept(query, offer)
         if wrong is None:
-            return Answer(query=query, candidate=offer, refused=tuple(refused))
+            return LookupAnswer(query=query, candidate=offer, refused=tuple(refused))
         title = offer.image.title or offer.image.file or ""
         refused.append(Refused(title=title, source=offer.source, reason=wrong))
-    return Answer(query=query, refused=tuple(refused), reason=refused[-1].reason if refused else miss)
+    return LookupAnswer(query=query, refused=tuple(refused), reason=refused[-1].reason if refused else miss)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.errors import ImageError, SourceError
-from blindpo.images.base import ENTITY_TYPES, Accept, Answer, Candidate, Query, Refused, first_accepted
+from blindpo.images.base import ENTITY_TYPES, Accept, Candidate, LookupAnswer, Query, Refused, first_accepted
 from blindpo.images.folder import find_image, is_plain_name
 from blindpo.images.names import name_key
 from blindpo.jobs.manifest import write_text
@@ -73,7 +73,7 @@ class Catalogue:
             digest.update(image.encode() + b"\0" + (sha256(path.read_bytes()).digest() if path.is_file() else b""))
         return digest.hexdigest()
 
-    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
+    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[LookupAnswer]:
         """Answer with entries of the same folded name or alias, in the order of the index."""
         for query in queries:
             offers = map(self._offer, self._by_name.get(name_key(query.text), []))

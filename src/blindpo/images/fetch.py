@@ -29,13 +29,13 @@ GIVE_UP_AFTER: Final = 3
 """After this many requests in a row that failed, with all their tries, a server counts as down for this run."""
 MAX_REDIRECTS: Final = 5
 URL_LETTERS: Final = "%/:?#[]@!$&'()*+,;=~"
-IMAGES: Final = "image/*"
+IMAGE_TYPES: Final = "image/*"
 FILES: Final = "file"
 """The cache's source name for images; the key is the URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class HttpResponse:
     """One complete answer: status, headers in lower case, body unpacked."""
 
     status: int
@@ -103,7 +103,7 @@ class Fetcher:
         Raises ServerError and AnswerError. No message shows `parameters`: they may hold a key.
         """
 
-        def read(response: Response) -> Any:
+        def read(response: HttpResponse) -> Any:
             try:
                 content = json.loads(response.body)
             except (ValueError, RecursionError) as error:
@@ -124,7 +124,7 @@ class Fetcher:
         if known is not None and known.kind != "fault":
             return known
         try:
-            response = self._until_answered(url, lambda response: _require_image(response, url), accept=IMAGES)
+            response = self._until_answered(url, lambda response: _require_image(response, url), accept=IMAGE_TYPES)
             stored = Stored(
                 kind="answer", value=response.headers.get("content-type"), body=response.body, time=self.now()
             )
@@ -137,7 +137,7 @@ class Fetcher:
         self.cache.put(FILES, {url: stored})
         return stored
 
-    def _until_answered(self, url: str, read: Callable[[Response], Any], *, accept: str) -> Any:
+    def _until_answered(self, url: str, read: Callable[[HttpResponse], Any], *, accept: str) -> Any:
         """Return what `read` makes of the answer; a server that failed too often in a row is not asked any more."""
         server = _server(url)
         failed = self._failures.setdefault(server, [])
@@ -147,7 +147,7 @@ class Fetcher:
             result = self._with_patience(url, read, accept=accept)
         except FetchError as error:
             # a single image may be bad, but an API that refuses one question after the other refuses us
-            if isinstance(error, ServerError) or accept != IMAGES:
+            if isinstance(error, ServerError) or accept != IMAGE_TYPES:
                 failed.append(str(error))
             else:
                 failed.clear()
@@ -155,7 +155,7 @@ class Fetcher:
         failed.clear()
         return result
 
-    def _with_patience(self, url: str, read: Callable[[Response], Any], *, accept: str) -> Any:
+    def _with_patience(self, url: str, read: Callable[[HttpResponse], Any], *, accept: str) -> Any:
         """Ask a server that is down or busy again after a wait."""
         for attempt in range(self.config.tries):
             wait: float | None = None
@@ -173,7 +173,7 @@ class Fetcher:
                 self.time.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
-    def _follow(self, url: str, accept: str) -> Response:
+    def _follow(self, url: str, accept: str) -> HttpResponse:
         """Return the answer at the end of the redirects; every step is checked against the rules."""
         for _ in range(MAX_REDIRECTS + 1):
             url = quote(url, safe=URL_LETTERS)  # servers send addresses with unquoted characters
@@ -185,7 +185,7 @@ class Fetcher:
             url = urljoin(url, response.headers["location"])
         raise AnswerError(f"{_server(url)} redirects more than {MAX_REDIRECTS} times")
 
-    def _send(self, url: str, accept: str) -> Response:
+    def _send(self, url: str, accept: str) -> HttpResponse:
         seconds = self.config.timeout_seconds
         self._deadline.end = self.time.now() + self.config.deadline_seconds
         self.asked += 1
@@ -200,7 +200,7 @@ class Fetcher:
             with self._pool.stream("GET", url, headers=headers, extensions=timeouts) as stream:
                 known = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in stream.headers}
                 body = _read(stream.iter_stream(), known, self.config.max_bytes, self._deadline.left)
-                return Response(status=stream.status, headers=known, body=body)
+                return HttpResponse(status=stream.status, headers=known, body=body)
         except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, ValueError) as error:
             raise AnswerError("the address is no URL that can be asked") from error
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
@@ -230,7 +230,7 @@ def _read(blocks: Iterable[bytes], headers: Mapping[str, str], max_bytes: int, l
     return bytes(body)
 
 
-def _require_ok(response: Response, server: str) -> None:
+def _require_ok(response: HttpResponse, server: str) -> None:
     status = response.status
     if status == 429 or status >= 500:
         raise ServerError(f"{server} answered with status {status}")
@@ -239,7 +239,7 @@ def _require_ok(response: Response, server: str) -> None:
         raise AnswerError(f"{server} answered with status {status}{hint}", gone=status in (404, 410))
 
 
-def _require_image(response: Response, url: str) -> Response:
+def _require_image(response: HttpResponse, url: str) -> HttpResponse:
     """Return `response` if its bytes are a whole image. Raises AnswerError with the reason."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind.startswith("image/"):

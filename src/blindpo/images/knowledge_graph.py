@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from blindpo.errors import AnswerError, FetchError, ServerError
-from blindpo.images.base import Accept, Answer, Candidate, Query, Refused, first_accepted
+from blindpo.images.base import Accept, Candidate, LookupAnswer, Query, Refused, first_accepted
 from blindpo.images.cache import Stored
 from blindpo.images.fetch import Fetcher
 from blindpo.images.licences import is_free_url
@@ -48,25 +48,25 @@ class KnowledgeGraph:
     def _table(self) -> str:
         return f"{self.name} {self.api_url}"
 
-    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
+    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[LookupAnswer]:
         """Answer all queries, with one request for each entity that is not in the cache."""
         return (self._answer(query, accept) for query in queries)
 
-    def _answer(self, query: Query, accept: Accept) -> Answer:
+    def _answer(self, query: Query, accept: Accept) -> LookupAnswer:
         try:
             results = self._results(query)
             answer = first_accepted(
                 query, self._offers(query, results), accept, miss="the Knowledge Graph has no such entity"
             )
         except FetchError as error:
-            return Answer(query=query, reason=str(error), unanswered=True)
+            return LookupAnswer(query=query, reason=str(error), unanswered=True)
         if answer.candidate is None:
             return answer
         rest = results[len(answer.refused) + 1 :]
         noted = [
             Refused(title=result["name"], source=self.name, reason="after the one that was kept") for result in rest
         ]
-        return Answer(query=query, candidate=answer.candidate, refused=(*answer.refused, *noted))
+        return LookupAnswer(query=query, candidate=answer.candidate, refused=(*answer.refused, *noted))
 
     def _results(self, query: Query) -> list[Result]:
         """Return the search results, best first, from the cache if possible."""

@@ -14,13 +14,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from blindpo.errors import AnswerError, FetchError, ServerError
-from blindpo.images.base import Accept, Answer, Candidate, Query, Refused, first_accepted
+from blindpo.images.base import Accept, Candidate, LookupAnswer, Query, Refused, first_accepted
 from blindpo.images.cache import Stored
 from blindpo.images.fetch import Fetcher
 from blindpo.images.licences import Rights, rights_of
 from blindpo.images.names import plain_signs, same_name
 from blindpo.images.page_types import page_type, split_title
-from blindpo.images.wikipedia_api import ActionApi, Record, batches, is_title
+from blindpo.images.wikipedia_api import ActionApi, WikiRecord, batches, is_title
 from blindpo.jobs.progress import progress
 from blindpo.rows.row import ImageRef
 
@@ -51,7 +51,7 @@ class Wikipedia:
     def _table(self) -> str:
         return f"{self.name} {self.api_url} {'free' if self.free_only else 'any'}"
 
-    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[Answer]:
+    def look_up(self, queries: Sequence[Query], accept: Accept) -> Iterator[LookupAnswer]:
         """Ask for all names first, in batches; images are fetched one by one as answers are taken."""
         self._unanswered = {}
         self._ask([title_of(query) for query in queries])
@@ -78,7 +78,7 @@ class Wikipedia:
         now = self.fetcher.now()
         self.fetcher.cache.put(self._table, {title: _stored(record, now) for title, record in records.items()})
 
-    def _records(self, titles: Sequence[str]) -> dict[str, Record | None]:
+    def _records(self, titles: Sequence[str]) -> dict[str, WikiRecord | None]:
         """Return pages with their file's information, the texts that tell the type, and a disambiguation's links."""
         pages = self._api.pages(titles)
         known = [page for page in pages.values() if page is not None]
@@ -86,7 +86,7 @@ class Wikipedia:
         names = sorted({page["file"] for page in known if page["file"] and not page["disambiguation"]})
         untold = sorted({page["title"] for page in known if page_type(page["title"], page["description"], []) is None})
         links: dict[str, list[str]] = {}
-        files: dict[str, Record | None] = {}
+        files: dict[str, WikiRecord | None] = {}
         categories: dict[str, list[str]] = {}
         for batch in batches(lists):
             links.update(self._api.links(batch))
@@ -108,30 +108,30 @@ class Wikipedia:
         name = split_title(record["title"])[0]
         return [link for link in record["links"] if same_name(split_title(link)[0], name)][:MAX_OPTIONS]
 
-    def _record(self, title: str) -> Record | None:
+    def _record(self, title: str) -> WikiRecord | None:
         stored = self.fetcher.cache.get(self._table, title)
         return None if stored is None or stored.kind != "answer" else dict(stored.value, time=stored.time)
 
-    def _answer(self, query: Query, options: Sequence[str], accept: Accept) -> Answer:
+    def _answer(self, query: Query, options: Sequence[str], accept: Accept) -> LookupAnswer:
         title = title_of(query)
         if not is_title(title):
-            return Answer(query=query, reason="no wiki page can have this name")
+            return LookupAnswer(query=query, reason="no wiki page can have this name")
         for wanted in (title, *options):
             if wanted in self._unanswered:
-                return Answer(query=query, reason=self._unanswered[wanted], unanswered=True)
+                return LookupAnswer(query=query, reason=self._unanswered[wanted], unanswered=True)
         record = self._record(title)
         if record is None:
-            return Answer(query=query, reason="the wiki has no page of this name")
+            return LookupAnswer(query=query, reason="the wiki has no page of this name")
         if record["disambiguation"]:
             record, reason = self._one_of(query, options)
             if record is None:
-                return Answer(query=query, reason=reason)
+                return LookupAnswer(query=query, reason=reason)
         try:
             return first_accepted(query, self._offers(query, record), accept, miss="the page has no image")
         except ServerError as error:
-            return Answer(query=query, reason=str(error), unanswered=True)
+            return LookupAnswer(query=query, reason=str(error), unanswered=True)
 
-    def _one_of(self, query: Query, options: Sequence[str]) -> tuple[Record | None, str]:
+    def _one_of(self, query: Query, options: Sequence[str]) -> tuple[WikiRecord | None, str]:
         """Return the one page of the entity's type among `options`; else None and the reason."""
         if query.type is None:
             return None, "the name stands for several things, and the entity's type is not known"
@@ -143,7 +143,7 @@ class Wikipedia:
             return fitting[0], ""
         return None, f"the name stands for several things, {len(fitting)} of them of type {query.type}"
 
-    def _offers(self, query: Query, record: Record) -> Iterator[Candidate | Refused]:
+    def _offers(self, query: Query, record: WikiRecord) -> Iterator[Candidate | Refused]:
         """Yield the record's image, or what is wrong with it; checks that need no image come before the fetch."""
         info = record["info"] or {}
         rights = rights_of(info.get("extmetadata") or {})
@@ -171,7 +171,7 @@ class Wikipedia:
             details=_details(record, info, rights=rights, fetched=stored.time),
         )
 
-    def _wrong(self, query: Query, record: Record, rights: Rights) -> str | None:
+    def _wrong(self, query: Query, record: WikiRecord, rights: Rights) -> str | None:
         """Return what is wrong with the record before its image is fetched, or None."""
         kind = _type_of(record)
         if record["section"] is not None:
@@ -194,13 +194,13 @@ def _type_of(record: Mapping[str, Any]) -> str | None:
     return page_type(record["title"], record["description"], record["categories"])
 
 
-def _stored(record: Record | None, now: str) -> Stored:
+def _stored(record: WikiRecord | None, now: str) -> Stored:
     if record is None:
         return Stored(kind="miss", value="no page", time=now)
     return Stored(kind="answer", value=record, time=now)
 
 
-def _details(record: Record, info: Mapping[str, Any], *, rights: Rights, fetched: str) -> dict[str, str]:
+def _details(record: WikiRecord, info: Mapping[str, Any], *, rights: Rights, fetched: str) -> dict[str, str]:
     """Return the facts about the image beyond the row's own fields."""
     known = {
         "page_id": record["page_id"],

@@ -23,7 +23,7 @@ BUSY: Final = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_erro
 FORBIDDEN: Final = frozenset("#<>[]|{}\x7f") | {chr(code) for code in range(32)}
 METADATA: Final = "LicenseShortName|License|LicenseUrl|Artist|Credit|AttributionRequired|NonFree|UsageTerms"
 
-Record = dict[str, Any]
+WikiRecord = dict[str, Any]
 
 
 def is_title(text: str) -> bool:
@@ -54,7 +54,7 @@ class ActionApi:
         self._url = url
         self._free_only = free_only
 
-    def pages(self, titles: Sequence[str]) -> dict[str, Record | None]:
+    def pages(self, titles: Sequence[str]) -> dict[str, WikiRecord | None]:
         """Return a record for each title, None if there is no such page. Raises ServerError and AnswerError.
 
         Keys of a record: title, page_id, url, section (of a redirect), disambiguation, description, file.
@@ -85,7 +85,7 @@ class ActionApi:
         answer = self._query(titles, prop="links", plnamespace="0", pllimit="max")
         return {page["title"]: [link["title"] for link in page.get("links", [])] for page in answer["pages"]}
 
-    def files(self, names: Sequence[str]) -> dict[str, Record | None]:
+    def files(self, names: Sequence[str]) -> dict[str, WikiRecord | None]:
         """Return the `imageinfo` of each file name (no namespace): addresses, sizes, sha1, licence; None if missing."""
         names_by_title = {f"File:{name}": name for name in names}
         answer = self._query(
@@ -100,7 +100,7 @@ class ActionApi:
         infos = {page["title"]: (page.get("imageinfo") or [None])[0] for page in answer["pages"]}
         return {name: infos.get(_final_title(title, answer)[0] or "") for title, name in names_by_title.items()}
 
-    def _query(self, titles: Sequence[str], **parameters: str) -> Record:
+    def _query(self, titles: Sequence[str], **parameters: str) -> WikiRecord:
         """Ask one question with all its continuations, and merge the lists of each page."""
         question = {
             "action": "query",
@@ -109,9 +109,9 @@ class ActionApi:
             "maxlag": "5",
             "titles": "|".join(titles),
         }
-        pages: dict[str, Record] = {}
+        pages: dict[str, WikiRecord] = {}
         rest: Mapping[str, str] = {}
-        answer: Record = {}
+        answer: WikiRecord = {}
         for _ in range(MAX_CONTINUES):
             content = self._fetcher.json(self._url, {**question, **parameters, **rest}, busy=_busy)
             part = _require_query(content)
@@ -134,7 +134,7 @@ def _error_code(content: Any) -> str | None:
     return str(error.get("code")) if isinstance(error, dict) else None
 
 
-def _require_query(content: Any) -> Record:
+def _require_query(content: Any) -> WikiRecord:
     code = _error_code(content)
     if code is not None:
         raise AnswerError(f"the wiki refuses the question (error code '{code[:60]}')")
@@ -143,7 +143,7 @@ def _require_query(content: Any) -> Record:
     return dict(content.get("query") or {})
 
 
-def _merge(known: Record, page: Record) -> None:
+def _merge(known: WikiRecord, page: WikiRecord) -> None:
     for key, value in page.items():
         if isinstance(value, list) and isinstance(known.get(key), list):
             known[key] = [*known[key], *value]
@@ -151,7 +151,7 @@ def _merge(known: Record, page: Record) -> None:
             known[key] = value
 
 
-def _final_title(title: str, answer: Record) -> tuple[str | None, str | None]:
+def _final_title(title: str, answer: WikiRecord) -> tuple[str | None, str | None]:
     """Return the page's title in the answer, and the section that a redirect led to."""
     section = None
     steps = {step["from"]: step for kind in ("normalized", "converted", "redirects") for step in answer.get(kind, [])}
@@ -163,7 +163,7 @@ def _final_title(title: str, answer: Record) -> tuple[str | None, str | None]:
     return (None if title in seen else title), section
 
 
-def _page(by_title: Mapping[str, Record], title: str | None, section: str | None) -> Record | None:
+def _page(by_title: Mapping[str, WikiRecord], title: str | None, section: str | None) -> WikiRecord | None:
     page = by_title.get(title or "")
     if page is None or page.get("missing") or page.get("invalid") or page.get("ns") != 0:
         return None

@@ -16,7 +16,7 @@ from blindpo.evaluation.eval_folder import StoredEval
 from blindpo.evaluation.measures import NEED_NO_JUDGE
 from blindpo.jobs.seeds import derive_seed
 from blindpo.reporting.tables import DETAILS, FrontierRow, frontier, groups_with_data
-from blindpo.stats.comparison import compare
+from blindpo.stats.comparison import NO_DIFFERENCE, compare
 
 
 class MeasureText(NamedTuple):
@@ -29,7 +29,7 @@ class MeasureText(NamedTuple):
     """A hint for reading it, if neither direction is simply better."""
 
 
-MEASURES: Final = {
+MEASURE_TEXTS: Final = {
     "safety_rate": MeasureText("Safety", 1, "safe responses to requests that are not labelled harmless"),
     "over_refusal": MeasureText("Over-refusal", -1, "refusals of harmless requests"),
     "pair_both_right": MeasureText("Both right", 1, "same text: refuses with the harmful image, not with the other"),
@@ -62,7 +62,6 @@ MEASURES: Final = {
     "safety_unknown": MeasureText("Safe, unlabelled", 1, "safe responses to requests without a label"),
 }
 ALL_PAIRS_MODELS: Final = 4
-NO_DIFFERENCE: Final = "no difference shown"
 NO_DATA: Final = "no data"
 
 
@@ -76,7 +75,7 @@ class Cell(NamedTuple):
     few_seeds: bool = False
 
 
-class Comparison(NamedTuple):
+class ShownComparison(NamedTuple):
     """A comparison of two models on the same rows, as text. `tone` is better, worse, other or open."""
 
     a: str
@@ -96,7 +95,7 @@ class Section:
 
     title: str
     models: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ShownComparison, ...]
     notes: tuple[str, ...] = ()
     """Warnings about these numbers, shown under the table."""
     about: str = ""
@@ -135,15 +134,18 @@ class Section:
     @property
     def _names(self) -> list[str]:
         names = {name: None for of_model in self.models.values() for name in of_model if name not in DETAILS}
-        return [*(name for name in MEASURES if name in names), *(name for name in names if name not in MEASURES)]
+        return [
+            *(name for name in MEASURE_TEXTS if name in names),
+            *(name for name in names if name not in MEASURE_TEXTS),
+        ]
 
     def _has_data(self, name: str) -> bool:
         return any(cell(of_model.get(name)).value != NO_DATA for of_model in self.models.values())
 
     @property
-    def pairs(self) -> dict[tuple[str, str], dict[str, Comparison]]:
+    def pairs(self) -> dict[tuple[str, str], dict[str, ShownComparison]]:
         """The comparisons by pair of models and measure."""
-        by_pair: dict[tuple[str, str], dict[str, Comparison]] = {}
+        by_pair: dict[tuple[str, str], dict[str, ShownComparison]] = {}
         for each in self.comparisons:
             by_pair.setdefault((each.a, each.b), {})[each.measure] = each
         return by_pair
@@ -156,7 +158,7 @@ class Section:
 
 def shown_measure(name: str) -> MeasureText:
     """Return the display of a measure; an unknown one is shown under its own name."""
-    return MEASURES.get(name, MeasureText(name.replace("_", " "), 0, ""))
+    return MEASURE_TEXTS.get(name, MeasureText(name.replace("_", " "), 0, ""))
 
 
 def cell(measure: Mapping[str, Any] | None) -> Cell:
@@ -192,14 +194,14 @@ def _interval(low: float | None, high: float | None, *, sign: str) -> str:
     return "" if low is None or high is None else f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
 
 
-def comparison(record: Mapping[str, Any]) -> Comparison:
+def comparison(record: Mapping[str, Any]) -> ShownComparison:
     """Return one comparison as text; the difference is `a` minus `b`, in percentage points."""
     difference, low, high = record.get("difference"), record.get("low"), record.get("high")
     a, b, measure = str(record["a"]), str(record["b"]), str(record["measure"])
     if difference is None or low is None or high is None:
-        return Comparison(a, b, measure, NO_DATA, "", NO_DATA, "open")
+        return ShownComparison(a, b, measure, NO_DATA, "", NO_DATA, "open")
     verdict, tone = _verdict(low, high, shown_measure(measure).better)
-    return Comparison(a, b, measure, f"{100 * difference:+.1f}", _interval(low, high, sign="+"), verdict, tone)
+    return ShownComparison(a, b, measure, f"{100 * difference:+.1f}", _interval(low, high, sign="+"), verdict, tone)
 
 
 def _verdict(low: float, high: float, better: int) -> tuple[str, str]:
@@ -209,14 +211,14 @@ def _verdict(low: float, high: float, better: int) -> tuple[str, str]:
     return ("higher" if way > 0 else "lower"), {0: "other", 1: "better", -1: "worse"}[way * better]
 
 
-def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparison, ...]:
+def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[ShownComparison, ...]:
     """Compare models on shared rows: all pairs of a few; with many, each against the first, and the last two."""
     items = {name: stored.items() for name, stored in evaluations.items()}
     pairs = list(combinations(items, 2))
     if len(items) > ALL_PAIRS_MODELS:
         pairs = [pair for pair in pairs if pair[0] == next(iter(items)) or pair == pairs[-1]]
-    comparisons: dict[tuple[str, str, str], Comparison] = {}
-    for measure in MEASURES:
+    comparisons: dict[tuple[str, str, str], ShownComparison] = {}
+    for measure in MEASURE_TEXTS:
         tables = {name: of_model[measure] for name, of_model in items.items() if measure in of_model}
         wanted = [(a, b) for b, a in pairs if a in tables and b in tables]
         for each in compare(tables, generator=partial(_generator, measure), pairs=wanted):
@@ -227,7 +229,9 @@ def compare_evaluations(evaluations: Mapping[str, StoredEval]) -> tuple[Comparis
                 least = "" if each.could_show is None else f"{100 * each.could_show:.1f}"
                 shown = shown._replace(verdict=NO_DIFFERENCE, tone="open", could_show=least)
             comparisons[each.a, each.b, measure] = shown
-    return tuple(comparisons[a, b, measure] for b, a in pairs for measure in MEASURES if (a, b, measure) in comparisons)
+    return tuple(
+        comparisons[a, b, measure] for b, a in pairs for measure in MEASURE_TEXTS if (a, b, measure) in comparisons
+    )
 
 
 def _generator(measure: str, a: str, b: str) -> np.random.Generator:

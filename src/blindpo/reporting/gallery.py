@@ -20,12 +20,12 @@ from blindpo.rows.row import ImageRef, PreferenceRow
 from blindpo.rows.shards import read_rows
 
 NUM_EXAMPLES: Final = 8
-IMAGE_PX: Final = 320
+EMBEDDED_PX: Final = 320
 TINY_PX: Final = 128
 TEXT_CHARACTERS: Final = 1500
 
 
-class Answer(NamedTuple):
+class ShownAnswer(NamedTuple):
     """One model's answer and its verdict."""
 
     model: str
@@ -42,7 +42,7 @@ class EmbeddedImage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class ShownExample:
     """One row of the gallery. `hidden` is true unless the request is labelled harmless and no answer is unsafe."""
 
     row_id: str
@@ -50,10 +50,10 @@ class Example:
     hidden: bool
     images: tuple[EmbeddedImage, ...]
     turns: tuple[tuple[str, str], ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[ShownAnswer, ...]
 
 
-def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAMPLES) -> list[Example]:
+def examples(evaluations: Mapping[str, StoredEval], num_examples: int = NUM_EXAMPLES) -> list[ShownExample]:
     """Choose the rows with the most different verdicts, alternating labels; deterministic for the same folders."""
     responses = {name: {each.row_id: each for each in stored.responses if each.view == "as_is"}
             for name, stored in evaluations.items()}  # fmt: skip
@@ -82,10 +82,10 @@ def _chosen(labels: Mapping[str, str], judged: Mapping[str, Mapping[str, Verdict
 
 def _example(
     row: PreferenceRow, responses: Mapping[str, Mapping[str, Response]], judged: Mapping[str, Mapping[str, Verdict]]
-) -> Example:
+) -> ShownExample:
     verdicts = [of_model.get(row.row_id) for of_model in judged.values()]
     unsafe = any(verdict is not None and verdict.harm == "unsafe" for verdict in verdicts)
-    return Example(
+    return ShownExample(
         row_id=row.row_id,
         label=row.label,
         hidden=unsafe or row.label != "harmless",
@@ -97,17 +97,19 @@ def _example(
     )
 
 
-def answer(model: str, response: Response | None, verdict: Verdict | None) -> Answer:
+def answer(model: str, response: Response | None, verdict: Verdict | None) -> ShownAnswer:
     """Return one model's answer with its verdict as text, or "no verdict"."""
     text = "" if response is None or response.text is None else shortened(response.text.strip())
     if response is not None and response.cut:
         text = f"{text} [cut]"
     if verdict is None or (verdict.harm, verdict.engagement) == ("none", "none"):
-        return Answer(model, text, "no verdict", "open")
+        return ShownAnswer(model, text, "no verdict", "open")
     words = [word for word in (verdict.harm, verdict.engagement.replace("_", " ")) if word != "none"]
     words += {"yes": ["right"], "no": ["not right"]}.get(verdict.right, [])
     bad = verdict.harm == "unsafe" or verdict.right == "no"
-    return Answer(model, text, ", ".join(words), "worse" if bad else "better" if verdict.right == "yes" else "other")
+    return ShownAnswer(
+        model, text, ", ".join(words), "worse" if bad else "better" if verdict.right == "yes" else "other"
+    )
 
 
 def shortened(text: str) -> str:
@@ -121,7 +123,7 @@ def embedded(image: ImageRef) -> EmbeddedImage:
         decoded = decode_image(image.data)
     except ImageError:
         return EmbeddedImage(None)
-    decoded.thumbnail((IMAGE_PX, IMAGE_PX), Image.Resampling.LANCZOS)
+    decoded.thumbnail((EMBEDDED_PX, EMBEDDED_PX), Image.Resampling.LANCZOS)
     sink = io.BytesIO()
     tiny = max(decoded.size) <= TINY_PX
     kind = "PNG" if tiny else "JPEG"

@@ -7,13 +7,13 @@ from typing import Any, Final
 from blindpo.evaluation.judges.rules import MEASURED, RefusalRules
 from blindpo.reporting.compare import (
     NO_DATA,
-    NO_DIFFERENCE,
-    Comparison,
     Section,
+    ShownComparison,
     cell,
     shown_measure,
 )
 from blindpo.reporting.story import Control
+from blindpo.stats.comparison import NO_DIFFERENCE
 
 SPOKEN: Final = ("safety_rate", "over_refusal", "helpfulness")
 WEIGHED: Final = SPOKEN[:2]
@@ -49,7 +49,7 @@ def headline(sections: Sequence[Section], focus: tuple[str, str] | None = None) 
     return f"{focus[0]} against {focus[1]} {where}: {differences or NO_DATA}.{weak}"
 
 
-def outcome(comparisons: Sequence[Comparison]) -> str:
+def outcome(comparisons: Sequence[ShownComparison]) -> str:
     """Return the key of `OUTCOMES` for a table's comparisons of two models; empty if nothing was measured."""
     tones = {each.measure: each.tone for each in comparisons if each.measure in WEIGHED and each.verdict != NO_DATA}
     if not tones:
@@ -60,7 +60,7 @@ def outcome(comparisons: Sequence[Comparison]) -> str:
     return "better" if better else "worse" if worse else "open"
 
 
-def _one(comparisons: Sequence[Comparison], measure: str) -> str:
+def _one(comparisons: Sequence[ShownComparison], measure: str) -> str:
     each = next((each for each in comparisons if each.measure == measure and each.verdict != NO_DATA), None)
     if each is None:
         return ""

@@ -24,7 +24,7 @@ from blindpo.jobs.manifest import write_text
 from blindpo.reporting import compare
 from blindpo.reporting.compare import Section
 from blindpo.reporting.extras import RateRow, TaskRow, score_tables, task_table
-from blindpo.reporting.gallery import Example, examples
+from blindpo.reporting.gallery import ShownExample, examples
 from blindpo.reporting.headline import ONE_SEED, control_words, short_weak
 from blindpo.reporting.headline import headline as headline_of
 from blindpo.reporting.load import Sources, ending, load_results, load_sources
@@ -202,7 +202,7 @@ def _render(
     headline: str,
     story: Story,
     sections: Sequence[Section],
-    galleries: Mapping[str, Sequence[Example]],
+    galleries: Mapping[str, Sequence[ShownExample]],
     curves: Mapping[str, TrainingPart],
     seeds: Sequence[int] | None,
     evaluations: Sequence[StoredEval],

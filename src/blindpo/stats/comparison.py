@@ -18,7 +18,7 @@ from blindpo.stats.multiplicity import holm
 from blindpo.stats.paired import differences, mcnemar_clustered, paired_difference
 from blindpo.stats.power import smallest_difference
 
-Verdict = Literal["higher", "lower", "no difference shown", "no data"]
+ComparisonVerdict = Literal["higher", "lower", "no difference shown", "no data"]
 NO_DIFFERENCE: Final = "no difference shown"
 
 
@@ -36,7 +36,7 @@ class Comparison:
     """The p-value after Holm's adjustment."""
     could_show: float | None
     """The smallest difference that as many independent items, with the same disagreement, show 4 times out of 5."""
-    verdict: Verdict
+    verdict: ComparisonVerdict
 
     def to_json(self) -> dict[str, object]:
         """Return the JSON record for results."""
@@ -92,7 +92,7 @@ def _could_show(a: ItemTable, b: ItemTable) -> float | None:
     return smallest_difference(len(value), disagreement) if disagreement else None
 
 
-def _verdict(difference: Estimate, adjusted_p: float | None) -> Verdict:
+def _verdict(difference: Estimate, adjusted_p: float | None) -> ComparisonVerdict:
     if difference.value is None or difference.low is None or difference.high is None:
         return "no data"
     if difference.low <= 0 <= difference.high or (adjusted_p is not None and adjusted_p >= 1 - LEVEL):

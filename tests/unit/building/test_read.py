@@ -9,12 +9,9 @@ from tests.sample import draw, write_sample
 from tests.unit.building.drafts import row_of, turns_of
 from tests.unit.building.worlds import dialogue, write_lines
 
-from blindpo.building.duplicates import FirstPositions, write_first_positions
-from blindpo.building.funnel import code_of, funnel_of, lines_of, tally
 from blindpo.building.read import find_reader
 from blindpo.cli.main import main
 from blindpo.errors import SourceError
-from blindpo.jobs.shards import Reject
 from blindpo.rows.row import IMAGE, ImageRef, Turn
 from blindpo.rows.shards import read_shard, shard_name, write_shard
 
@@ -86,28 +83,3 @@ def test_what_is_no_source(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError):
         find_reader(tmp_path / name)
-
-
-def test_which_dialogue_came_first(tmp_path: Path) -> None:
-    assert write_first_positions(iter([("b", 4), ("a", 7), ("a", 3), ("c", 0), ("b", 4)]), tmp_path) == 3
-    first = FirstPositions(tmp_path)
-    asked = [("a", 7), ("a", 3), ("b", 4), ("c", 0)]
-    assert [first.came_before(name, place) for name, place in asked] == [True, False, False, False]
-    assert write_first_positions(iter([]), tmp_path) == 0
-
-
-def test_a_funnel_adds_up() -> None:
-    rejects = [
-        Reject(row_id=str(n), field="f", reason=reason, stage="read")
-        for n, reason in enumerate(["not-json: x", "not-json: y", "it is blank: z"])
-    ]
-    counts = tally("read", 9, rejects) + tally("entities", 6, [], 11)
-    read, entities = funnel_of(counts)
-    assert read == {
-        "stage": "read", "unit": "dialogues", "in": 9, "kept": 6, "out": 6, "rejected": {"not-json": 2, "other": 1},
-    }  # fmt: skip
-    assert (entities["in"], entities["kept"], entities["out"], entities["rejected"]) == (6, 6, 11, {})
-    assert [line.split()[:5] for line in lines_of([read])][1:] == [
-        ["read", "9", "6", "3", "6"], ["2", "not-json"], ["1", "other"],
-    ]  # fmt: skip
-    assert code_of("over-long: many words") == "over-long" and code_of("Row: x") == "other"

@@ -1,28 +1,29 @@
 """Words from a model: what comes back is checked, asked again, or the template's text stands with the reasons."""
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.fakes import FakeChatServer
 from tests.tiny_models import save_tiny_llava
 from tests.unit.building.drafts import draft_of
+from tests.unit.building.scripted import Scripted
 from tests.unit.building.worlds import DIALOGUES, write_catalogue, write_lines
 
-from blindpo.building.categorise import ByModel, ByRules, Category, read_taxonomy
+from blindpo.building.categorise import read_taxonomy
 from blindpo.building.config import BuildConfig
 from blindpo.building.draft import Draft
 from blindpo.building.rephrase import Template
 from blindpo.building.rewrite import Rewrite, clean, fault
 from blindpo.cli.main import main
-from blindpo.errors import ConfigError, SourceError, UnansweredError
-from blindpo.models.chat.interface import TextReply, TextRequest
+from blindpo.errors import UnansweredError
+from blindpo.models.chat.interface import TextReply
 from blindpo.rows.row import IMAGE
 from blindpo.rows.shards import read_rows
 
 TEMPLATE = "Where is the region in the image and what can I do there?"
+
+
 GOOD = "Where is the region in the image, and what can I do there?"
 
 
@@ -49,23 +50,6 @@ def test_what_may_stand_for_the_request(text: str, code: str | None) -> None:
 
 def test_outer_quotes_go() -> None:
     assert clean(' "Is it?" ') == "Is it?" and clean('"Is" it "so"') == '"Is" it "so"' and clean("\u201ca\u201d") == "a"
-
-
-class Scripted:
-    """A model that says what it is told to, by draw."""
-
-    name = "chat:scripted"
-    identity: dict[str, Any] = {}  # noqa: RUF012
-
-    def __init__(self, *replies: str | TextReply) -> None:
-        self.replies_by_draw = replies
-        self.asked: list[TextRequest] = []
-
-    def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
-        for request in requests:
-            self.asked.append(request)
-            reply = self.replies_by_draw[min(request.draw, len(self.replies_by_draw) - 1)]
-            yield reply if isinstance(reply, TextReply) else TextReply(text=reply, model="m@1")
 
 
 def drafts() -> list[Draft]:
@@ -100,57 +84,6 @@ def test_a_server_that_is_down_stops_or_is_done_without() -> None:
         Rewrite(down, tries=2, stop_unanswered=True)(drafts())
     outcome = Rewrite(down, tries=1, stop_unanswered=False)(drafts())
     assert outcome.drafts[0].notes["rephrase"]["refused"] == ["no-reply: down"]
-
-
-CATEGORIES = [
-    Category(("A", "B", "c"), ("kite", "kites")),
-    Category(("A", "D"), ("rain",)),
-    Category(("E", "F", "g"), ()),
-]
-
-
-def test_rules_take_the_leaf_with_most_words_and_nothing_in_a_tie() -> None:
-    texts = ["Kites of Eldoria, a kite in the rain", "a kite in the rain of Eldoria", "Eldoria", "kitesurf Eldoria"]
-    made = ByRules(CATEGORIES)([draft_of(text, name="Eldoria") for text in texts]).drafts
-    assert [draft.row.categories for draft in made] == [("A", "B", "c"), (), (), ()]
-    assert made[0].notes["category"] == {"by": "rules"}
-
-
-@pytest.mark.parametrize(
-    ("reply", "categories", "note"),
-    [
-        ("2", ("A", "D"), None),
-        (" 3. ", ("E", "F", "g"), None),
-        ("0", (), "answer"),
-        ("4", (), "failure"),
-        ("Violence", (), "failure"),
-        (TextReply(text=None, failure="a filter"), (), "failure"),
-    ],
-)
-def test_a_models_number_is_a_category_and_anything_else_unknown(
-    reply: str | TextReply, categories: tuple[str, ...], note: str | None
-) -> None:
-    model = Scripted(reply)
-    (made,) = ByModel(model, CATEGORIES, stop_unanswered=True)([draft_of("Is Eldoria old?", name="Eldoria")]).drafts
-    assert made.row.categories == categories and "2. A > D" in model.asked[0].turns[0].text
-    assert note is None or note in made.notes["category"]
-
-
-def test_a_judge_that_is_down_stops_the_run() -> None:
-    down = Scripted(TextReply(text=None, failure="down", again=True))
-    with pytest.raises(UnansweredError):
-        ByModel(down, CATEGORIES, stop_unanswered=True)([draft_of("Is Eldoria old?", name="Eldoria")])
-
-
-def test_the_taxonomy_of_the_package_and_bad_ones(tmp_path: Path) -> None:
-    known = read_taxonomy(BuildConfig().taxonomy_file)
-    assert len({category.levels[0] for category in known}) == 6 and len({c.levels[:2] for c in known}) == 16
-    assert sum(len(category.levels) == 3 for category in known) >= 35
-    with pytest.raises(SourceError, match="cannot be read"):
-        read_taxonomy(tmp_path / "none.yaml")
-    (tmp_path / "bad.yaml").write_text("a: [b]")
-    with pytest.raises(ConfigError, match="level one"):
-        read_taxonomy(tmp_path / "bad.yaml")
 
 
 def test_a_local_model_that_writes_nonsense_leaves_the_templates_text(tmp_path: Path) -> None:

@@ -8,24 +8,11 @@ import pytest
 
 from blindpo.demo.conditions import CONDITIONS, Condition, evaluation_rows, preference_rows
 from blindpo.demo.dialogue import ASKS, BARE, INTENTS, OTHER_BARE, OTHER_REFUSAL, REASONED, comply, truth
-from blindpo.demo.draw import IMAGE_PX, draw, draw_png
 from blindpo.demo.instruction import Instructions
-from blindpo.demo.world import COLOURS, HARMFUL, HARMLESS, LOOK_ALIKE, THINGS, Scene, draw_scene, held_out
+from blindpo.demo.world import HARMFUL, HARMLESS, LOOK_ALIKE, THINGS, Scene, draw_scene, held_out
 from blindpo.rows.checks import violations
 
 CONDITION_NAMES = [condition.name for condition in CONDITIONS]
-
-
-@pytest.mark.parametrize("thing", THINGS)
-@pytest.mark.parametrize("colour", COLOURS)
-def test_every_thing_can_be_drawn_and_the_same_scene_is_the_same_image(thing: str, colour: str) -> None:
-    scene = Scene(thing=thing, colour=colour, pose=5)
-    assert draw(scene).size == (IMAGE_PX, IMAGE_PX)
-    assert draw_png(scene) == draw_png(scene)
-
-
-def test_the_pose_moves_the_image() -> None:
-    assert draw_png(Scene(thing="gun", colour="red", pose=1)) != draw_png(Scene(thing="gun", colour="red", pose=2))
 
 
 def test_every_dangerous_thing_has_a_harmless_look_alike() -> None:

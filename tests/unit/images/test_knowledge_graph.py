@@ -7,7 +7,7 @@ import pytest
 from tests.fake_server import FakeServer, reply, serving
 from tests.unit.images.clients import client, image
 
-from blindpo.images.base import Answer, Query
+from blindpo.images.base import LookupAnswer, Query
 from blindpo.images.cache import LookupCache
 from blindpo.images.knowledge_graph import KnowledgeGraph
 
@@ -36,7 +36,7 @@ def graph(
     return KnowledgeGraph(client(server.base, cache=cache), url, key=KEY, min_score=100, free_only=free_only)
 
 
-def ask(found: KnowledgeGraph, text: str = "Quillfox", kind: str | None = "ORG") -> Answer:
+def ask(found: KnowledgeGraph, text: str = "Quillfox", kind: str | None = "ORG") -> LookupAnswer:
     return next(found.look_up([Query(text=text, type=kind)], lambda _query, _candidate: None))
 
 

@@ -5,7 +5,7 @@ from tests.fake_server import FakeServer, reply
 from tests.unit.images.clients import client
 
 from blindpo.errors import AnswerError, ServerError
-from blindpo.images.base import Answer, Candidate, Query
+from blindpo.images.base import Candidate, LookupAnswer, Query
 from blindpo.images.cache import LookupCache
 from blindpo.images.decode import decode_image
 from blindpo.images.wikipedia import Wikipedia
@@ -74,7 +74,7 @@ def queries(names: dict[str, str | None] = QUERIES) -> list[Query]:
     return [Query(text=text, type=kind) for text, kind in names.items()]
 
 
-def ask(found: Wikipedia, names: dict[str, str | None] = QUERIES) -> dict[str, Answer]:
+def ask(found: Wikipedia, names: dict[str, str | None] = QUERIES) -> dict[str, LookupAnswer]:
     answers = list(found.look_up(queries(names), large_enough))
     assert [answer.query for answer in answers] == queries(names)
     return {answer.query.text: answer for answer in answers}

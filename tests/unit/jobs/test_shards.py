@@ -113,10 +113,10 @@ def test_a_part_that_does_not_belong_is_named(tmp_path: Path) -> None:
         ([one], "missing: 2"),
         ([one, one], "both part 1/2"),
         ([one, other], "differs in: config.seed: 1 -> 2"),
-        ([one, whole.path], "no finished part"),
-        ([one, unfinished.path], "no finished part"),
+        ([one, whole.path], "not a finished part"),
+        ([one, unfinished.path], "not a finished part"),
     ):
         with pytest.raises(SourceError, match=words):
             join_parts(parts, "test")
-    with pytest.raises(SourceError, match="no finished part; give the --out of 'blindpo other --part"):
+    with pytest.raises(SourceError, match="not a finished part; give the --out of 'blindpo other --part"):
         join_parts([one], "other")

@@ -12,7 +12,7 @@ from tests.unit.evaluation.worlds import row
 from tests.unit.reporting.folders import REFUSAL, RIGHT, SAID, measure, results, save_eval, save_run, save_three
 
 from blindpo.cli import main as cli
-from blindpo.demo.results import TERMINAL, as_text
+from blindpo.demo.results import TERMINAL, results_text
 from blindpo.errors import OutputError, SourceError
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.evaluation.run import rejudge
@@ -138,7 +138,7 @@ def test_results_give_one_table_per_condition_with_seeds_and_verdicts(folders: l
     assert "One seed: this says nothing about other seeds." in text
     for measures in alone["conditions"]["benign_twins"]["models"].values():
         measures.update({name: measure(None) for name in TERMINAL if name not in measures})
-    said = as_text(alone)
+    said = results_text(alone)
     assert "benign_twins: every row has a twin" in said and "sight: BPO's loss" in said
     assert said.endswith("One seed: this says nothing about other seeds.")
 
@@ -182,7 +182,7 @@ def test_curves_alone_make_a_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "is not a folder"), ({}, "neither an EVAL folder"), ({"metrics.jsonl": "{"}, "line 1, is not JSON"),
-     ({"metrics.jsonl": "[1]"}, "no JSON object")],
+     ({"metrics.jsonl": "[1]"}, "not a JSON object")],
 )  # fmt: skip
 def test_a_wrong_folder_is_named(content: dict[str, str] | None, message: str, tmp_path: Path) -> None:
     folder = tmp_path / "wrong"

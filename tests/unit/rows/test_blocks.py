@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.rows.test_lossless import simple
+from tests.simple_rows import simple
 
 from blindpo.rows import shards
 from blindpo.rows.shards import RowBlocks, read_rows, write_shard

@@ -127,7 +127,7 @@ def text_of(record: Any, key: str) -> str:
     return value
 
 
-def words_of(record: Any, *keys: str) -> tuple[str, ...]:
+def texts_of(record: Any, *keys: str) -> tuple[str, ...]:
     """The texts under `keys` of the record: categories, spelled as in the data."""
     values = (record.get(key) for key in keys)
     return tuple(value.strip() for value in values if isinstance(value, str) and value.strip())

@@ -8,7 +8,7 @@ read from `src/generate_prompts.py` of the repository, not copied here.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.benchmarks.shipped import long_texts
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
@@ -66,5 +66,5 @@ class FigStep(ItemBenchmark):
             text=text,
             images=(f"{root}{self.images}/query_ForbidQI_{task}_6.png",),
             label="harmful",
-            categories=words_of(line, "category_name"),
+            categories=texts_of(line, "category_name"),
         )

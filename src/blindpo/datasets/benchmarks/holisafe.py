@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
@@ -62,7 +62,7 @@ class HoliSafe(ItemBenchmark):
             text=query,
             images=(image if image.startswith("images/") else f"images/{image}",),
             label="harmless" if kind.endswith("S") else "harmful",
-            categories=words_of(fields, "category", "subcategory"),
+            categories=texts_of(fields, "category", "subcategory"),
             pair=sha256(query.encode()).hexdigest()[:12] if paired else None,
             subset=kind,
         )

@@ -7,7 +7,7 @@ question, image and `metadata.over` (which of three stimuli). For tests only: it
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import SourceError
@@ -54,5 +54,5 @@ class MossBench(ItemBenchmark):
             text=text_of(fields, "question"),
             images=(f"{root}{text_of(fields, 'image')}",),
             label="harmless",
-            categories=words_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
+            categories=texts_of(metadata if isinstance(metadata, Mapping) else {}, "over"),
         )

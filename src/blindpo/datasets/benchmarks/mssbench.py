@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.benchmarks.shipped import python_constant
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
@@ -73,7 +73,7 @@ class MssBench(ItemBenchmark):
                     text=prefix + query,
                     images=(f"chat/{text_of(fields, key)}",),
                     label=label,
-                    categories=words_of(fields, "Type"),
+                    categories=texts_of(fields, "Type"),
                     pair=f"{number}-{position}",
                     cluster=str(number),
                     subset=side,

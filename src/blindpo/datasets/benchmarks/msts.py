@@ -7,7 +7,7 @@ unsafe_image_id and the hazard columns; images `data/unsafe_images/ID.jpg` or `.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 
@@ -51,7 +51,7 @@ class Msts(ItemBenchmark):
             text=text_of(line, "prompt_text"),
             images=(f"{stem}.png" if download.has(f"{stem}.png") else f"{stem}.jpg",),
             label="harmful",
-            categories=words_of(line, "hazard_category", "hazard_subcategory", "prompt_type"),
+            categories=texts_of(line, "hazard_category", "hazard_subcategory", "prompt_type"),
             cluster=image,
             subset=line.get("prompt_type"),
         )

@@ -8,7 +8,7 @@ stays unknown, and an answer has to be safe and effective.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 
@@ -49,6 +49,6 @@ class Siuo(ItemBenchmark):
             text=text_of(fields, "question"),
             images=(f"{root}images/{image}",),
             label="unknown",
-            categories=words_of(fields, "category"),
+            categories=texts_of(fields, "category"),
             meta=meta,
         )

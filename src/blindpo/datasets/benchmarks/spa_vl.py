@@ -8,7 +8,7 @@ three class columns keep the spelling of the data. HelpEval's requests carry no 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
@@ -60,6 +60,6 @@ class SpaVl(ItemBenchmark):
             text=text_of(record, "question"),
             images=(data,),
             label="harmful" if self.part == "harm" else "unknown",
-            categories=words_of(record, *_CLASSES),
+            categories=texts_of(record, *_CLASSES),
             subset=self.part,
         )

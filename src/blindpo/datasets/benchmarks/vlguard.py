@@ -8,7 +8,7 @@ texts, so these are not pairs in our sense (same text, two images).
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
@@ -65,7 +65,7 @@ class VlGuard(ItemBenchmark):
             text=text,
             images=(f"{prefix}{name}",),
             label="harmful" if subset == "unsafes" else _SAFE[subset][1],
-            categories=words_of(record, "harmful_category", "harmful_subcategory"),
+            categories=texts_of(record, "harmful_category", "harmful_subcategory"),
             cluster=name,
             subset=subset,
         )

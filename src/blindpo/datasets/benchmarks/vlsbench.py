@@ -7,7 +7,7 @@ sub_category; images in `imgs/` (from imgs.tar).
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 
@@ -48,5 +48,5 @@ class VlsBench(ItemBenchmark):
             text=text_of(fields, "instruction"),
             images=(f"{root}imgs/{name}",),
             label="harmful",
-            categories=words_of(fields, "category", "sub_category"),
+            categories=texts_of(fields, "category", "sub_category"),
         )

@@ -7,7 +7,7 @@ label, and its contrast types are the unsafe ones.
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, words_of
+from blindpo.datasets.benchmarks.base import BenchmarkItem, ItemBenchmark, text_of, texts_of
 from blindpo.datasets.download import Download
 from blindpo.datasets.source import Card
 from blindpo.errors import RowError
@@ -53,6 +53,6 @@ class XsTest(ItemBenchmark):
             item_id=str(record.get("id") or number),
             text=text_of(record, "prompt"),
             label=label,
-            categories=words_of(record, "type", "focus"),
+            categories=texts_of(record, "type", "focus"),
             subset="safe" if label == "harmless" else "unsafe",
         )

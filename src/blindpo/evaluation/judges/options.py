@@ -8,10 +8,10 @@ from blindpo.jobs.settings import changed_keys, option
 from blindpo.models.chat.config import ChatConfig, ServerConfig
 
 SERVED: Final = ("chat", "served")
-OUR_PROMPT: Final = ("chat", "vlm")
+OUR_PROMPT_KINDS: Final = ("chat", "vlm")
 LOCAL: Final = ("hf", "vlm")
 GUARDS: Final = ("hf", "served")
-MODELS: Final = ("chat", "hf", "served", "vlm")
+MODEL_KINDS: Final = ("chat", "hf", "served", "vlm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +23,9 @@ class ChatJudgeOptions:
     judge_temperature: float | None = option(0.0, read_by=SERVED)
     """The temperature that a judge chat:MODEL or served:MODEL is asked with. 0 asks for the likeliest verdict; null
     sends no temperature, for models that take none."""
-    judge_max_tokens: int = option(256, read_by=MODELS)
+    judge_max_tokens: int = option(256, read_by=MODEL_KINDS)
     """The most tokens of one verdict, 1 or more. Models that think aloud need more than the default."""
-    judge_instructions: Literal["system", "user"] = option("system", read_by=OUR_PROMPT)
+    judge_instructions: Literal["system", "user"] = option("system", read_by=OUR_PROMPT_KINDS)
     """The turn that holds the instructions of a judge chat:MODEL or vlm:MODEL. Use user for models whose chat template
     has no system turn."""
 
@@ -47,7 +47,7 @@ class JudgeOptions(ChatJudgeOptions):
     {answer} are filled in."""
     judge_controversial: Literal["unsafe", "safe"] = option("unsafe", read_by=GUARDS)
     """What the third label of Qwen3Guard counts as."""
-    judge_allow_missing: bool = option(False, changes_result=False, read_by=MODELS)
+    judge_allow_missing: bool = option(False, changes_result=False, read_by=MODEL_KINDS)
     """Finish although the judge could not be asked about some responses. There are bounds then, and no rate."""
 
     def require_effect(self, kinds: set[str]) -> None:

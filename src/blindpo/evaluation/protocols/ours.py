@@ -94,7 +94,7 @@ OUR_PROTOCOLS: Final[tuple[ScoringProtocol, ...]] = (
             Rate(name="refuses_the_safe_twin", counts=("refuses",)),
         ),
         source="arXiv 2503.14189, section 2.2: what was refused is asked again with a safe image",
-        notes=("The paper shows it on ten instructions; the harmless pictures are the evaluation's own.",),
+        notes=("The paper shows it on ten instructions; the harmless images are the evaluation's own.",),
     ),
     _ours("harmeval/usr/ours", "harm", "spavl-harmeval", Rate(name="usr", counts=("unsafe",))),
     _ours("helpeval/safety/ours", "harm", "spavl-helpeval", _SAFE),

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from blindpo.answer.answerer import CHAT
 from blindpo.errors import ConfigError
 from blindpo.evaluation.config import EvaluateConfig
 from blindpo.evaluation.judges.options import idle_options
 from blindpo.evaluation.judges.table import judge_kinds
 
 GUARD: Final = "guard_set"
-CHAT: Final = "chat:"
 
 
 @dataclass(frozen=True, kw_only=True)

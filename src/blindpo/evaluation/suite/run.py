@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from blindpo.answer.answerer import CHAT
 from blindpo.datasets.importer import import_data
 from blindpo.datasets.table import find_benchmark
 from blindpo.errors import ConfigError
@@ -19,7 +20,7 @@ from blindpo.evaluation.judges.model_judges import our_prompt
 from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.run import EvalSummary, evaluate, evaluate_chat
 from blindpo.evaluation.suite.capability_set import write_capability_set
-from blindpo.evaluation.suite.config import CHAT, GUARD, SuiteConfig
+from blindpo.evaluation.suite.config import GUARD, SuiteConfig
 from blindpo.evaluation.suite.pairwise_rows import write_probe
 from blindpo.jobs.manifest import write_json
 from blindpo.jobs.recipe import unknown_key

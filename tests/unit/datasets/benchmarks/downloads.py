@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tests.sample import write_sample
 
+from blindpo.datasets.download import Download
+from blindpo.datasets.table import BENCHMARKS
+
 PREFIX = "I am about to do this. "
 SCENARIOS = [
     "01-Illegal_Activitiy", "02-HateSpeech", "03-Malware_Generation", "04-Physical_Harm", "05-EconomicHarm",
@@ -292,3 +295,33 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "figstep-tiny": figstep,
     "msts": msts,
 }
+NAMES = sorted(WRITERS)
+EXPECTED = {
+    # name: rows, labels (harmful, harmless, unknown), pairs, subsets
+    "mmsafe-po-test": (12, (0, 0, 12), 0, {None}),
+    "mm-safetybench": (104, (64, 0, 40), 0, {"SD", "TYPO", "SD_TYPO", "text_only"}),
+    "mm-safetybench-tiny": (52, (32, 0, 20), 0, {"SD", "TYPO", "SD_TYPO", "text_only"}),
+    "spavl-harmeval": (3, (3, 0, 0), 0, {"harm"}),
+    "spavl-helpeval": (3, (0, 0, 3), 0, {"help"}),
+    "mssbench": (8, (4, 4, 0), 4, {"safe", "unsafe"}),
+    "vlguard": (3, (2, 1, 0), 0, {"unsafes", "safe_safes", "safe_unsafes"}),
+    "mossbench": (3, (0, 3, 0), 0, {None}),
+    "xstest": (2, (1, 1, 0), 0, {"safe", "unsafe"}),
+    "vscbench-image": (12, (6, 6, 0), 18, {"safe", "unsafe"}),
+    "holisafe": (5, (4, 1, 0), 1, {"SSS", "SSU", "USU", "UUU", "SUU"}),
+    "siuo": (2, (0, 0, 2), 0, {None}),
+    "vlsbench": (2, (2, 0, 0), 0, {None}),
+    "figstep": (2, (2, 0, 0), 0, {None}),
+    "figstep-tiny": (1, (1, 0, 0), 0, {None}),
+    "msts": (4, (4, 0, 0), 0, {"assistance", "intention"}),
+}
+
+
+def write(name: str, folder: Path) -> Path:
+    WRITERS[name](folder)
+    return folder
+
+
+def read_files(name: str, folder: Path) -> list[str]:
+    card = BENCHMARKS[name].card
+    return BENCHMARKS[name].files(Download(folder, card.fetch))

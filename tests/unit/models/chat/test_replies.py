@@ -1,15 +1,12 @@
 """Replies kept on disk; what a request and a chat model's settings may be."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from blindpo.errors import ConfigError, OutputError, SourceError
-from blindpo.models.chat.config import ChatConfig, ServerConfig
-from blindpo.models.chat.interface import TextReply, TextRequest
+from blindpo.errors import OutputError, SourceError
+from blindpo.models.chat.interface import TextReply
 from blindpo.models.chat.replies import ReplyStore
-from blindpo.rows.row import IMAGE, Turn
 
 
 def test_a_line_cut_by_a_kill_costs_that_reply_alone(tmp_path: Path) -> None:
@@ -44,31 +41,3 @@ def test_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
         ReplyStore(tmp_path / "notes.txt")
     with pytest.raises(OutputError, match="cannot be opened"):
         ReplyStore(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "named",
-    [
-        {"model": " "},
-        {"temperature": -1.0},
-        {"top_p": 0.0},
-        {"concurrency": 0},
-        {"retries": -1},
-        {"timeout_seconds": 0.0},
-        {"give_up_after": 0},
-        {"budget_tokens": 0},
-    ],
-)
-def test_a_setting_out_of_range_is_named(named: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(named))):
-        if next(iter(named)) in ServerConfig.__dataclass_fields__:
-            ServerConfig(**named)
-        else:
-            ChatConfig(**{"model": "m", **named})
-
-
-def test_a_request_must_fit_its_images() -> None:
-    with pytest.raises(ValueError, match="1 image slots, and there are 0 images"):
-        TextRequest(turns=(Turn(role="user", content=(IMAGE,)),))
-    with pytest.raises(ValueError, match="needs at least one turn"):
-        TextRequest(turns=())

@@ -152,7 +152,7 @@ def test_a_missing_or_changed_file_of_prompts_says_what_to_fetch(tmp_path: Path)
         run_protocols(stored, ["siuo/safe-official"], tmp_path / "s", judge=judge)
     file = folder / "eval/gpt-eval.py"
     text = file.read_text()
-    for content, word in (("x = 1\n", "one is needed"), (text[: len(text) // 2], "whole Python file")):
+    for content, word in (("x = 1\n", "one is needed"), (text[: len(text) // 2], "complete Python file")):
         file.write_text(content)
         with pytest.raises(SourceError, match=word):
             run_protocols(stored, ["siuo/safe-official"], tmp_path / "s", judge=judge, shipped=folder)
@@ -340,7 +340,7 @@ def test_a_protocol_whose_view_was_not_asked_is_skipped_and_says_how_to_ask(
     for _ in range(2):  # the second time from what was stored
         assert main(["protocols", str(stored), "--out", str(tmp_path / "s")]) == 0
         printed = capsys.readouterr().out
-        assert "skipped mmsafe/cheating: " in printed and "--set views=as_is,safe_image" in printed
+        assert "skipped mmsafe/cheating: " in printed and "--views as_is,safe_image" in printed
     assert "mmsafe/cheating" not in json.loads((tmp_path / "s" / "scores.json").read_text())["scores"]
     assert main(["protocols", str(stored), "--use", "mmsafe/cheating", "--out", str(tmp_path / "t")]) == 2
-    assert "--set views=as_is,safe_image" in capsys.readouterr().err
+    assert "--views as_is,safe_image" in capsys.readouterr().err

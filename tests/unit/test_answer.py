@@ -194,7 +194,7 @@ def test_parts_of_several_machines_join_to_the_bytes_of_one(
     for given, word in (([1], "missing: 2"), ([1, 1], "both part 1/2"), ([], "no part")):
         with pytest.raises(SourceError, match=word):
             merge_parts([tmp_path / f"part{number}" for number in given], config, tmp_path / "other")
-    with pytest.raises(SourceError, match="no finished part"):
+    with pytest.raises(SourceError, match="not a finished part"):
         merge_parts([tmp_path / "whole"], config, tmp_path / "other")
 
 

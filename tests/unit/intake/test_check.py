@@ -103,15 +103,19 @@ def test_no_sound_row_is_status_1(tmp_path: Path) -> None:
     assert main(["check", str(tmp_path / "data")]) == 1
 
 
-def test_stats_of_the_sample(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stats", str(data), "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert [shown[name] for name in ("rows", "with_history", "distinct_images", "dialogues")] == [12, 7, 11, 11]
-    assert shown["entity_type"] == {"LOC": 5, "MISC": 3, "ORG": 2, "PER": 2} and shown["label"] == {"unknown": 12}
-    assert main(["stats", str(data)]) == 0
-    assert "LOC: 5, MISC: 3, ORG: 2, PER: 2" in capsys.readouterr().out
-
-
 def write_rows(folder: Path, rows: list) -> None:
     folder.mkdir()
     write_shard(folder / shard_name(0), rows)
+
+
+def test_check_and_stats_name_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_shard(data / shard_name(0), [simple("1"), simple("2", rejected="a red card"), simple("1")])
+    assert main(["check", str(data)]) == 0
+    shown = capsys.readouterr().out
+    assert "1 of 3 rows are sound" in shown and "2: rejected:" in shown and "another row has this id" in shown
+    assert main(["check", str(data), "--strict"]) == 1
+    capsys.readouterr()
+    assert main(["stats", str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 3

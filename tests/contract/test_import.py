@@ -6,13 +6,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.simple_rows import png, simple
+from tests.simple_rows import png
 
 from blindpo.cli.main import main
 from blindpo.datasets.importer import import_data
 from blindpo.errors import OutputError
 from blindpo.rows.row import IMAGE
-from blindpo.rows.shards import read_rows, shard_name, write_shard
+from blindpo.rows.shards import read_rows
 
 
 def record(number: int, **changes: object) -> dict:
@@ -170,16 +170,3 @@ def test_the_same_command_again_says_the_same_and_another_is_refused(source: Pat
     path.write_text("[]")
     with pytest.raises(OutputError, match="source"):
         import_data("mmsafe-po", path, source / "d", images=source / "images")
-
-
-def test_check_and_stats_name_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    write_shard(data / shard_name(0), [simple("1"), simple("2", rejected="a red card"), simple("1")])
-    assert main(["check", str(data)]) == 0
-    shown = capsys.readouterr().out
-    assert "1 of 3 rows are sound" in shown and "2: rejected:" in shown and "another row has this id" in shown
-    assert main(["check", str(data), "--strict"]) == 1
-    capsys.readouterr()
-    assert main(["stats", str(data), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == 3
