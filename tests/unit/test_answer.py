@@ -157,7 +157,7 @@ def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> N
     ("line", "word"),
     [
         ("{", "line 1 is not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ({"row_id": "r0", "text": 3}, "it needs row_id"),
         ({"row_id": "r0", "text": "x", "view": "upside"}, "view as one of"),
         ({"row_id": "r77", "text": "x"}, "r77 is none of the data's rows"),
