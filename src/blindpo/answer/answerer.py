@@ -6,15 +6,16 @@
 The caller decides which view of a row is shown: an answerer sees only `shown`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from blindpo.answer.config import AnswerConfig
 from blindpo.answer.response import Response
+from blindpo.errors import ConfigError
 from blindpo.models.vlm.generation_config import GenerationConfig
-from blindpo.models.vlm.source import resolve_model
+from blindpo.models.vlm.source import ModelSource, resolve_model
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.shards import WORK, read_rows
 from blindpo.rows.view_names import View
@@ -55,6 +56,16 @@ class Answerer(Protocol):
         ...
 
     @property
+    def source(self) -> ModelSource | None:
+        """The files of a local model; None for any other answerer."""
+        ...
+
+    @property
+    def views(self) -> Collection[str]:
+        """The views that it can answer at all."""
+        ...
+
+    @property
     def drawn(self) -> GenerationConfig | None:
         """How its answers are drawn; None if unknown."""
         ...
@@ -83,10 +94,11 @@ def find_answerer(
     model: str | None = None,
     responses: Path | None = None,
     view: View = "as_is",
+    likelihoods: bool = False,
 ) -> Answerer:
     """Return the answerer for a command line's `model` or `responses`. Raises UsageError.
 
-    `view` is the view of recorded responses that name none.
+    `view` is the view of recorded responses that name none; `likelihoods` asks a local model to score each row's pair.
     """
     if responses is not None:
         from blindpo.answer.from_file import RecordedAnswers
@@ -96,9 +108,11 @@ def find_answerer(
     if str(model).startswith(CHAT):
         from blindpo.answer.chat import ChatAnswers
 
+        if likelihoods:
+            raise ConfigError("a chat server gives no likelihoods of given responses; add --likelihoods false")
         return ChatAnswers(config, str(model).removeprefix(CHAT), work=out / WORK)
     config.require_options("local")
     source = resolve_model(str(model))
     from blindpo.answer.local import LocalAnswers  # imports torch, so only once the arguments are checked
 
-    return LocalAnswers(source, config)
+    return LocalAnswers(source, config, likelihoods=likelihoods)

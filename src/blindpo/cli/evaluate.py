@@ -47,17 +47,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _summary(args: argparse.Namespace, config: EvaluateConfig) -> Any:
-    from blindpo.evaluation import run as stage
+    from blindpo.answer.answerer import find_answerer
+    from blindpo.evaluation.run import evaluate
     from blindpo.jobs.engine import Engine
     from blindpo.jobs.shards import WHOLE, parse_part
-    from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 
     part = WHOLE if args.part is None else parse_part(args.part)
     shard_paths(args.data)  # paths in the order of the synopsis: the data before the model
-    if args.responses is not None:
-        return stage.evaluate_recorded(config, args.data, args.responses, args.out)
-    if args.model.startswith("chat:"):
-        return stage.evaluate_chat(config, args.data, args.model.removeprefix("chat:"), args.out, part=part)
+    answerer = find_answerer(
+        config, args.data, args.out, model=args.model, responses=args.responses, likelihoods=config.likelihoods
+    )
     engine = Engine(name=args.engine, workers=args.workers)
-    return stage.evaluate(config, args.data, resolve_model(args.model), args.out, part=part, engine=engine)
+    return evaluate(config, args.data, answerer, args.out, part=part, engine=engine)
