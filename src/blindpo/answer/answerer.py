@@ -43,47 +43,38 @@ class Answerer(Protocol):
     @property
     def name(self) -> str:
         """Its name in reports."""
-        ...
 
     @property
     def fingerprint(self) -> str:
         """Identifies whose answers they are; different for every answerer."""
-        ...
 
     @property
     def revision(self) -> str | None:
         """The revision of a model on the hub."""
-        ...
 
     @property
     def source(self) -> ModelSource | None:
         """The files of a local model; None for any other answerer."""
-        ...
 
     @property
     def views(self) -> Collection[str]:
         """The views that it can answer at all."""
-        ...
 
     @property
     def drawn(self) -> GenerationConfig | None:
         """How its answers are drawn; None if unknown."""
-        ...
 
     def check(self, row: PreferenceRow) -> None:
         """Raise RowError if `row`, with its images, cannot be put to this answerer at all."""
-        ...
 
     def respond(self, asks: Sequence[Ask]) -> list[Response]:
         """Return one response per ask, in order. Raises UnansweredError if a server did not answer all."""
-        ...
 
     def logp_in_sight(self, pairs: Sequence[tuple[PreferenceRow, Response]]) -> tuple[float, int] | None:
         """Return the summed log-probability of the responses when the rows' images are shown, and their tokens.
 
         None if there are no likelihoods: from a server, from a file.
         """
-        ...
 
 
 def find_answerer(

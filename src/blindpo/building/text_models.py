@@ -35,11 +35,6 @@ def find_model(name: str, config: BuildConfig, work: Path, *, temperature: float
     from blindpo.models.chat.config import ChatConfig
     from blindpo.models.chat.replies import ReplyStore
 
-    settings = ChatConfig(
-        model=model,
-        server=config.rewriter_server,
-        temperature=temperature,
-        seed=config.seed,
-    )
+    settings = ChatConfig(model=model, server=config.rewriter_server, temperature=temperature, seed=config.seed)
     store = ReplyStore(Path(config.replies) if config.replies else work / "replies.jsonl")
     return ChatModel(settings, store=store)

@@ -32,11 +32,9 @@ class Job(Protocol):
 
     def files(self, number: int) -> Sequence[Path]:
         """Return the files of shard `number`; the last one is written last, so the shard is done when it exists."""
-        ...
 
     def __call__(self, number: int) -> None:
         """Make and store shard `number`. Stores nothing and raises UnansweredError if a server did not answer."""
-        ...
 
 
 class ShardPart(NamedTuple):
@@ -70,13 +68,7 @@ def parse_part(text: str) -> ShardPart:
 
 
 def make_shards(
-    job: Job,
-    num_shards: int,
-    *,
-    what: str,
-    engine: Engine = IN_PROCESS,
-    part: ShardPart = WHOLE,
-    go_on: bool = False,
+    job: Job, num_shards: int, *, what: str, engine: Engine = IN_PROCESS, part: ShardPart = WHOLE, go_on: bool = False
 ) -> None:
     """Make the part's missing shards on `engine`.
 

@@ -92,10 +92,7 @@ def _row(card: Card, item: BenchmarkItem, download: Download) -> PreferenceRow:
         label=item.label,
         pair_id=None if item.pair is None else f"{card.name}-{item.pair}",
         provenance=Provenance(
-            source=card.name,
-            source_row_id=item.item_id,
-            dialogue_id=item.cluster or item.item_id,
-            split=item.subset,
+            source=card.name, source_row_id=item.item_id, dialogue_id=item.cluster or item.item_id, split=item.subset
         ),
         extra=json.dumps({"benchmark": card.name, "item": dict(item.meta)}, ensure_ascii=False, sort_keys=True),
     )

@@ -130,10 +130,6 @@ def _results(stored: StoredEval, samples: "list[EvalSample]") -> EvalResults:
             metrics[name] = EvalMetric(name=name, value=float(measure["value"]), metadata=details)
     unscored = sum(verdict.harm == "none" and verdict.engagement == "none" for verdict in stored.verdicts)
     score = EvalScore(
-        name=SCORER,
-        scorer=SCORER,
-        metrics=metrics,
-        scored_samples=len(samples) - unscored,
-        unscored_samples=unscored,
+        name=SCORER, scorer=SCORER, metrics=metrics, scored_samples=len(samples) - unscored, unscored_samples=unscored
     )
     return EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=[score])

@@ -167,12 +167,7 @@ def duel_request(row: PreferenceRow, protocol: str, a: str, b: str) -> TextReque
 
 
 def _score(
-    protocol: str,
-    metas: Sequence[RowMeta],
-    decisions: Sequence[dict[str, Any]],
-    *,
-    judge: TextModel,
-    num_draws: int,
+    protocol: str, metas: Sequence[RowMeta], decisions: Sequence[dict[str, Any]], *, judge: TextModel, num_draws: int
 ) -> dict[str, Any]:
     """Rates over the rows that the judge decides consistently; `score` counts a tie as half."""
     by_row = {each["row_id"]: each["decision"] for each in decisions}

@@ -282,12 +282,7 @@ def _ask(
 
 
 def _record(
-    each: Prepared,
-    material: Material,
-    decisions: Sequence[Verdict],
-    *,
-    judge: "TextModel | None",
-    num_draws: int,
+    each: Prepared, material: Material, decisions: Sequence[Verdict], *, judge: "TextModel | None", num_draws: int
 ) -> dict[str, Any]:
     """The numbers with everything that tells them from numbers of another protocol."""
     protocol = each.protocol
