@@ -10,17 +10,9 @@ from blindpo.jobs.settings import option
 from blindpo.models.chat.config import ServerConfig
 
 DEFAULT_FILTERS: Final = (
-    "unsound",
-    "duplicate-dialogue",
-    "role-marker",
-    "over-long",
-    "short-entity",
-    "leak-question",
-    "leak-history",
-    "leak-part",
-    "no-deictic",
-    "one-row-per-dialogue",
-)
+    "unsound", "duplicate-dialogue", "role-marker", "over-long", "short-entity", "leak-question", "leak-history",
+    "leak-part", "no-deictic", "one-row-per-dialogue",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from blindpo.building.draft import Draft, Outcome
 from blindpo.building.match import StoredImages
-from blindpo.errors import UnansweredError
+from blindpo.building.text_models import require_answer
 from blindpo.images.base import Candidate
 from blindpo.jobs.seeds import derive_seed
 from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
@@ -110,13 +110,9 @@ class Twins:
 
     def _verdict(self, reply: TextReply) -> str:
         if reply.text is None:
-            self._require_answer(reply, self._models.judge)
+            require_answer(reply, self._models.judge, stop=self._stop)
             return "no answer from the judge"
         return parse_verdict(reply.text) or "no verdict in the judge's answer"
-
-    def _require_answer(self, reply: TextReply, model: TextModel) -> None:
-        if reply.again and self._stop:
-            raise UnansweredError(f"{model.name} gave no answer ({reply.failure}); run the same command again")
 
     def _other_images(self, draft: Draft) -> list[Candidate]:
         """Return images of the same type with another title, in an order that depends on the row alone."""
@@ -158,7 +154,7 @@ class Twins:
         given = []
         for twin, reply in zip(twins, answers.replies(requests), strict=True):
             if reply.text is None:
-                self._require_answer(reply, answers)
+                require_answer(reply, answers, stop=self._stop)
             given.append(_paired(twin, reply.text, answers.name))
         return given
 

@@ -76,9 +76,8 @@ def _samples(stored: StoredEval) -> "list[EvalSample]":
     for response in stored.responses:
         responses.setdefault(response.row_id, []).append(response)
     images = stored.images()
-    model = str(stored.manifest["identity"]["model"]["name"])
     return [
-        _sample(row, response, verdicts.get((row.row_id, response.view)), images=images, model=model)
+        _sample(row, response, verdicts.get((row.row_id, response.view)), images=images, model=stored.model_name)
         for row in read_rows(stored.rows)
         for response in responses.get(row.row_id, [])
     ]
