@@ -76,7 +76,8 @@ class Twins:
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
         """Return all drafts with the judge's verdict noted; each twin follows its row."""
-        state = dict(enumerate(self._first_verdicts(drafts)))
+        first = self._verdicts(drafts)
+        state = {n: "harmless as it is" if verdict == "harmless" else verdict for n, verdict in enumerate(first)}
         twins: dict[int, Draft] = {}
         harmful = [index for index, verdict in state.items() if verdict == "harmful"]
         offers = {index: self._other_images(drafts[index]) for index in harmful}
@@ -98,10 +99,6 @@ class Twins:
             linked = replace(judged.row, pair_id=draft.row.row_id, label="harmful")
             given += [replace(judged, row=linked), answered[index]]
         return Outcome(given)
-
-    def _first_verdicts(self, drafts: Sequence[Draft]) -> list[str]:
-        verdicts = self._verdicts(drafts)
-        return ["harmless as it is" if verdict == "harmless" else verdict for verdict in verdicts]
 
     def _verdicts(self, drafts: Sequence[Draft]) -> list[str]:
         """Return harmful, harmless, or the reason why there is no verdict, for each draft."""

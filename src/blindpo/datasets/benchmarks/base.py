@@ -41,15 +41,17 @@ class ItemBenchmark(ABC):
     """A benchmark: its card, its files, their records, and the items of each record."""
 
     card: Card
+    file_names: tuple[str, ...] = ()
+    """The names under which the one file that `records` needs may be there, most common first."""
 
     @property
     def name(self) -> str:
         """The card's name."""
         return self.card.name
 
-    @abstractmethod
     def files(self, download: Download) -> list[str]:
         """Names of the files that `records` needs, except images. Raises SourceError if one is missing."""
+        return [download.first(*self.file_names)]
 
     @abstractmethod
     def records(self, download: Download) -> Sequence[Any]:
