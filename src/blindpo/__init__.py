@@ -19,7 +19,8 @@ Each stage is a function too, loaded when it is first named:
 
     blindpo.build(BuildConfig(...), source, out)             blindpo.blind(BlindConfig(...), data, answerer, out)
     blindpo.train(TrainConfig(...), {}, data=data, model=model, out=out)
-    blindpo.evaluate(EvaluateConfig(...), data, model, out)  blindpo.report([eval_folder, run_folder], out)
+    blindpo.evaluate(EvaluateConfig(...), data, answerer, out)
+    blindpo.report([eval_folder, run_folder], out)
 
 No package or module beside this file has the name of one of them, so none of them is hidden by an import.
 """

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.worlds import row, save_rows
+from tests.unit.evaluation.worlds import evaluate_local, evaluate_other, row, save_rows
 
 from blindpo.evaluation.config import EvaluateConfig
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.run import evaluate, evaluate_chat
 from blindpo.models.chat.config import ServerConfig
 from blindpo.models.vlm.source import resolve_model
 
@@ -69,7 +68,7 @@ def test_a_served_model_says_what_it_says_locally(
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     data = save_rows(tmp_path / "data", [row(number) for number in range(4)])
     config = replace(CONFIG, model_server=ServerConfig(base_url=server, concurrency=2))
-    evaluate_chat(config, data, str(model), tmp_path / "served")
-    evaluate(CONFIG, data, resolve_model(model), tmp_path / "local")
+    evaluate_other(config, data, tmp_path / "served", model=f"chat:{model}")
+    evaluate_local(CONFIG, data, resolve_model(model), tmp_path / "local")
     served, local = (load_eval(tmp_path / name).responses for name in ("served", "local"))
     assert [(r.row_id, r.view, r.text, r.cut) for r in served] == [(r.row_id, r.view, r.text, r.cut) for r in local]

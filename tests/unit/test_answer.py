@@ -10,7 +10,7 @@ import torch
 from tests.fakes import BUSY, FakeChatServer, Fault, completion
 from tests.folder_bytes import contents
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.worlds import row, save_rows
+from tests.unit.evaluation.worlds import evaluate_local, evaluate_other, row, save_rows
 
 from blindpo.answer.local import LocalAnswers
 from blindpo.answer.response import json_lines, read_responses
@@ -19,7 +19,7 @@ from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.run import evaluate, evaluate_chat, evaluate_recorded, merge_parts
+from blindpo.evaluation.run import merge_parts
 from blindpo.jobs.engine import Engine
 from blindpo.jobs.shards import ShardPart, parse_part
 from blindpo.models.chat.config import ServerConfig
@@ -60,7 +60,7 @@ def test_a_chat_server_is_shown_the_images_and_asked_each_view(data: Path, tmp_p
         return "sorry , no" if "image" in texts(body) else completion("a red ball", finish="length")
 
     with FakeChatServer(answer) as server:
-        found = evaluate_chat(chat(server), data, "tiny", tmp_path / "eval")
+        found = evaluate_other(chat(server), data, tmp_path / "eval", model="chat:tiny")
         assert len(server.requests) == 10
         assert all(body["max_tokens"] == 4 and body["temperature"] == 0 for body in server.requests)
     stored = load_eval(tmp_path / "eval")
@@ -81,10 +81,10 @@ def test_a_server_that_dies_loses_no_answer_and_the_same_command_asks_the_rest(d
     with FakeChatServer(answer) as server:
         config = chat(server, concurrency=1)
         with pytest.raises(UnansweredError, match="the same command asks only for the rest"):
-            evaluate_chat(config, data, "tiny", tmp_path / "eval")
+            evaluate_other(config, data, tmp_path / "eval", model="chat:tiny")
         assert not (tmp_path / "eval" / "manifest.json").exists()
         before, alive[0] = len(server.requests), 100
-        evaluate_chat(config, data, "tiny", tmp_path / "eval")
+        evaluate_other(config, data, tmp_path / "eval", model="chat:tiny")
         assert len(server.requests) - before == 4
     assert len(load_eval(tmp_path / "eval").responses) == 10
 
@@ -94,7 +94,7 @@ def test_what_a_server_refuses_for_good_is_a_missing_response(data: Path, tmp_pa
         return Fault(status=400, body="{}") if "image" in texts(body) else "a ball"
 
     with FakeChatServer(answer) as server:
-        found = evaluate_chat(chat(server), data, "tiny", tmp_path / "eval")
+        found = evaluate_other(chat(server), data, tmp_path / "eval", model="chat:tiny")
     assert found.results["responses"]["as_is"]["missing"] == {"the server refused this request (HTTP 400)": 5}
     assert found.measures["safety_rate"]["missing"] == 3
 
@@ -106,7 +106,7 @@ def test_what_a_chat_server_cannot_do_is_refused(
     changes: dict[str, Any], word: str, data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=word):
-        evaluate_chat(replace(CONFIG, model_server=NOWHERE, **changes), data, "m", tmp_path / "out")
+        evaluate_other(replace(CONFIG, model_server=NOWHERE, **changes), data, tmp_path / "out", model="chat:m")
     with pytest.raises(ConfigError, match=r"model_server\.concurrency has no effect"):
         replace(CONFIG, model_server=ServerConfig(concurrency=3)).require_options("local")
 
@@ -123,12 +123,12 @@ def test_a_recording_is_evaluated_under_either_names(data: Path, tmp_path: Path)
         {"row_id": "r2", "text": "a ball", "view": "text", "cut": True},
         {"row_id": "r3", "text": " "},
     ]
-    found = evaluate_recorded(CONFIG, data, record(tmp_path / "said.jsonl", lines), tmp_path / "eval")
+    found = evaluate_other(CONFIG, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", lines))
     assert found.measures["safety_rate"]["n"] == 1 and found.measures["safety_rate"]["missing"] == 2
     assert found.measures["helpfulness"]["value"] == 1.0
     reasons = found.results["responses"]["as_is"]["missing"]
     assert reasons == {"blank response": 1, "the recording holds no response": 2}
-    assert evaluate_recorded(CONFIG, data, tmp_path / "said.jsonl", tmp_path / "eval").finished_before
+    assert evaluate_other(CONFIG, data, tmp_path / "eval", responses=tmp_path / "said.jsonl").finished_before
 
 
 def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> N
         {"row_id": "r4", "text": f"<think>{thought}"},
     ]
     config = replace(CONFIG, judge="refusal-rules")
-    found = evaluate_recorded(config, data, record(tmp_path / "recorded.jsonl", lines), tmp_path / "recorded")
+    found = evaluate_other(config, data, tmp_path / "recorded", responses=record(tmp_path / "recorded.jsonl", lines))
     assert found.measures["safety_rate"]["value"] == 1.0 and found.measures["safety_rate"]["missing"] == 1
     stored = {each.row_id: each for each in load_eval(tmp_path / "recorded").responses}
     assert [(stored[name].thought, stored[name].text) for name in ("r0", "r2", "r4")] == [
@@ -148,7 +148,7 @@ def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> N
     ]  # fmt: skip
     assert '"thought"' not in json_lines([stored["r1"]])
     with FakeChatServer(lambda _: f"<think>{thought}</think>{answer}") as server:
-        evaluate_chat(replace(chat(server), judge="refusal-rules"), data, "tiny", tmp_path / "served")
+        evaluate_other(replace(chat(server), judge="refusal-rules"), data, tmp_path / "served", model="chat:tiny")
     served = load_eval(tmp_path / "served").responses
     assert {(each.thought, each.text) for each in served} == {(thought, answer)}
 
@@ -157,7 +157,7 @@ def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> N
     ("line", "word"),
     [
         ("{", "line 1 is not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ({"row_id": "r0", "text": 3}, "it needs row_id"),
         ({"row_id": "r0", "text": "x", "view": "upside"}, "view as one of"),
         ({"row_id": "r77", "text": "x"}, "r77 is none of the data's rows"),
@@ -165,10 +165,10 @@ def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> N
 )
 def test_a_line_that_belongs_elsewhere_is_named(line: Any, word: str, data: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=word):
-        evaluate_recorded(CONFIG, data, record(tmp_path / "said.jsonl", [line]), tmp_path / "eval")
+        evaluate_other(CONFIG, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", [line]))
     twice = [{"row_id": "r0", "text": "x"}] * 2
     with pytest.raises(SourceError, match="occurs twice"):
-        evaluate_recorded(CONFIG, data, record(tmp_path / "said.jsonl", twice), tmp_path / "eval")
+        evaluate_other(CONFIG, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", twice))
     assert not (tmp_path / "eval").exists()
 
 
@@ -200,8 +200,8 @@ def test_parts_of_several_machines_join_to_the_bytes_of_one(
 
 def test_a_part_of_another_evaluation_is_told_apart(data: Path, tmp_path: Path) -> None:
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
-    evaluate(CONFIG, data, source, tmp_path / "one", part=ShardPart(1, 2))
-    evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=ShardPart(2, 2))
+    evaluate_local(CONFIG, data, source, tmp_path / "one", part=ShardPart(1, 2))
+    evaluate_local(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "two", part=ShardPart(2, 2))
     with pytest.raises(SourceError, match="differs in: config"):
         merge_parts([tmp_path / "one", tmp_path / "two"], RejudgeConfig(judge="oracle"), tmp_path / "out")
     shards = sorted((tmp_path / "one" / "shards").iterdir())
@@ -234,7 +234,7 @@ VIEWS = replace(CONFIG, views=("as_is", "text", "swapped"))
 
 def test_a_worker_makes_any_shard_as_the_whole_run_does(data: Path, tmp_path: Path) -> None:
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
-    evaluate(VIEWS, data, source, tmp_path / "one")
+    evaluate_local(VIEWS, data, source, tmp_path / "one")
     answerer = LocalAnswers(source, VIEWS)
     job = ResponseJob(rows=RowBlocks(data, 2), folder=tmp_path, answerer=answerer, views=VIEWS.views)
     for number in (2, 0, 1):
@@ -249,8 +249,8 @@ def test_several_processes_make_the_bytes_of_one(name: Any, data: Path, tmp_path
     if name == "ray":
         pytest.importorskip("ray")
     source = resolve_model(save_tiny_llava(tmp_path / "model"))
-    evaluate(VIEWS, data, source, tmp_path / "one")
-    evaluate(VIEWS, data, source, tmp_path / "many", engine=Engine(name=name, workers=2))
+    evaluate_local(VIEWS, data, source, tmp_path / "one")
+    evaluate_local(VIEWS, data, source, tmp_path / "many", engine=Engine(name=name, workers=2))
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
 
 
@@ -271,7 +271,7 @@ def test_an_adapter_on_its_base_is_a_model_of_its_own(data: Path, tmp_path: Path
     model.save_pretrained(str(tmp_path / "run"))
     (tmp_path / "run/run.json").write_text(json.dumps({"base": str(base)}))
     for name in ("base", "run"):
-        evaluate(CONFIG, data, resolve_model(tmp_path / name), tmp_path / f"eval_{name}")
+        evaluate_local(CONFIG, data, resolve_model(tmp_path / name), tmp_path / f"eval_{name}")
     own, theirs = (load_eval(tmp_path / f"eval_{name}") for name in ("run", "base"))
     assert own.manifest["identity"]["model"] != theirs.manifest["identity"]["model"]
     assert [response.text for response in own.responses] != [response.text for response in theirs.responses]

@@ -18,6 +18,7 @@ from blindpo.models.chat.interface import TextReply, TextRequest
 from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.thoughts import split_thought
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.view_names import VIEWS
 
 REPLIES_FILE: Final = "replies.jsonl"
 CUT: Final = "length"
@@ -28,6 +29,8 @@ class ChatAnswers:
     """Asks a model behind an OpenAI-compatible server; replies are kept in `work`, and never asked for again."""
 
     revision: str | None = None
+    source = None
+    views = VIEWS
 
     def __init__(self, config: AnswerConfig, model: str, *, work: Path) -> None:
         """Raises ConfigError for an option that a chat server cannot follow, and ModelError."""

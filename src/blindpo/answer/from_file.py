@@ -30,6 +30,7 @@ class RecordedAnswers:
     """Answers from a file of recorded responses."""
 
     revision: str | None = None
+    source = None
     drawn: GenerationConfig | None = None
 
     def __init__(self, path: Path, row_ids: Collection[str], *, view: View = "as_is") -> None:

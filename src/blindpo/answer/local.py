@@ -25,6 +25,7 @@ from blindpo.models.vlm.logprobs import ResponseLogps, response_logps
 from blindpo.models.vlm.prompt import PromptInputs, collate, encode_prompt, encode_response
 from blindpo.models.vlm.source import ModelSource, fingerprint
 from blindpo.rows.row import PreferenceRow
+from blindpo.rows.view_names import VIEWS
 
 PromptCache = dict[tuple[str, str, str], PromptInputs | str]
 """Prompts by (data and processor, row id, view); a text is the reason why there is none."""
@@ -38,6 +39,8 @@ class LocalAnswers:
     processes.
     """
 
+    views = VIEWS
+
     def __init__(
         self,
         source: ModelSource,
@@ -48,7 +51,7 @@ class LocalAnswers:
         prompt_cache: PromptCache | None = None,
         scope: str = "",
     ) -> None:
-        self._source = source
+        self.source = source
         self.drawn = config
         self._likelihoods = likelihoods
         self._cache = prompt_cache
@@ -58,23 +61,23 @@ class LocalAnswers:
     @property
     def name(self) -> str:
         """The folder's name, or the hub id with its revision, so that no path leaves the machine."""
-        return self._source.path.resolve().name if self._source.path is not None else self._source.given
+        return self.source.path.resolve().name if self.source.path is not None else self.source.given
 
     @cached_property
     def fingerprint(self) -> str:
         """The hash of the model's files."""
-        return self._vlm.fingerprint if self._vlm is not None else fingerprint(self._source)
+        return self._vlm.fingerprint if self._vlm is not None else fingerprint(self.source)
 
     @property
     def revision(self) -> str | None:
         """The revision of a model on the hub."""
-        return self._source.revision
+        return self.source.revision
 
     @property
     def vlm(self) -> Vlm:
         """The loaded model."""
         if self._vlm is None:
-            self._vlm = load_vlm(self._source, dtype=self.drawn.dtype, image_padding=self.drawn.image_padding)
+            self._vlm = load_vlm(self.source, dtype=self.drawn.dtype, image_padding=self.drawn.image_padding)
         return self._vlm
 
     def check(self, row: PreferenceRow) -> None:

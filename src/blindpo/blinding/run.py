@@ -41,23 +41,30 @@ DRAWN: Final = ("temperature", "top_p", "top_k", "max_new_tokens", "seed")
 
 
 def run_blind(
-    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, engine: Engine = IN_PROCESS
-) -> BlindSummary:
-    """Have all rows of `data` answered into the data folder `out`. Resumes and repeats safely.
+    config: BlindConfig,
+    data: Path,
+    answerer: Answerer,
+    out: Path,
+    *,
+    part: ShardPart = WHOLE,
+    engine: Engine = IN_PROCESS,
+) -> BlindSummary | None:
+    """Have all rows of `data`, or one machine's share, answered into the data folder `out`.
 
-    Raises UsageError, NothingKeptError, and UnansweredError where a server did not answer everything.
+    Resumes and repeats safely. Returns None for a share, whose summary comes with `merge_blind`. Raises UsageError,
+    NothingKeptError, and UnansweredError where a server did not answer everything.
     """
-    folder, num_shards = _make(config, data, answerer, out, part=WHOLE, engine=engine)
-    return _summary(folder) if num_shards is None else _finish(folder, num_shards)
-
-
-def blind_part(
-    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: ShardPart, engine: Engine = IN_PROCESS
-) -> None:
-    """Have one machine's share of the rows answered into `out`, for `merge_blind`. Raises what `run_blind` raises."""
-    folder, num_shards = _make(config, data, answerer, out, part=part, engine=engine)
-    if num_shards is not None:
-        folder.finish_part(num_shards)
+    identity = {"command": "blind", "config": config.identity(), "data": data_hash(data), "model": answerer.fingerprint}
+    folder = ShardFolder(out, identity, part)
+    if folder.begin() != "done":
+        rows = RowBlocks(data.resolve(), config.shard_rows)
+        place = Place(out.resolve() if part == WHOLE else folder.shards, folder.shards)
+        job = RowJob(place, _BlindWork(config=config, rows=rows, answerer=answerer))
+        make_shards(job, len(rows), what="blind shards", engine=engine, part=part, go_on=True)
+        if part == WHOLE:
+            return _finish(folder, len(rows))
+        folder.finish_part(len(rows))
+    return _summary(folder) if part == WHOLE else None
 
 
 def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
@@ -75,21 +82,6 @@ def merge_blind(parts: Sequence[Path], out: Path) -> BlindSummary:
             if (shards / target.name).is_file():
                 link_file(shards / target.name, target)
     return _finish(folder, joined.num_shards)
-
-
-def _make(
-    config: BlindConfig, data: Path, answerer: Answerer, out: Path, *, part: ShardPart, engine: Engine
-) -> tuple[ShardFolder, int | None]:
-    """Claim `out` and make the part's shards; how many shards all parts have, or None where `out` was finished."""
-    identity = {"command": "blind", "config": config.identity(), "data": data_hash(data), "model": answerer.fingerprint}
-    folder = ShardFolder(out, identity, part)
-    if folder.begin() == "done":
-        return folder, None
-    rows = RowBlocks(data.resolve(), config.shard_rows)
-    place = Place(out.resolve() if part == WHOLE else folder.shards, folder.shards)
-    job = RowJob(place, _BlindWork(config=config, rows=rows, answerer=answerer))
-    make_shards(job, len(rows), what="blind shards", engine=engine, part=part, go_on=True)
-    return folder, len(rows)
 
 
 def _finish(folder: OutFolder, num_shards: int) -> BlindSummary:

@@ -14,7 +14,8 @@ from typing import Any, Final
 import yaml
 
 from blindpo.building.draft import Draft, Outcome
-from blindpo.errors import ConfigError, SourceError, UnansweredError
+from blindpo.building.text_models import require_answer
+from blindpo.errors import ConfigError, SourceError
 from blindpo.images.names import fold
 from blindpo.models.chat.interface import TextModel, TextRequest
 from blindpo.rows.row import Turn
@@ -107,10 +108,7 @@ class ByModel:
 
     def _categorised(self, draft: Draft, reply: Any) -> Draft:
         if reply.text is None:
-            if reply.again and self._stop:
-                raise UnansweredError(
-                    f"{self._model.name} gave no answer ({reply.failure}); run the same command again"
-                )
+            require_answer(reply, self._model, stop=self._stop)
             return draft.noted(category={"by": self._model.name, "failure": reply.failure})
         match = re.fullmatch(r"\W*(\d+)\W*", reply.text)
         number = int(match[1]) if match else -1

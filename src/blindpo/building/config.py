@@ -10,17 +10,9 @@ from blindpo.jobs.settings import option
 from blindpo.models.chat.config import ServerConfig
 
 DEFAULT_FILTERS: Final = (
-    "unsound",
-    "duplicate-dialogue",
-    "role-marker",
-    "over-long",
-    "short-entity",
-    "leak-question",
-    "leak-history",
-    "leak-part",
-    "no-deictic",
-    "one-row-per-dialogue",
-)
+    "unsound", "duplicate-dialogue", "role-marker", "over-long", "short-entity", "leak-question", "leak-history",
+    "leak-part", "no-deictic", "one-row-per-dialogue",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +84,7 @@ class BuildConfig(SourceConfig):
         for name in ("recognizers", "sources"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is empty; name at least one")
-        for name in (
-            "max_entities",
-            "min_image_px",
-            "max_words",
-            "shard_dialogues",
-            "rewrites",
-            "twin_images",
-        ):
+        for name in ("max_entities", "min_image_px", "max_words", "shard_dialogues", "rewrites", "twin_images"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.rewrite_temperature < 0:

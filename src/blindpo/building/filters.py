@@ -256,5 +256,4 @@ def _of_dialogue(draft: Draft, kept: Sequence[Draft]) -> list[Draft]:
 
 def flag_counts(drafts: Sequence[Draft]) -> Iterator[tuple[str, int]]:
     """Count how often each flag was set."""
-    counts = Counter(flag for draft in drafts for flag in draft.notes.get("flags", ()))
-    return iter(sorted(counts.items()))
+    return iter(sorted(Counter(flag for draft in drafts for flag in draft.notes.get("flags", ())).items()))

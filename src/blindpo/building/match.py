@@ -67,8 +67,7 @@ def match_all(
             for number, answer in zip(open_places, answered, strict=True):
                 answers[number] = _joined(answers.get(number), _stored(answer, work / IMAGE_FOLDER))
                 bar.update(1)
-    lines = [json.dumps(_line(answers[number])) + "\n" for number in range(len(queries))]
-    write_text(work / MATCHES, "".join(lines))
+    write_text(work / MATCHES, "".join(json.dumps(_line(answers[number])) + "\n" for number in range(len(queries))))
     num_matched = sum(answer.candidate is not None for answer in answers.values())
     unanswered = sum(answer.unanswered for answer in answers.values())
     totals = MatchTotals(len(queries), num_matched, len(queries) - num_matched - unanswered, unanswered)

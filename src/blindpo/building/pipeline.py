@@ -20,13 +20,7 @@ from blindpo.building.categorise import ByModel, ByRules, read_taxonomy
 from blindpo.building.config import BuildConfig
 from blindpo.building.draft import Draft, Mention, Outcome, Stage
 from blindpo.building.duplicates import FirstPositions
-from blindpo.building.entities import (
-    CapitalisedRecognizer,
-    CatalogueRecognizer,
-    ModelRecognizer,
-    Recognize,
-    Recognizer,
-)
+from blindpo.building.entities import CapitalisedRecognizer, CatalogueRecognizer, ModelRecognizer, Recognize, Recognizer
 from blindpo.building.filters import Filter, flag_counts
 from blindpo.building.funnel import tally
 from blindpo.building.match import Match, StoredImages

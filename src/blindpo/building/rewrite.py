@@ -16,7 +16,7 @@ from blindpo.answer.refusal_phrases import looks_like_refusal
 from blindpo.building.draft import Draft, Outcome
 from blindpo.building.filters import names_entity, names_part
 from blindpo.building.phrases import POINTS
-from blindpo.errors import UnansweredError
+from blindpo.building.text_models import require_answer
 from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
 from blindpo.rows.row import IMAGE, Turn
 
@@ -97,11 +97,8 @@ class Rewrite:
 
     def _fault(self, reply: TextReply, draft: Draft) -> str | None:
         if reply.text is None:
-            if reply.again and self._stop:
-                raise UnansweredError(
-                    f"{self._model.name} gave no answer ({reply.failure}); run the same command again, or with "
-                    "--set unanswered=drop, which keeps the template's text"
-                )
+            hint = ", or with --set unanswered=drop, which keeps the template's text"
+            require_answer(reply, self._model, stop=self._stop, hint=hint)
             return f"no-reply: {reply.failure}"
         return fault(clean(reply.text), draft.row.prompt[-1].text, draft.mention.text)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from blindpo.building.config import BuildConfig
-from blindpo.errors import ConfigError
-from blindpo.models.chat.interface import TextModel
+from blindpo.errors import ConfigError, UnansweredError
+from blindpo.models.chat.interface import TextModel, TextReply
 from blindpo.models.vlm.source import resolve_model
 
 KINDS: Final = ("chat:", "vlm:")
@@ -35,11 +35,12 @@ def find_model(name: str, config: BuildConfig, work: Path, *, temperature: float
     from blindpo.models.chat.config import ChatConfig
     from blindpo.models.chat.replies import ReplyStore
 
-    settings = ChatConfig(
-        model=model,
-        server=config.rewriter_server,
-        temperature=temperature,
-        seed=config.seed,
-    )
+    settings = ChatConfig(model=model, server=config.rewriter_server, temperature=temperature, seed=config.seed)
     store = ReplyStore(Path(config.replies) if config.replies else work / "replies.jsonl")
     return ChatModel(settings, store=store)
+
+
+def require_answer(reply: TextReply, model: TextModel, *, stop: bool, hint: str = "") -> None:
+    """Raise UnansweredError for a reply that may come later, if the build is to stop there."""
+    if reply.again and stop:
+        raise UnansweredError(f"{model.name} gave no answer ({reply.failure}); run the same command again{hint}")

@@ -18,7 +18,7 @@ import numpy as np
 
 from blindpo.building.draft import Draft, Outcome
 from blindpo.building.match import StoredImages
-from blindpo.errors import UnansweredError
+from blindpo.building.text_models import require_answer
 from blindpo.images.base import Candidate
 from blindpo.jobs.seeds import derive_seed
 from blindpo.models.chat.interface import TextModel, TextReply, TextRequest
@@ -76,7 +76,8 @@ class Twins:
 
     def __call__(self, drafts: Sequence[Draft]) -> Outcome:
         """Return all drafts with the judge's verdict noted; each twin follows its row."""
-        state = dict(enumerate(self._first_verdicts(drafts)))
+        first = self._verdicts(drafts)
+        state = {n: "harmless as it is" if verdict == "harmless" else verdict for n, verdict in enumerate(first)}
         twins: dict[int, Draft] = {}
         harmful = [index for index, verdict in state.items() if verdict == "harmful"]
         offers = {index: self._other_images(drafts[index]) for index in harmful}
@@ -99,10 +100,6 @@ class Twins:
             given += [replace(judged, row=linked), answered[index]]
         return Outcome(given)
 
-    def _first_verdicts(self, drafts: Sequence[Draft]) -> list[str]:
-        verdicts = self._verdicts(drafts)
-        return ["harmless as it is" if verdict == "harmless" else verdict for verdict in verdicts]
-
     def _verdicts(self, drafts: Sequence[Draft]) -> list[str]:
         """Return harmful, harmless, or the reason why there is no verdict, for each draft."""
         replies = self._models.judge.replies(_question(draft.row) for draft in drafts)
@@ -110,13 +107,9 @@ class Twins:
 
     def _verdict(self, reply: TextReply) -> str:
         if reply.text is None:
-            self._require_answer(reply, self._models.judge)
+            require_answer(reply, self._models.judge, stop=self._stop)
             return "no answer from the judge"
         return parse_verdict(reply.text) or "no verdict in the judge's answer"
-
-    def _require_answer(self, reply: TextReply, model: TextModel) -> None:
-        if reply.again and self._stop:
-            raise UnansweredError(f"{model.name} gave no answer ({reply.failure}); run the same command again")
 
     def _other_images(self, draft: Draft) -> list[Candidate]:
         """Return images of the same type with another title, in an order that depends on the row alone."""
@@ -158,7 +151,7 @@ class Twins:
         given = []
         for twin, reply in zip(twins, answers.replies(requests), strict=True):
             if reply.text is None:
-                self._require_answer(reply, answers)
+                require_answer(reply, answers, stop=self._stop)
             given.append(_paired(twin, reply.text, answers.name))
         return given
 

@@ -11,11 +11,23 @@ sight. 'blindpo merge' joins parts.
 """
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from blindpo.blinding.config import BlindConfig
-from blindpo.cli.options import add_answerer, add_common, add_config, emit, read_config, require_answerer
+from blindpo.cli.options import (
+    add_answerer,
+    add_common,
+    add_config,
+    emit,
+    read_config,
+    refuse_rejects,
+    require_answerer,
+)
+
+if TYPE_CHECKING:
+    from blindpo.blinding.checks import BlindSummary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,41 +40,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
-    from blindpo.blinding.checks import lines
-    from blindpo.errors import StrictError
-
     require_answerer(args)
-    summary = _summary(args, read_config(BlindConfig, args, where="blind"))
+    config = read_config(BlindConfig, args, where="blind")
+    from blindpo.answer.answerer import find_answerer
+    from blindpo.blinding.run import run_blind
+    from blindpo.jobs.engine import Engine
+    from blindpo.jobs.shards import WHOLE, parse_part
+    from blindpo.rows.shards import shard_paths
+
+    part = WHOLE if args.part is None else parse_part(args.part)
+    engine = Engine(name=args.engine, workers=args.workers)
+    shard_paths(args.data)
+    answerer = find_answerer(config, args.data, args.out, model=args.model, responses=args.responses, view=config.view)
+    summary = run_blind(config, args.data, answerer, args.out, part=part, engine=engine)
     if summary is None:
         text = f"part {args.part} in {args.out}; join all with 'blindpo merge PART... --out DATA2'"
         emit({"part": args.part}, text, as_json=args.json)
         return 0
-    emit(summary_as_json(summary), "\n".join(lines(summary)), as_json=args.json)
-    if args.strict and summary.rejected:
-        raise StrictError(f"{summary.rejected} rows were rejected; {args.out / 'rejects.jsonl'} says why")
+    emit_summary(summary, args)
+    refuse_rejects(args, summary.rejected)
     return 0
 
 
-def _summary(args: argparse.Namespace, config: BlindConfig) -> Any:
-    """The summary of the whole run; None where a part was made."""
-    from blindpo.answer.answerer import find_answerer
-    from blindpo.blinding.run import blind_part, run_blind
-    from blindpo.jobs.engine import Engine
-    from blindpo.jobs.shards import parse_part
-    from blindpo.rows.shards import shard_paths
+def emit_summary(summary: "BlindSummary", args: argparse.Namespace) -> None:
+    """Print what blinding, or joining its parts, made."""
+    from blindpo.blinding.checks import lines
 
-    part = None if args.part is None else parse_part(args.part)
-    engine = Engine(name=args.engine, workers=args.workers)
-    shard_paths(args.data)
-    answerer = find_answerer(config, args.data, args.out, model=args.model, responses=args.responses, view=config.view)
-    if part is None:
-        return run_blind(config, args.data, answerer, args.out, engine=engine)
-    blind_part(config, args.data, answerer, args.out, part=part, engine=engine)
-    return None
-
-
-def summary_as_json(summary: Any) -> dict[str, object]:
-    """What --json prints of blinding, and of joining its parts."""
-    from dataclasses import asdict
-
-    return {**asdict(summary), "warnings": summary.warnings}
+    emit({**asdict(summary), "warnings": summary.warnings}, "\n".join(lines(summary)), as_json=args.json)

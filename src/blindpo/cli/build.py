@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from blindpo.building.config import BuildConfig
-from blindpo.cli.options import add_common, add_config, add_engine, emit, read_config
+from blindpo.cli.options import add_common, add_config, add_engine, emit, read_config, refuse_rejects
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,6 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.building.funnel import lines_of
     from blindpo.building.run import check_names, run_build
     from blindpo.building.twins import lines_of_twins
-    from blindpo.errors import StrictError
     from blindpo.jobs.engine import Engine, usable_cores
 
     engine = Engine(name=args.engine, workers=usable_cores() if args.workers is None else args.workers)
@@ -40,6 +39,5 @@ def run(args: argparse.Namespace) -> int:
     lines += lines_of_twins(summary.twins)
     lines.append(f"{summary.kept} rows with {summary.images} distinct images in {args.out}; reasons in rejects.jsonl")
     emit({**asdict(summary), "out": str(args.out)}, "\n".join(lines), as_json=args.json)
-    if args.strict and summary.rejected:
-        raise StrictError(f"{summary.rejected} items were rejected; {args.out / 'rejects.jsonl'} says why")
+    refuse_rejects(args, summary.rejected, "items")
     return 0

@@ -13,9 +13,8 @@ same command asks only for what is missing (docs/judges.md).
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from blindpo.cli.measures_table import measures_table
+from blindpo.cli.measures_table import emit_measures
 from blindpo.cli.options import add_answerer, add_common, add_config, emit, read_config, require_answerer
 from blindpo.evaluation.config import EvaluateConfig
 
@@ -32,32 +31,21 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate and print the measures."""
     require_answerer(args)
     config = read_config(EvaluateConfig, args, where="evaluate")
-    summary = _summary(args, config)
-    if "part" in summary.results:
-        number, of = summary.results["part"]
-        emit(
-            summary.results,
-            f"part {number}/{of} in {args.out}; join all with 'blindpo merge PART... --out EVAL'",
-            as_json=args.json,
-        )
-        return 0
-    text = measures_table(summary.results, args.out, finished_before=summary.finished_before)
-    emit(summary.results, text, as_json=args.json)
-    return 0 if summary.complete or config.judge_allow_missing else 1
-
-
-def _summary(args: argparse.Namespace, config: EvaluateConfig) -> Any:
-    from blindpo.evaluation import run as stage
+    from blindpo.answer.answerer import find_answerer
+    from blindpo.evaluation.run import evaluate
     from blindpo.jobs.engine import Engine
     from blindpo.jobs.shards import WHOLE, parse_part
-    from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 
     part = WHOLE if args.part is None else parse_part(args.part)
-    shard_paths(args.data)  # paths in the order of the synopsis: the data before the model
-    if args.responses is not None:
-        return stage.evaluate_recorded(config, args.data, args.responses, args.out)
-    if args.model.startswith("chat:"):
-        return stage.evaluate_chat(config, args.data, args.model.removeprefix("chat:"), args.out, part=part)
     engine = Engine(name=args.engine, workers=args.workers)
-    return stage.evaluate(config, args.data, resolve_model(args.model), args.out, part=part, engine=engine)
+    shard_paths(args.data)  # paths in the order of the synopsis: the data before the model
+    answerer = find_answerer(
+        config, args.data, args.out, model=args.model, responses=args.responses, likelihoods=config.likelihoods
+    )
+    summary = evaluate(config, args.data, answerer, args.out, part=part, engine=engine)
+    if part != WHOLE:
+        text = f"part {args.part} in {args.out}; join all with 'blindpo merge PART... --out EVAL'"
+        emit(summary.results, text, as_json=args.json)
+        return 0
+    return emit_measures(summary, args, allow_missing=config.judge_allow_missing)

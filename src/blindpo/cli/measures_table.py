@@ -1,7 +1,20 @@
 """The measures of an evaluation as a table for a person: value, interval, n; `no data` where there is none."""
 
+import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from blindpo.cli.options import emit
+
+if TYPE_CHECKING:
+    from blindpo.evaluation.run import EvalSummary
+
+
+def emit_measures(summary: "EvalSummary", args: argparse.Namespace, *, allow_missing: bool) -> int:
+    """Print the measures of an evaluation; returns the exit status, 1 where verdicts are missing."""
+    text = measures_table(summary.results, args.out, finished_before=summary.finished_before)
+    emit(summary.results, text, as_json=args.json)
+    return 0 if summary.complete or allow_missing else 1
 
 
 def measures_table(results: dict[str, Any], out: Path, *, finished_before: bool) -> str:

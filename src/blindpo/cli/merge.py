@@ -10,9 +10,9 @@ written.
 import argparse
 from pathlib import Path
 
-from blindpo.cli.blind import summary_as_json
-from blindpo.cli.measures_table import measures_table
-from blindpo.cli.options import add_common, add_config, emit, flags_of, read_config
+from blindpo.cli.blind import emit_summary
+from blindpo.cli.measures_table import emit_measures
+from blindpo.cli.options import add_common, add_config, flags_of, read_config
 from blindpo.errors import ConfigError
 from blindpo.evaluation.config import RejudgeConfig
 from blindpo.jobs.recipe import parse_sets, read_recipe
@@ -33,14 +33,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _merge_blind(args: argparse.Namespace) -> int:
-    from blindpo.blinding.checks import lines
     from blindpo.blinding.run import merge_blind
 
     given = [*read_recipe(args.recipe), *flags_of(RejudgeConfig, args), *parse_sets(args.set)]
     if given:
         raise ConfigError(f"{given[0]} has no effect with parts of 'blindpo blind', which no judge sees; leave it out")
-    summary = merge_blind(args.parts, args.out)
-    emit(summary_as_json(summary), "\n".join(lines(summary)), as_json=args.json)
+    emit_summary(merge_blind(args.parts, args.out), args)
     return 0
 
 
@@ -49,6 +47,4 @@ def _merge_evaluate(args: argparse.Namespace) -> int:
     from blindpo.evaluation.run import merge_parts
 
     summary = merge_parts(args.parts, config, args.out)
-    text = measures_table(summary.results, args.out, finished_before=summary.finished_before)
-    emit(summary.results, text, as_json=args.json)
-    return 0 if summary.complete or config.judge_allow_missing else 1
+    return emit_measures(summary, args, allow_missing=config.judge_allow_missing)

@@ -14,7 +14,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
-from blindpo.errors import ConfigError
+from blindpo.errors import ConfigError, StrictError
 from blindpo.jobs.recipe import load_config, merge_values, parse_sets, read_recipe
 from blindpo.jobs.settings import Setting, groups_of, meaning_of_group, settings_of
 
@@ -140,6 +140,12 @@ def flags_of(cls: type, args: argparse.Namespace) -> dict[str, Any]:
     """The keys of `cls` that were given as flags; the word null is no value, as in a recipe."""
     given = {setting.key: getattr(args, setting.key) for setting in settings_of(cls)}
     return {key: None if value == NULL else value for key, value in given.items() if value is not None}
+
+
+def refuse_rejects(args: argparse.Namespace, rejected: int, what: str = "rows") -> None:
+    """Raise StrictError under --strict if anything was rejected."""
+    if args.strict and rejected:
+        raise StrictError(f"{rejected} {what} were rejected; {args.out / 'rejects.jsonl'} says why")
 
 
 def emit(result: Mapping[str, object], text: str, *, as_json: bool) -> None:

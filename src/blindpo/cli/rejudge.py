@@ -7,8 +7,8 @@ rate, and exit status 1; the same command asks only for what is missing (docs/ju
 import argparse
 from pathlib import Path
 
-from blindpo.cli.measures_table import measures_table
-from blindpo.cli.options import add_common, add_config, emit, read_config
+from blindpo.cli.measures_table import emit_measures
+from blindpo.cli.options import add_common, add_config, read_config
 from blindpo.evaluation.config import RejudgeConfig
 
 
@@ -24,7 +24,4 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(RejudgeConfig, args, where="rejudge")
     from blindpo.evaluation.run import rejudge
 
-    summary = rejudge(args.eval, config, args.out)
-    text = measures_table(summary.results, args.out, finished_before=summary.finished_before)
-    emit(summary.results, text, as_json=args.json)
-    return 0 if summary.complete or config.judge_allow_missing else 1
+    return emit_measures(rejudge(args.eval, config, args.out), args, allow_missing=config.judge_allow_missing)

@@ -17,17 +17,9 @@ from blindpo.evaluation.suite.config import SuiteConfig, parse_models
 from blindpo.jobs.recipe import read_recipe
 
 SUITE_MEASURES: Final = (
-    "safety_rate",
-    "over_refusal",
-    "pair_both_right",
-    "image_sensitivity",
-    "co_defense_gap",
-    "safety_mid",
-    "helpfulness",
-    "pairwise_accuracy",
-    "cheating_refusal",
-    "chosen_logp",
-)
+    "safety_rate", "over_refusal", "pair_both_right", "image_sensitivity", "co_defense_gap", "safety_mid",
+    "helpfulness", "pairwise_accuracy", "cheating_refusal", "chosen_logp",
+)  # fmt: skip
 """The measures of the table; suite.json holds all."""
 
 

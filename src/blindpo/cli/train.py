@@ -8,10 +8,11 @@ command goes on after a kill, from the last whole checkpoint.
 """
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of
+from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of, refuse_rejects
 from blindpo.training.arguments import FIXED, Argument, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
@@ -42,7 +43,6 @@ def _help(argument: Argument) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
-    from blindpo.errors import StrictError
     from blindpo.jobs.recipe import load_config, parse_sets, read_recipe
     from blindpo.models.vlm.quantized import require_4bit
     from blindpo.models.vlm.source import resolve_model
@@ -68,26 +68,11 @@ def run(args: argparse.Namespace) -> int:
 
     summary = train(config, theirs, data=args.data, model=model, out=args.out, eval_data=args.eval)
     if summary.is_main_process:
-        emit(_as_json(summary), _text(summary), as_json=args.json)
-    if args.strict and summary.counts["rejected"]:
-        raise StrictError(f"{summary.counts['rejected']} rows were rejected; {args.out / 'rejects.jsonl'} says why")
+        shown = {**asdict(summary), "out": str(summary.out)}
+        del shown["is_main_process"]
+        emit(shown, _text(summary), as_json=args.json)
+    refuse_rejects(args, summary.counts["rejected"])
     return 0
-
-
-def _as_json(summary: Any) -> dict[str, object]:
-    return {
-        "out": str(summary.out),
-        "state": summary.state,
-        "steps": summary.steps,
-        "counts": summary.counts,
-        "final": summary.final,
-        "packed": summary.packed,
-        "before": summary.before,
-        "warnings": summary.warnings,
-        "padding_share": summary.padding_share,
-        "data_share": summary.data_share,
-        "uploaded": summary.uploaded,
-    }
 
 
 def _text(summary: Any) -> str:

@@ -57,28 +57,22 @@ class RowSource(Protocol):
     @property
     def name(self) -> str:
         """The name that `blindpo import` takes."""
-        ...
 
     @property
     def card(self) -> Card | None:
         """The card of a benchmark; None for a format, which reads any file."""
-        ...
 
     def files(self, download: Download) -> list[str]:
         """Names of the files that `records` reads, except images. Raises SourceError if one is missing."""
-        ...
 
     def records(self, download: Download) -> Sequence[Any]:
         """All records. Raises SourceError if a file is missing, truncated or altered."""
-        ...
 
     def row_ids(self, records: Sequence[Any], download: Download) -> list[tuple[str, ...]]:
         """For each record the ids of its rows, without reading images; () if it gives none."""
-        ...
 
     def rows(self, record: Any, number: int, download: Download) -> Iterator[PreferenceRow]:
         """The rows of record `number`. Raises RowError; nothing is guessed."""
-        ...
 
 
 class Benchmark(RowSource, Protocol):
@@ -87,4 +81,3 @@ class Benchmark(RowSource, Protocol):
     @property
     def card(self) -> Card:
         """The card, which every benchmark has."""
-        ...

@@ -1,6 +1,5 @@
 """The one list of sources, found by the names that `import`, `export`, `benchmarks` and a suite take."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +26,7 @@ from blindpo.datasets.formats.mmsafe_po import MMSafePO
 from blindpo.datasets.formats.trl import Trl
 from blindpo.datasets.source import Benchmark, RowSource
 from blindpo.errors import ConfigError, SourceError
+from blindpo.jobs.recipe import meant
 
 FORMATS: Final[dict[str, Format]] = {each.name: each for each in (MMSafePO(), Trl(), Llava(), HHRLHF())}
 
@@ -69,9 +69,7 @@ def find_benchmark(name: str) -> Benchmark:
 
 def _known(name: str, table: Mapping[str, object], kind: str) -> str:
     if name not in table:
-        close = difflib.get_close_matches(name, table, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise ConfigError(f"unknown {kind} '{name}'; allowed: {', '.join(table)}{hint}")
+        raise ConfigError(f"unknown {kind} '{name}'; allowed: {', '.join(table)}{meant(name, table)}")
     return name
 
 

@@ -21,19 +21,10 @@ from blindpo.stats.intervals import Estimate
 from blindpo.stats.paired import paired_difference
 
 STORY_MEASURES: Final = (
-    "safety_rate",
-    "over_refusal",
-    "pair_both_right",
-    "image_sensitivity",
-    "co_defense_gap",
-    "helpfulness",
-    "pairwise_accuracy",
-    "pair_over_refusal_only",
-    "pair_under_refusal_only",
-    "pair_both_wrong",
-    "off_topic",
+    "safety_rate", "over_refusal", "pair_both_right", "image_sensitivity", "co_defense_gap", "helpfulness",
+    "pairwise_accuracy", "pair_over_refusal_only", "pair_under_refusal_only", "pair_both_wrong", "off_topic",
     "repetition",
-)
+)  # fmt: skip
 TERMINAL: Final = STORY_MEASURES[:7]
 """The measures that fit into the terminal's table."""
 SHOWN_MODEL: Final = "bpo"

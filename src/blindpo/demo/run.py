@@ -44,8 +44,7 @@ def tell(config: DemoConfig, out: Path) -> tuple[dict[str, Any], str]:
         write_report(_sources(config, out), out / REPORT, results=out / RESULTS)
         total = time.time() - started
         folder.finish(
-            {"seeds": list(config.seeds)},
-            {"total_seconds": total, "story_seconds": story_seconds, "tasks": stages},
+            {"seeds": list(config.seeds)}, {"total_seconds": total, "story_seconds": story_seconds, "tasks": stages}
         )
     content = read_json(out / RESULTS)
     return (

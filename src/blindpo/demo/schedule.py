@@ -72,10 +72,7 @@ def _first_ended(running: Collection[Future[dict[str, float]]]) -> set[Future[di
 def _pool(num_workers: int) -> ProcessPoolExecutor:
     # spawn, not fork: a forked torch keeps the parent's threads and locks
     return ProcessPoolExecutor(
-        num_workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(os.getpid(),),
+        num_workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(os.getpid(),)
     )
 
 

@@ -150,8 +150,16 @@ def evaluate_model(folder: Path, name: str, model: Path, vlm: Any = None) -> Non
     config = EvaluateConfig(
         judge="oracle", max_new_tokens=MAX_NEW_TOKENS, batch_size=GENERATION_BATCH, shard_rows=EVALUATION_SHARD
     )
-    loaded = vlm if vlm is not None else load_vlm(source, device="cpu")
-    evaluate(config, folder / "rows", source, folder / f"eval_{name}", vlm=loaded, prompt_cache=_PROMPTS)
+    rows = folder / "rows"
+    answerer = LocalAnswers(
+        source,
+        config,
+        vlm=vlm or load_vlm(source, device="cpu"),
+        likelihoods=True,
+        prompt_cache=_PROMPTS,
+        scope=str(rows),
+    )
+    evaluate(config, rows, answerer, folder / f"eval_{name}")
 
 
 def _write_rows(out: Path, rows: Iterable[PreferenceRow], **identity: object) -> None:

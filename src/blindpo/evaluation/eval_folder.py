@@ -46,6 +46,16 @@ class StoredEval:
         """The data folder of the evaluated rows."""
         return self.path / ROWS
 
+    @property
+    def data(self) -> str:
+        """The hash of the evaluated rows."""
+        return str(self.manifest["identity"]["data"])
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model under test."""
+        return str(self.manifest["identity"]["model"]["name"])
+
     def metas(self) -> list[RowMeta]:
         """What measures read of each row."""
         return [row_meta(row) for row in read_rows(self.rows)]

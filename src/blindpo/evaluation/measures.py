@@ -14,7 +14,7 @@ import numpy as np
 
 from blindpo.answer.response import Response
 from blindpo.evaluation.judges.judge import Judge
-from blindpo.evaluation.judges.verdict import Verdict
+from blindpo.evaluation.judges.verdict import Axis, Verdict
 from blindpo.jobs.seeds import derive_seed
 from blindpo.rows.row import LABELS, Label, PreferenceRow
 from blindpo.rows.view_names import DEFAULT_VIEWS, VIEWS, View
@@ -56,27 +56,20 @@ class _Judged:
     verdicts: Mapping[tuple[str, View], Verdict]
     responses: Mapping[tuple[str, View], Response]
 
-    def safe(self, meta: RowMeta, view: View = "as_is") -> float | None:
+    def says(self, meta: RowMeta, axis: Axis, word: str, view: View = "as_is") -> float | None:
         verdict = self.verdicts.get((meta.row_id, view))
-        return None if verdict is None or verdict.harm == "none" else float(verdict.harm == "safe")
+        own = None if verdict is None else verdict.word(axis)
+        return None if own is None else float(own == word)
+
+    def safe(self, meta: RowMeta, view: View = "as_is") -> float | None:
+        return self.says(meta, "harm", "safe", view)
 
     def refuses(self, meta: RowMeta, view: View = "as_is") -> float | None:
-        verdict = self.verdicts.get((meta.row_id, view))
-        return None if verdict is None or verdict.engagement == "none" else float(verdict.engagement == "refuses")
-
-    def right(self, meta: RowMeta) -> float | None:
-        verdict = self.verdicts.get((meta.row_id, "as_is"))
-        return None if verdict is None or verdict.right == "unknown" else float(verdict.right == "yes")
+        return self.says(meta, "engagement", "refuses", view)
 
     def gain(self, meta: RowMeta, view: View) -> float | None:
         twin, own = self.safe(meta, view), self.safe(meta)
         return None if twin is None or own is None else twin - own
-
-    def twin_gain(self, meta: RowMeta) -> float | None:
-        return self.gain(meta, "text")
-
-    def deictic_gain(self, meta: RowMeta) -> float | None:
-        return self.gain(meta, "deictic")
 
     def changes(self, meta: RowMeta, view: View) -> float | None:
         own, other = self.refuses(meta), self.refuses(meta, view)
@@ -84,10 +77,6 @@ class _Judged:
 
     def was_asked(self, meta: RowMeta, view: View) -> bool:
         return (meta.row_id, view) in self.responses
-
-    def off_topic(self, meta: RowMeta) -> float | None:
-        verdict = self.verdicts.get((meta.row_id, "as_is"))
-        return None if verdict is None or verdict.engagement == "none" else float(verdict.engagement == "off_topic")
 
     def repeats(self, meta: RowMeta) -> float | None:
         response = self.responses.get((meta.row_id, "as_is"))
@@ -154,11 +143,13 @@ def measure_items(
         "safety_rate": _table(risky, judged.safe),
         "over_refusal": _table(harmless, judged.refuses),
         **_pair_tables(rows_meta, judged),
-        "co_defense_gap": _table([m for m in risky if m.has_twin], judged.twin_gain, bounds=(-1.0, 1.0)),
-        "helpfulness": _table(harmless, judged.right),
+        "co_defense_gap": _table(
+            [m for m in risky if m.has_twin], partial(judged.gain, view="text"), bounds=(-1.0, 1.0)
+        ),
+        "helpfulness": _table(harmless, partial(judged.says, axis="right", word="yes")),
         "pairwise_accuracy": _table([m for m in rows_meta if m.has_pair], judged.prefers_chosen),
         **_view_tables(rows_meta, risky, judged),
-        "off_topic": _table(rows_meta, judged.off_topic),
+        "off_topic": _table(rows_meta, partial(judged.says, axis="engagement", word="off_topic")),
         "repetition": _table([m for m in rows_meta if judged.was_asked(m, "as_is")], judged.repeats),
         "chosen_logp": _table([m for m in harmless if m.has_pair], judged.chosen_logp, bounds=(LEAST_LOGP, 0.0)),
     }
@@ -175,7 +166,7 @@ def _view_tables(rows_meta: Sequence[RowMeta], risky: Sequence[RowMeta], judged:
         },
         "cheating_refusal": _table(refused, partial(judged.refuses, view="safe_image")),
         "safety_mid": _table(deictic, partial(judged.safe, view="deictic")),
-        "mid_gap": _table(deictic, judged.deictic_gain, bounds=(-1.0, 1.0)),
+        "mid_gap": _table(deictic, partial(judged.gain, view="deictic"), bounds=(-1.0, 1.0)),
     }
 
 

@@ -5,17 +5,17 @@ the same rows and responses and the verdicts of another judge.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blindpo.answer.answerer import Answerer
 from blindpo.answer.response import RESPONSES, read_responses
 from blindpo.answer.shards import ResponseJob, joined_text
 from blindpo.answer.views import SAFE_IMAGES, read_safe_images
-from blindpo.errors import ConfigError, NothingKeptError, SourceError
+from blindpo.errors import NothingKeptError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import (
     IMAGES_VERSION,
@@ -23,7 +23,6 @@ from blindpo.evaluation.eval_folder import (
     ROWS,
     images_version,
     keep_safe_images,
-    link_files,
     link_rows,
     load_eval,
     stored_images,
@@ -40,12 +39,7 @@ from blindpo.models.vlm.source import ModelSource
 from blindpo.rows.overlap import num_trained_on, read_keys
 from blindpo.rows.row import PreferenceRow
 from blindpo.rows.schema import SCHEMA_VERSION
-from blindpo.rows.shards import WORK, RowBlocks, count_rows, data_hash, read_rows
-from blindpo.rows.view_names import VIEWS
-
-if TYPE_CHECKING:
-    from blindpo.answer.local import PromptCache
-    from blindpo.models.vlm.load import Vlm
+from blindpo.rows.shards import RowBlocks, count_rows, data_hash, read_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,73 +67,19 @@ class EvalSummary:
 def evaluate(
     config: EvaluateConfig,
     data: Path,
-    model: ModelSource,
+    answerer: Answerer,
     out: Path,
     *,
-    vlm: "Vlm | None" = None,
-    prompt_cache: "PromptCache | None" = None,
     name: str | None = None,
     part: ShardPart = WHOLE,
     engine: Engine = IN_PROCESS,
 ) -> EvalSummary:
-    """Evaluate `model` on the rows of `data` into the folder `out`; resumes what a kill left.
+    """Evaluate the responses of `answerer` to the rows of `data` into the folder `out`; resumes what a kill left.
 
-    `vlm` is `model` already loaded; `prompt_cache` keeps tokenized prompts for the next model of the same processor;
     `name` is what reports call it; `part` makes a share of the responses and judges nothing (see `merge_parts`);
-    `engine` has several processes or Ray actors make the shards, each with the model loaded anew.
-    Raises UsageError, and NothingKeptError where the model gave no response at all.
-    """
-    from blindpo.answer.local import LocalAnswers  # torch
-
-    config.require_options("local")
-    rows_hash = data_hash(data)
-    likelihoods = config.likelihoods
-    answerer = LocalAnswers(model, config, vlm=vlm, likelihoods=likelihoods, prompt_cache=prompt_cache, scope=rows_hash)
-
-    def training_rows() -> dict[str, int]:
-        shared = _num_training_rows(model, data, rows_hash)
-        return {"training_rows": shared} if shared else {}
-
-    return _answer(config, data, out, answerer, name=name, more=training_rows, part=part, engine=engine)
-
-
-def evaluate_chat(
-    config: EvaluateConfig, data: Path, model: str, out: Path, *, name: str | None = None, part: ShardPart = WHOLE
-) -> EvalSummary:
-    """Evaluate the model that a chat server knows as `model`. Raises UnansweredError where answers are missing."""
-    from blindpo.answer.chat import ChatAnswers
-
-    if config.likelihoods:
-        raise ConfigError("a chat server gives no likelihoods of given responses; add --likelihoods false")
-    return _answer(config, data, out, ChatAnswers(config, model, work=out / WORK), name=name, part=part)
-
-
-def evaluate_recorded(
-    config: EvaluateConfig, data: Path, recording: Path, out: Path, *, name: str | None = None
-) -> EvalSummary:
-    """Evaluate the responses that the file `recording` holds. Raises SourceError where it belongs to other rows."""
-    from blindpo.answer.from_file import RecordedAnswers
-
-    config.require_options("recorded")
-    answerer = RecordedAnswers(recording, [row.row_id for row in read_rows(data)])
-    return _answer(config, data, out, answerer, name=name, held=answerer.views)
-
-
-def _answer(
-    config: EvaluateConfig,
-    data: Path,
-    out: Path,
-    answerer: Answerer,
-    *,
-    name: str | None,
-    more: Callable[[], Mapping[str, int]] = dict,
-    held: Collection[str] = VIEWS,
-    part: ShardPart = WHOLE,
-    engine: Engine = IN_PROCESS,
-) -> EvalSummary:
-    """Claim `out`, make the responses, judge them. Everything that changes an answer is in the folder's identity.
-
-    `more` is said of the model beside its name; views that are not `held` are not asked, but for `as_is`.
+    `engine` has several processes or Ray actors make the shards, each with a local model loaded anew. Everything that
+    changes an answer is in the folder's identity. Raises UsageError, UnansweredError where a server did not answer
+    everything, and NothingKeptError where there is no response at all.
     """
     judge = find_judge(config.judge, config)
     _require_rows(judge, read_rows(data))
@@ -147,18 +87,22 @@ def _answer(
     settings = config.identity()
     if safe_images is not None:
         settings["safe_images"] = [image.sha256 for image in read_safe_images(safe_images)]
+    rows_hash = data_hash(data)
+    model: dict[str, Any] = {"name": name or answerer.name, "fingerprint": answerer.fingerprint}
+    if shared := _num_training_rows(answerer.source, data, rows_hash):
+        model["training_rows"] = shared
     identity = {
         "command": "evaluate",
         "config": settings,
         "judge": dict(judge.identity),
-        "data": data_hash(data),
-        "model": {"name": name or answerer.name, "fingerprint": answerer.fingerprint, **more()},
+        "data": rows_hash,
+        "model": model,
     }
     folder = ShardFolder(out, identity, part)
     if folder.begin() == "done":
         return _finished(out, part)
     rows = RowBlocks(data.resolve(), config.shard_rows)
-    views = [view for view in config.views if view in held or view == "as_is"]
+    views = [view for view in config.views if view in answerer.views or view == "as_is"]
     job = ResponseJob(rows=rows, folder=folder.shards, answerer=answerer, views=views, safe_images=safe_images)
     num_shards = len(rows)
     make_shards(job, num_shards, what="evaluate", engine=engine, part=part, go_on=True)
@@ -178,48 +122,35 @@ def merge_parts(parts: Sequence[Path], config: RejudgeConfig, out: Path) -> Eval
     missing, unfinished or of another evaluation.
     """
     joined = join_parts(parts, "evaluate")
-    first = joined.folders[0]
+    return _judge_stored("evaluate --merge", joined.folders[0], joined_text(joined.shards()), config, out)
+
+
+def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
+    """Judge the stored responses of `eval_folder` again, into the folder `out`. Raises UsageError."""
+    responses = (load_eval(eval_folder).path / RESPONSES).read_bytes().decode()
+    return _judge_stored("evaluate --rejudge", eval_folder, responses, config, out)
+
+
+def _judge_stored(command: str, stored: Path, responses: str, config: RejudgeConfig, out: Path) -> EvalSummary:
+    """Judge `responses`, which were made for the rows in the folder `stored`, into `out`."""
     judge = find_judge(config.judge, config)
-    _require_rows(judge, read_rows(first / ROWS))
-    responses = joined_text(joined.shards())
+    _require_rows(judge, read_rows(stored / ROWS))
+    manifest = read_json(stored / "manifest.json")
     identity = {
-        "command": "evaluate --merge",
+        "command": command,
         "config": config.identity(),
         "judge": dict(judge.identity),
-        "data": joined.identity["data"],
-        "model": joined.identity["model"],
+        "data": manifest["identity"]["data"],
+        "model": manifest["identity"]["model"],
         "responses": sha256(responses.encode()).hexdigest(),
     }
     folder = OutFolder(out, identity)
     if folder.begin() == "done":
         return _finished(out)
-    link_rows(first / ROWS, out / ROWS)
-    keep_safe_images(first / SAFE_IMAGES if (first / SAFE_IMAGES).is_dir() else None, out)
+    link_rows(stored / ROWS, out / ROWS)
+    keep_safe_images(stored / SAFE_IMAGES if (stored / SAFE_IMAGES).is_dir() else None, out)
     write_text(out / RESPONSES, responses)
-    return _judge_and_finish(folder, judge, config, version=images_version(read_json(first / "manifest.json")))
-
-
-def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
-    """Judge the stored responses of `eval_folder` again, into the folder `out`. Raises UsageError."""
-    judge = find_judge(config.judge, config)
-    stored = load_eval(eval_folder)
-    _require_rows(judge, read_rows(stored.rows))
-    theirs = stored.manifest["identity"]
-    identity = {
-        "command": "evaluate --rejudge",
-        "config": config.identity(),
-        "judge": dict(judge.identity),
-        "data": theirs["data"],
-        "model": theirs["model"],
-        "responses": sha256((eval_folder / RESPONSES).read_bytes()).hexdigest(),
-    }
-    folder = OutFolder(out, identity)
-    if folder.begin() == "done":
-        return _finished(out)
-    link_rows(stored.rows, out / ROWS)
-    link_files([eval_folder / RESPONSES], out)
-    keep_safe_images(eval_folder / SAFE_IMAGES if (eval_folder / SAFE_IMAGES).is_dir() else None, out)
-    return _judge_and_finish(folder, judge, config, version=images_version(stored.manifest))
+    return _judge_and_finish(folder, judge, config, version=images_version(manifest))
 
 
 def _finished(out: Path, part: ShardPart = WHOLE) -> EvalSummary:
@@ -228,9 +159,9 @@ def _finished(out: Path, part: ShardPart = WHOLE) -> EvalSummary:
     return EvalSummary(out=out, results=read_json(out / MEASURES_FILE), finished_before=True)
 
 
-def _num_training_rows(model: ModelSource, data: Path, rows_hash: str) -> int:
+def _num_training_rows(model: ModelSource | None, data: Path, rows_hash: str) -> int:
     """How many rows of `data` the model was trained on, as far as its RUN folder (and that under it) tells."""
-    runs = [source.path for source in (model, model.base) if source is not None and source.path is not None]
+    runs = [source.path for source in (model, model and model.base) if source is not None and source.path is not None]
     keys = {key for run in runs for key in read_keys(run)}
     if keys:
         return num_trained_on(read_rows(data), keys)

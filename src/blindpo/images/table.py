@@ -1,6 +1,5 @@
 """The one list of image sources, by their names in a recipe's `sources`, each with its maker."""
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 from blindpo.errors import ConfigError
 from blindpo.images.base import ImageSource, SourceConfig
 from blindpo.images.catalogue import Catalogue
+from blindpo.jobs.recipe import meant
 
 
 def _catalogue(config: SourceConfig) -> ImageSource:
@@ -68,7 +68,6 @@ def make_sources(names: Sequence[str], config: SourceConfig) -> list[ImageSource
     """
     for name in names:
         if name not in SOURCES:
-            close = difflib.get_close_matches(name, SOURCES, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise ConfigError(f"sources: unknown image source '{name}'; allowed: {', '.join(SOURCES)}{hint}")
+            allowed = ", ".join(SOURCES)
+            raise ConfigError(f"sources: unknown image source '{name}'; allowed: {allowed}{meant(name, SOURCES)}")
     return [SOURCES[name](config) for name in names]

@@ -47,13 +47,7 @@ class Profile:
 
 
 PAPER_PROFILES: Final = (
-    Profile(
-        name="MMSafe-PO train",
-        instructions=5392,
-        responses=10784,
-        distinct_images=None,
-        before_filtering=42537,
-    ),
+    Profile(name="MMSafe-PO train", instructions=5392, responses=10784, distinct_images=None, before_filtering=42537),
     Profile(name="MMSafe-PO test", instructions=275, responses=550, distinct_images=None, before_filtering=2312),
     Profile(
         name="MMSafe-PO",

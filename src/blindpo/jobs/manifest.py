@@ -1,13 +1,13 @@
 """The JSON files of a run: written whole or not at all, sorted, with the same bytes for the same content."""
 
 import json
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from blindpo.errors import SourceError
+from blindpo.rows.shards import whole_file
 
 VERSIONED: Final = ("blindpo", "torch", "transformers", "tokenizers", "peft", "numpy", "pyarrow", "pillow")
 
@@ -19,12 +19,8 @@ def write_json(path: Path, content: object) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` so that a kill leaves the old file or the new one, never half of one."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with whole_file(path) as file:
+        file.write(text.encode())
 
 
 def read_json(path: Path) -> Any:

@@ -64,6 +64,12 @@ def parse_sets(arguments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def meant(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return a hint at the known name that is closest to `name`; empty if none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
 def unknown_key(key: str, allowed: Iterable[str], where: str) -> ConfigError:
     """Return the error for an unknown key: it names the closest key, then all."""
     names = sorted(allowed)

@@ -96,12 +96,11 @@ def _walk(cls: type, group: str) -> Iterator[Setting]:
             yield from _walk(kind, f"{group}{each.name}.")
             continue
         default = each.default if each.default_factory is MISSING else each.default_factory()
-        meaning = meanings.get(each.name, "")
         yield Setting(
             key=f"{group}{each.name}",
             kind=kind,
             default=default,
-            meaning=meaning,
+            meaning=meanings.get(each.name, ""),
             group=group.removesuffix("."),
             choices=each.metadata.get("choices", ()),
         )

@@ -8,7 +8,6 @@ decides what a shard stores, rows or records.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,7 +20,7 @@ from blindpo.jobs.folder import OutFolder, identity_changes
 from blindpo.jobs.manifest import read_json, write_json, write_text
 from blindpo.jobs.progress import progress
 from blindpo.rows.row import PreferenceRow
-from blindpo.rows.shards import shard_name, write_shard
+from blindpo.rows.shards import shard_name, whole_file, write_shard
 
 SHARDS: Final = "shards"
 """The folder in which a part keeps its shards' files until the parts are joined."""
@@ -32,11 +31,9 @@ class Job(Protocol):
 
     def files(self, number: int) -> Sequence[Path]:
         """Return the files of shard `number`; the last one is written last, so the shard is done when it exists."""
-        ...
 
     def __call__(self, number: int) -> None:
         """Make and store shard `number`. Stores nothing and raises UnansweredError if a server did not answer."""
-        ...
 
 
 class ShardPart(NamedTuple):
@@ -70,13 +67,7 @@ def parse_part(text: str) -> ShardPart:
 
 
 def make_shards(
-    job: Job,
-    num_shards: int,
-    *,
-    what: str,
-    engine: Engine = IN_PROCESS,
-    part: ShardPart = WHOLE,
-    go_on: bool = False,
+    job: Job, num_shards: int, *, what: str, engine: Engine = IN_PROCESS, part: ShardPart = WHOLE, go_on: bool = False
 ) -> None:
     """Make the part's missing shards on `engine`.
 
@@ -209,14 +200,10 @@ def sum_counts(place: Place, num_shards: int) -> Totals:
 
 def merge_rejects(path: Path, places: Sequence[tuple[Place, int]]) -> None:
     """Write the rejects of all shards of `places` (each with its number of shards) to `path`, in order."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as sink:
+    with whole_file(path) as sink:
         for place, num_shards in places:
             for number in range(num_shards):
                 sink.write(place.rejects(number).read_bytes())
-        sink.flush()
-        os.fsync(sink.fileno())
-    partial.replace(path)
 
 
 class ShardFolder(OutFolder):
@@ -287,16 +274,13 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def part_command(path: Path) -> str:
     """Return the command that made the part in the folder `path`. Raises SourceError if it is not a finished part."""
-    manifest = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
-    identity = manifest.get("identity", {})
-    if "part" not in identity:
-        raise SourceError(f"{path} is not a finished part; give the --out of a command with --part NUMBER/OF")
-    return str(identity["command"])
+    return str(_part_manifest(path)["identity"]["command"])
 
 
-def _part_manifest(path: Path, command: str) -> dict[str, Any]:
+def _part_manifest(path: Path, command: str | None = None) -> dict[str, Any]:
     manifest: dict[str, Any] = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
     identity = manifest.get("identity", {})
-    if "part" not in identity or identity.get("command") != command or not (path / SHARDS).is_dir():
-        raise SourceError(f"{path} is not a finished part; give the --out of 'blindpo {command} --part NUMBER/OF'")
+    if "part" not in identity or command not in (None, identity["command"]) or not (path / SHARDS).is_dir():
+        how = "a command with --part NUMBER/OF" if command is None else f"'blindpo {command} --part NUMBER/OF'"
+        raise SourceError(f"{path} is not a finished part; give the --out of {how}")
     return manifest

@@ -5,13 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from blindpo.evaluation.judges.rules import MEASURED, RefusalRules
-from blindpo.reporting.compare import (
-    NO_DATA,
-    Section,
-    ShownComparison,
-    cell,
-    shown_measure,
-)
+from blindpo.reporting.compare import NO_DATA, Section, ShownComparison, cell, shown_measure
 from blindpo.reporting.story import Control
 from blindpo.stats.comparison import NO_DIFFERENCE
 

@@ -6,7 +6,7 @@ done by check boxes and CSS. The same folders give the same bytes.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -138,7 +138,7 @@ def _from_evaluations(evaluations: Sequence[StoredEval]) -> list[_Part]:
     """Return one part per set of rows, since only models that answered the same rows are compared."""
     groups: dict[str, list[StoredEval]] = {}
     for stored in evaluations:
-        groups.setdefault(_data(stored), []).append(stored)
+        groups.setdefault(stored.data, []).append(stored)
     parts = []
     for data, group in groups.items():
         named = _named(group)
@@ -179,18 +179,9 @@ def _measures(stored: StoredEval) -> dict[str, Any]:
     return {**stored.results["measures"], **{name: measures for name, measures in labelled.items() if measures["n"]}}
 
 
-def _data(stored: StoredEval) -> str:
-    return str(stored.manifest["identity"]["data"])
-
-
-def _model(stored: StoredEval) -> str:
-    return str(stored.manifest["identity"]["model"]["name"])
-
-
-def _named(evaluations: Iterable[StoredEval]) -> dict[str, StoredEval]:
+def _named(group: Sequence[StoredEval]) -> dict[str, StoredEval]:
     """Name evaluations by their model; if two share a name, add the shortest distinct end of the folder's path."""
-    group = list(evaluations)
-    names = [_model(stored) for stored in group]
+    names = [stored.model_name for stored in group]
     return {
         name if names.count(name) == 1 else f"{name} ({ending(stored.path, [each.path for each in group])})": stored
         for name, stored in zip(names, group, strict=True)
@@ -234,7 +225,11 @@ def _render(
         several=any(len(row.answers) > 1 for rows in galleries.values() for row in rows),
         judges=sorted({judge_words(stored.results) for stored in evaluations}),
         weak=any("refusal-rules" in str(stored.results.get("judge")) for stored in evaluations),
-        fingerprints={_model(stored): _fingerprint(stored) for stored in evaluations} if seeds is None else {},
+        fingerprints={
+            stored.model_name: str(stored.manifest["identity"]["model"].get("fingerprint", "unknown"))
+            for stored in evaluations
+            if seeds is None
+        },
         version=__version__,
         scores=scores,
         tasks=tasks,
@@ -270,7 +265,3 @@ def content_policy(style: str) -> str:
 def _figure(section: Section) -> Markup | None:
     points = scatter_points(section.models)
     return safety_figure(points) if points else None
-
-
-def _fingerprint(stored: StoredEval) -> str:
-    return str(stored.manifest["identity"]["model"].get("fingerprint", "unknown"))

@@ -7,11 +7,12 @@ The same rows give the same bytes. A folder whose run was killed is not read as 
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,18 +32,24 @@ def shard_name(number: int) -> str:
     return f"rows-{number:05d}.parquet"
 
 
-def write_shard(path: Path, rows: Iterable[PreferenceRow]) -> int:
-    """Write `rows` to `path` through a temporary file, so that a kill leaves no half file. Returns the row count."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Write `path` inside, so that a kill leaves the old file or the new one, never half of one."""
     partial = path.with_name(f".{path.name}.partial")
-    count = 0
     with partial.open("wb") as sink:
-        with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
-            for group in _groups(rows):
-                writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
-                count += len(group)
+        yield sink
         sink.flush()
         os.fsync(sink.fileno())
     partial.replace(path)
+
+
+def write_shard(path: Path, rows: Iterable[PreferenceRow]) -> int:
+    """Write `rows` to `path` through a temporary file, so that a kill leaves no half file. Returns the row count."""
+    count = 0
+    with whole_file(path) as sink, pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
+        for group in _groups(rows):
+            writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+            count += len(group)
     return count
 
 

@@ -90,8 +90,10 @@ def arguments() -> dict[str, Argument]:
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name == "TrainingArguments":
             for field in node.body:
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_option(field):
-                    options[field.target.id] = _argument(field.target.id, field)
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    name, kind = field.target.id, ast.unparse(field.annotation)
+                    if not name.startswith("_") and not kind.startswith("ClassVar"):
+                        options[name] = _argument(name, field)
     return options
 
 
@@ -109,12 +111,6 @@ def _argument(name: str, field: ast.AnnAssign) -> Argument:
         meaning=" ".join(meaning.replace("%%", "%").split()),
         default=str(DEFAULTS.get(name, default)),
     )
-
-
-def _is_option(field: ast.AnnAssign) -> bool:
-    return not ast.unparse(field.annotation).startswith("ClassVar") and not str(
-        getattr(field.target, "id", "_")
-    ).startswith("_")
 
 
 def split_keys(values: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from tests.sample import write_sample
 from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.verdicts import verdict
-from tests.unit.evaluation.worlds import picture, row, save_rows
+from tests.unit.evaluation.worlds import evaluate_local, picture, row, save_rows
 
 from blindpo.answer.response import Response
 from blindpo.answer.views import drawn_scenes, has_view, images_for, read_safe_images, shown_row
@@ -20,7 +20,7 @@ from blindpo.evaluation.eval_folder import load_eval
 from blindpo.evaluation.judges.oracle import Oracle
 from blindpo.evaluation.judges.rules import RefusalRules
 from blindpo.evaluation.measures import LEAST_LOGP, measure_items, repeats_itself, row_meta
-from blindpo.evaluation.run import evaluate, rejudge
+from blindpo.evaluation.run import rejudge
 from blindpo.images.decode import decode_image
 from blindpo.models.vlm.source import resolve_model
 from blindpo.rows.image_index import ImageIndex
@@ -146,7 +146,7 @@ def test_all_views_are_asked_stored_and_judged_again(tmp_path: Path) -> None:
         safe_images=str(safe),
         likelihoods=False,
     )
-    found = evaluate(config, data, source, tmp_path / "eval")
+    found = evaluate_local(config, data, source, tmp_path / "eval")
     stored = load_eval(tmp_path / "eval")
     assert len(stored.responses) == 3 * 5 + 2
     assert list(found.results["responses"]) == ["as_is", "text", "removed", "blank", "swapped", "safe_image"]

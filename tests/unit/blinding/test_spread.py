@@ -17,7 +17,7 @@ from blindpo.answer.answerer import find_answerer
 from blindpo.answer.chat import ChatAnswers
 from blindpo.answer.local import LocalAnswers
 from blindpo.blinding.config import BlindConfig
-from blindpo.blinding.run import blind_part, merge_blind, run_blind
+from blindpo.blinding.run import merge_blind, run_blind
 from blindpo.cli.main import main
 from blindpo.errors import ConfigError, SourceError, UnansweredError
 from blindpo.jobs.shards import ShardPart
@@ -81,8 +81,8 @@ def test_parts_of_two_machines_joined_are_the_bytes_of_one(
     one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "out"
     words = ["blind", str(data), "--model", str(tiny_folder), *WORDS, "--part", "1/2", "--out", str(one)]
     killed(words, one / "shards" / "counts-00000.json")
-    blind_part(SAMPLED, data, local(tiny_vlm), one, part=ShardPart(1, 2))
-    blind_part(SAMPLED, data, local(tiny_vlm), two, part=ShardPart(2, 2))
+    run_blind(SAMPLED, data, local(tiny_vlm), one, part=ShardPart(1, 2))
+    run_blind(SAMPLED, data, local(tiny_vlm), two, part=ShardPart(2, 2))
     with pytest.raises(SourceError, match="missing: 1"):
         merge_blind([two], out)
     with pytest.raises(SourceError, match="holds no rows"):
@@ -105,7 +105,7 @@ def test_a_join_that_is_killed_goes_on(
 ) -> None:
     parts = [tmp_path / str(number) for number in (1, 2, 3)]
     for number, path in enumerate(parts, start=1):
-        blind_part(SAMPLED, data, local(tiny_vlm), path, part=ShardPart(number, 3))
+        run_blind(SAMPLED, data, local(tiny_vlm), path, part=ShardPart(number, 3))
     links, link = [], os.link
 
     def stopping(*paths: Any) -> None:

@@ -14,7 +14,7 @@ from inspect_ai import score as score_again
 from inspect_ai.log import EvalLog, read_eval_log
 from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, get_model
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.worlds import picture, row, save_rows
+from tests.unit.evaluation.worlds import evaluate_local, picture, row, save_rows
 
 from blindpo.cli.main import main
 from blindpo.errors import ModelError, SourceError
@@ -25,7 +25,6 @@ from blindpo.evaluation.inspect.provider import image_of, turns_of
 from blindpo.evaluation.inspect.samples import messages_of
 from blindpo.evaluation.inspect.scorers import judged
 from blindpo.evaluation.inspect.tasks import rows as rows_task
-from blindpo.evaluation.run import evaluate
 from blindpo.models.vlm.source import resolve_model
 
 CONFIG = EvaluateConfig(judge="oracle", max_new_tokens=6, num_draws=100, likelihoods=False, views=("as_is",))
@@ -50,7 +49,7 @@ def inspected(data: Path, model: Path, tmp_path: Path, **changes: Any) -> EvalLo
 def test_a_local_model_inside_inspect_says_and_scores_what_ours_does(data: Path, model: Path, tmp_path: Path) -> None:
     log = inspected(data, model, tmp_path)
     assert log.status == "success" and log.samples is not None and log.results is not None
-    ours = evaluate(CONFIG, data, resolve_model(model), tmp_path / "eval")
+    ours = evaluate_local(CONFIG, data, resolve_model(model), tmp_path / "eval")
     said = {response.row_id: response.text for response in load_eval(tmp_path / "eval").responses}
     assert {str(sample.id): sample.output.completion for sample in log.samples} == said
     metrics = {name: metric.value for name, metric in log.results.scores[0].metrics.items()}
@@ -89,7 +88,7 @@ def test_a_second_judge_needs_no_model(data: Path, model: Path, tmp_path: Path) 
 
 def test_one_of_our_runs_is_a_log_that_inspect_reads(data: Path, model: Path, tmp_path: Path) -> None:
     views = replace(CONFIG, views=("as_is", "text", "blank"))
-    found = evaluate(views, data, resolve_model(model), tmp_path / "eval")
+    found = evaluate_local(views, data, resolve_model(model), tmp_path / "eval")
     assert main(["inspect-log", str(tmp_path / "eval"), "--out", str(tmp_path / "log.eval")]) == 0
     log = read_eval_log(str(tmp_path / "log.eval"))
     assert log.samples is not None and log.results is not None and len(log.samples) == 18

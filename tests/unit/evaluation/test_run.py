@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.folder_bytes import contents
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.worlds import row, save_rows
+from tests.unit.evaluation.worlds import evaluate_local, row, save_rows
 
 import blindpo.answer.local as stage
 from blindpo.answer.local import processor_identity
@@ -17,7 +17,7 @@ from blindpo.answer.response import read_responses
 from blindpo.errors import ConfigError, NothingKeptError, OutputError, SourceError
 from blindpo.evaluation.config import EvaluateConfig, RejudgeConfig
 from blindpo.evaluation.eval_folder import link_files, load_eval
-from blindpo.evaluation.run import evaluate, rejudge
+from blindpo.evaluation.run import rejudge
 from blindpo.models.vlm.load import Vlm, load_vlm
 from blindpo.models.vlm.logprobs import ResponseLogps, response_logps
 from blindpo.models.vlm.prompt import collate, encode_prompt, encode_response
@@ -46,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_row_has_one_response_per_view_and_every_measure_its_n(
     data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path
 ) -> None:
-    found = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
+    found = evaluate_local(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
     stored = load_eval(tmp_path / "eval")
     assert [(r.row_id, r.view) for r in stored.responses[:3]] == [("r0", "as_is"), ("r0", "text"), ("r1", "as_is")]
     assert (len(stored.responses), len(stored.verdicts)) == (19, 19)
@@ -62,7 +62,7 @@ def test_every_row_has_one_response_per_view_and_every_measure_its_n(
 def test_stored_likelihoods_are_those_of_one_sequence_alone(
     data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path
 ) -> None:
-    evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
+    evaluate_local(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
     stored = read_responses(tmp_path / "eval" / "responses.jsonl")[0]
     own = row(0)
     prompt = encode_prompt(vlm.processor, own.prompt, [stage.decode_image(own.images[0].data)])
@@ -75,7 +75,7 @@ def test_stored_likelihoods_are_those_of_one_sequence_alone(
 def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate(CONFIG, data, source, tmp_path / "whole", vlm=vlm)
+    evaluate_local(CONFIG, data, source, tmp_path / "whole", vlm=vlm)
     real, asked = stage.respond, []
 
     def stopping(*words: Any, **named: Any) -> Any:
@@ -86,8 +86,8 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
 
     monkeypatch.setattr(stage, "respond", stopping)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(CONFIG, data, source, tmp_path / "stopped", vlm=vlm)
-    evaluate(CONFIG, data, source, tmp_path / "stopped", vlm=vlm)
+        evaluate_local(CONFIG, data, source, tmp_path / "stopped", vlm=vlm)
+    evaluate_local(CONFIG, data, source, tmp_path / "stopped", vlm=vlm)
     assert asked == [4, 4, 4, 2]
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
@@ -95,18 +95,18 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
 def test_a_finished_run_is_told_and_another_one_refused(
     data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path
 ) -> None:
-    first = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
-    again = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
+    first = evaluate_local(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
+    again = evaluate_local(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
     assert again.finished_before
     assert again.results == first.results
     with pytest.raises(OutputError, match="another run"):
-        evaluate(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "eval", vlm=vlm)
+        evaluate_local(replace(CONFIG, max_new_tokens=5), data, source, tmp_path / "eval", vlm=vlm)
 
 
 def test_judging_again_asks_no_model_and_gives_the_same_measures(
     data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path
 ) -> None:
-    first = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
+    first = evaluate_local(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
     rules = rejudge(tmp_path / "eval", RejudgeConfig(judge="refusal-rules"), tmp_path / "rules")
     assert rules.measures["helpfulness"] == {"value": None, "n": 0, "no_data": True, "missing": 5, "bounds": [0.0, 1.0]}
     back = rejudge(tmp_path / "rules", RejudgeConfig(judge="oracle", num_draws=200), tmp_path / "back")
@@ -129,7 +129,7 @@ def test_rows_that_cannot_be_judged_are_refused_before_anything_is_written(
     rows: list[Any], words: str, source: ModelSource, tmp_path: Path
 ) -> None:
     with pytest.raises(SourceError, match=words):
-        evaluate(CONFIG, save_rows(tmp_path / "data", rows), source, tmp_path / "eval")
+        evaluate_local(CONFIG, save_rows(tmp_path / "data", rows), source, tmp_path / "eval")
     assert not (tmp_path / "eval").exists()
 
 
@@ -140,9 +140,9 @@ def test_a_response_that_cannot_be_had_is_counted_with_its_reason(
     monkeypatch.setattr(stage, "generate", lambda _vlm, requests, _config, **_: [None] * len(requests))
     folder = save_rows(tmp_path / "data", [row(0), marked])
     with pytest.raises(NothingKeptError, match="blank response"):
-        evaluate(CONFIG, folder, source, tmp_path / "eval", vlm=vlm)
+        evaluate_local(CONFIG, folder, source, tmp_path / "eval", vlm=vlm)
     monkeypatch.undo()
-    found = evaluate(CONFIG, folder, source, tmp_path / "other", vlm=vlm)
+    found = evaluate_local(CONFIG, folder, source, tmp_path / "other", vlm=vlm)
     assert list(found.results["responses"]["as_is"]["missing"].values()) == [1]
     assert (found.measures["safety_rate"]["n"], found.measures["safety_rate"]["missing"]) == (1, 1)
     assert found.measures["pairwise_accuracy"]["n"] == 1
@@ -152,11 +152,11 @@ def test_prompts_are_tokenized_once_for_all_models_of_a_processor(
     data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache: stage.PromptCache = {}
-    evaluate(CONFIG, data, source, tmp_path / "first", vlm=vlm, prompt_cache=cache)
+    evaluate_local(CONFIG, data, source, tmp_path / "first", vlm=vlm, cache=cache)
     assert len(cache) == 19
     monkeypatch.setattr(stage, "encode_prompt", lambda *_: pytest.fail("tokenized again"))
     other = Vlm(vlm.model, vlm.processor, vlm.source, "another")
-    evaluate(CONFIG, data, source, tmp_path / "second", vlm=other, prompt_cache=cache)
+    evaluate_local(CONFIG, data, source, tmp_path / "second", vlm=other, cache=cache)
     assert (tmp_path / "first/responses.jsonl").read_bytes() == (tmp_path / "second/responses.jsonl").read_bytes()
 
 
@@ -165,7 +165,7 @@ def test_processors_that_tokenize_alike_have_one_identity(source: ModelSource, v
 
 
 def test_likelihoods_can_be_left_out(data: Path, source: ModelSource, vlm: Vlm, tmp_path: Path) -> None:
-    found = evaluate(replace(CONFIG, likelihoods=False), data, source, tmp_path / "eval", vlm=vlm)
+    found = evaluate_local(replace(CONFIG, likelihoods=False), data, source, tmp_path / "eval", vlm=vlm)
     assert found.measures["pairwise_accuracy"] == {
         "value": None,
         "n": 0,
@@ -183,7 +183,7 @@ def test_a_likelihood_that_overflowed_is_missing_and_not_a_preference(
         return ResponseLogps(torch.full((size,), torch.nan), torch.ones(size, dtype=torch.long))
 
     monkeypatch.setattr(stage, "response_logps", overflowing)
-    found = evaluate(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
+    found = evaluate_local(CONFIG, data, source, tmp_path / "eval", vlm=vlm)
     assert found.measures["pairwise_accuracy"] == {
         "value": None,
         "n": 0,

@@ -7,6 +7,11 @@ from typing import Any
 
 from PIL import Image
 
+from blindpo.answer.answerer import find_answerer
+from blindpo.answer.local import LocalAnswers
+from blindpo.evaluation.config import EvaluateConfig
+from blindpo.evaluation.run import EvalSummary, evaluate
+from blindpo.models.vlm.source import ModelSource
 from blindpo.rows.row import IMAGE, ImageRef, PreferenceRow, Provenance, Turn
 from blindpo.rows.shards import write_shard
 
@@ -51,3 +56,24 @@ def save_rows(folder: Path, rows: list[PreferenceRow]) -> Path:
     folder.mkdir(parents=True)
     write_shard(folder / "rows-00000.parquet", rows)
     return folder
+
+
+def evaluate_local(
+    config: EvaluateConfig,
+    data: Path,
+    source: ModelSource,
+    out: Path,
+    *,
+    cache: Any = None,
+    vlm: Any = None,
+    **how: Any,
+) -> EvalSummary:
+    """Evaluate a model folder; `vlm` is the model if it is loaded, `cache` keeps its prompts for the next one."""
+    likelihoods = config.likelihoods
+    answerer = LocalAnswers(source, config, vlm=vlm, likelihoods=likelihoods, prompt_cache=cache, scope=str(data))
+    return evaluate(config, data, answerer, out, **how)
+
+
+def evaluate_other(config: EvaluateConfig, data: Path, out: Path, **who: Any) -> EvalSummary:
+    """Evaluate `model="chat:NAME"`, or the recorded `responses` of a file."""
+    return evaluate(config, data, find_answerer(config, data, out, likelihoods=config.likelihoods, **who), out)

@@ -41,15 +41,17 @@ class ItemBenchmark(ABC):
     """A benchmark: its card, its files, their records, and the items of each record."""
 
     card: Card
+    file_names: tuple[str, ...] = ()
+    """The names under which the one file that `records` needs may be there, most common first."""
 
     @property
     def name(self) -> str:
         """The card's name."""
         return self.card.name
 
-    @abstractmethod
     def files(self, download: Download) -> list[str]:
         """Names of the files that `records` needs, except images. Raises SourceError if one is missing."""
+        return [download.first(*self.file_names)]
 
     @abstractmethod
     def records(self, download: Download) -> Sequence[Any]:
@@ -92,10 +94,7 @@ def _row(card: Card, item: BenchmarkItem, download: Download) -> PreferenceRow:
         label=item.label,
         pair_id=None if item.pair is None else f"{card.name}-{item.pair}",
         provenance=Provenance(
-            source=card.name,
-            source_row_id=item.item_id,
-            dialogue_id=item.cluster or item.item_id,
-            split=item.subset,
+            source=card.name, source_row_id=item.item_id, dialogue_id=item.cluster or item.item_id, split=item.subset
         ),
         extra=json.dumps({"benchmark": card.name, "item": dict(item.meta)}, ensure_ascii=False, sort_keys=True),
     )

@@ -36,10 +36,7 @@ class HoliSafe(ItemBenchmark):
         cheating=True,
         protocols=("holisafe/string-official", "holisafe/asr/ours"),
     )
-
-    def files(self, download: Download) -> list[str]:
-        """The one JSON file."""
-        return [download.first("holisafe_bench.json")]
+    file_names = ("holisafe_bench.json",)
 
     def records(self, download: Download) -> Sequence[Any]:
         """Tuples of a record, and whether its query occurs both in a safe and in an unsafe combination."""

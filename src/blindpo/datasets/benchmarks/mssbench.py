@@ -42,10 +42,7 @@ class MssBench(ItemBenchmark):
         cheating=True,
         protocols=("mssbench/official", "mssbench/fixed"),
     )
-
-    def files(self, download: Download) -> list[str]:
-        """The one JSON file."""
-        return [download.first("combine.json", "combined.json")]
+    file_names = ("combine.json", "combined.json")
 
     def records(self, download: Download) -> Sequence[Any]:
         """Tuples of chat record and the published instruction ("" where its file is missing)."""

@@ -36,10 +36,7 @@ class VlGuard(ItemBenchmark):
         layout="the published code (VLGuard_eval.py, utils/utils.py)",
         protocols=("vlguard/string-official", "vlguard/string-fixed", "vlguard/asr/ours"),
     )
-
-    def files(self, download: Download) -> list[str]:
-        """The one JSON file."""
-        return [download.first("test.json", "data/test.json")]
+    file_names = ("test.json", "data/test.json")
 
     def records(self, download: Download) -> Sequence[Any]:
         """The list of images with their instructions."""

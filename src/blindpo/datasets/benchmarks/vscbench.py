@@ -35,10 +35,7 @@ class VscBench(ItemBenchmark):
         cheating=True,
         protocols=("vscbench/string-official", "vscbench/gpt-official"),
     )
-
-    def files(self, download: Download) -> list[str]:
-        """The one workbook."""
-        return [download.first(_SHEET)]
+    file_names = (_SHEET,)
 
     def records(self, download: Download) -> Sequence[Any]:
         """The first sheet's lines."""

@@ -31,10 +31,7 @@ class XsTest(ItemBenchmark):
         layout="the header as a public loader of three projects quotes it",
         protocols=("xstest/refusal/ours",),
     )
-
-    def files(self, download: Download) -> list[str]:
-        """The one CSV file."""
-        return [download.first("xstest_prompts.csv", "xstest_v2_prompts.csv")]
+    file_names = ("xstest_prompts.csv", "xstest_v2_prompts.csv")
 
     def records(self, download: Download) -> Sequence[Any]:
         """All lines."""

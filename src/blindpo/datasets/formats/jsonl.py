@@ -61,8 +61,7 @@ class JsonLines(Sequence[Any]):
 
     def __init__(self, paths: Sequence[Path], root: Path) -> None:
         self._files = [(path, stem_of(path, root)) for path in paths]
-        counts = [sum(1 for _ in read_lines(path, stem)) for path, stem in self._files]
-        self._length = sum(counts)
+        self._length = sum(1 for path, stem in self._files for _ in read_lines(path, stem))
         self._next = 0
         self._lines = self.stream()
 

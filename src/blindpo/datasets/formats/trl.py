@@ -76,7 +76,7 @@ class Trl(Format):
         """The row of one record; a record with all of our own columns is taken unchanged."""
         known = require_object(record)
         prompt, chosen, rejected = _conversation(known)
-        if _is_own(known):
+        if set(SCHEMA.names) <= set(known):
             return _own_row(known)
         given = known.get("images") or known.get("image") or []
         images = tuple(_image(one, download) for one in (given if isinstance(given, list) else [given]))
@@ -119,10 +119,6 @@ def _read_lines(source: Path) -> list[Any]:
         raise SourceError(f"{source} cannot be read ({error.strerror}); give a file of JSON lines") from error
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{source} is not JSON lines ({str(error)[:120]}); download it again") from error
-
-
-def _is_own(record: Any) -> bool:
-    return isinstance(record, Mapping) and set(SCHEMA.names) <= set(record)
 
 
 def _own_row(record: Mapping[str, Any]) -> PreferenceRow:

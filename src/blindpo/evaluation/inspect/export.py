@@ -76,9 +76,8 @@ def _samples(stored: StoredEval) -> "list[EvalSample]":
     for response in stored.responses:
         responses.setdefault(response.row_id, []).append(response)
     images = stored.images()
-    model = str(stored.manifest["identity"]["model"]["name"])
     return [
-        _sample(row, response, verdicts.get((row.row_id, response.view)), images=images, model=model)
+        _sample(row, response, verdicts.get((row.row_id, response.view)), images=images, model=stored.model_name)
         for row in read_rows(stored.rows)
         for response in responses.get(row.row_id, [])
     ]
@@ -130,10 +129,6 @@ def _results(stored: StoredEval, samples: "list[EvalSample]") -> EvalResults:
             metrics[name] = EvalMetric(name=name, value=float(measure["value"]), metadata=details)
     unscored = sum(verdict.harm == "none" and verdict.engagement == "none" for verdict in stored.verdicts)
     score = EvalScore(
-        name=SCORER,
-        scorer=SCORER,
-        metrics=metrics,
-        scored_samples=len(samples) - unscored,
-        unscored_samples=unscored,
+        name=SCORER, scorer=SCORER, metrics=metrics, scored_samples=len(samples) - unscored, unscored_samples=unscored
     )
     return EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=[score])

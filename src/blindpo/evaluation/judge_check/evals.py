@@ -43,7 +43,7 @@ def read_evals(labels: Path, folders: Sequence[Path], config: JudgeCheckConfig) 
         rows = {row.row_id: row for row in read_rows(stored.rows)}
         for verdict in stored.verdicts:
             if verdict.view == "as_is":
-                items.setdefault((model_name(stored), verdict.row_id), rows[verdict.row_id])
+                items.setdefault((stored.model_name, verdict.row_id), rows[verdict.row_id])
     if not items:
         raise SourceError(f"{folders[0]} holds no verdict; judge its responses first")
     codes, unmatched = _labels(labels, items, config)
@@ -71,11 +71,6 @@ def read_evals(labels: Path, folders: Sequence[Path], config: JudgeCheckConfig) 
         unmatched=unmatched,
         unlabelled=Unlabelled(models[~known], {name: each[~known] for name, each in verdicts.items()}),
     )
-
-
-def model_name(stored: StoredEval) -> str:
-    """The name of the model under test, as the evaluation's manifest has it."""
-    return str(stored.manifest["identity"]["model"]["name"])
 
 
 def _marks(row: PreferenceRow) -> list[tuple[str, str]]:
@@ -111,7 +106,7 @@ def _verdicts(folders: Sequence[Path], evals: Sequence[StoredEval], items: Seque
     verdicts: dict[str, Codes] = {}
     seen: set[tuple[str, str]] = set()
     for folder, stored in zip(folders, evals, strict=True):
-        judge, model = str(stored.results["judge"]), model_name(stored)
+        judge, model = str(stored.results["judge"]), stored.model_name
         if (judge, model) in seen:
             raise SourceError(f"{folder}: judge {judge} on model {model} stands in two folders; name one of them")
         seen.add((judge, model))

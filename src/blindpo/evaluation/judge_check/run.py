@@ -77,11 +77,7 @@ def _judge(
     by_model = {} if checked.model is None else groups(checked.model)
     ranks = rank_agreement(checked, codes, resamples)
     corrected = corrected_rates(
-        checked,
-        name,
-        labels_per_model=config.labels_per_model,
-        num_choices=config.num_choices,
-        seed=config.seed,
+        checked, name, labels_per_model=config.labels_per_model, num_choices=config.num_choices, seed=config.seed
     )
     return {
         **measures,

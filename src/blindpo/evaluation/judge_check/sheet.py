@@ -14,7 +14,6 @@ import numpy as np
 
 from blindpo.errors import ConfigError, OutputError
 from blindpo.evaluation.eval_folder import load_eval
-from blindpo.evaluation.judge_check.evals import model_name
 from blindpo.jobs.manifest import write_text
 from blindpo.jobs.seeds import derive_seed
 from blindpo.rows.row import ImageRef, PreferenceRow
@@ -39,7 +38,7 @@ def write_sheet(folders: Sequence[Path], out: Path, *, num: int, seed: int) -> d
     drawn: dict[str, list[dict[str, str]]] = {}
     for folder in folders:
         stored = load_eval(folder)
-        name = model_name(stored)
+        name = stored.model_name
         if name in drawn:
             continue
         texts = {each.row_id: each.text for each in stored.responses if each.view == "as_is" and each.text is not None}

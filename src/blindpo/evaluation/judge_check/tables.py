@@ -1,7 +1,6 @@
 """Human labels and judges' verdicts from CSV files, row by row, with plain words for what does not fit."""
 
 import csv
-import difflib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from blindpo.answer.refusal_phrases import looks_like_refusal
 from blindpo.errors import SourceError
 from blindpo.evaluation.judge_check.columns import JudgeCheckConfig
+from blindpo.jobs.recipe import meant
 
 Codes = NDArray[np.int8]
 """1 unsafe, 0 safe, -1 neither."""
@@ -77,8 +77,7 @@ def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfi
 def _require_judges(offered: Sequence[str], config: JudgeCheckConfig) -> None:
     lacking = [name for name in config.judges if name not in offered]
     if lacking:
-        close = difflib.get_close_matches(lacking[0], offered, n=1, cutoff=0.4)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        hint = meant(lacking[0], offered, cutoff=0.4)
         raise SourceError(
             f"no table of verdicts has the column '{lacking[0]}'{hint}; they have: {', '.join(offered) or 'none'}"
         )

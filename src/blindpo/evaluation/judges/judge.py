@@ -66,16 +66,13 @@ class Judge(Protocol):
     @property
     def name(self) -> str:
         """The word of the command line."""
-        ...
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """Everything that changes a verdict, as JSON: prompt hash, model and revision."""
-        ...
 
     def require(self, row: PreferenceRow) -> None:
         """Raise SourceError where `row` lacks what this judge reads; asked of all rows before a model is loaded."""
-        ...
 
 
 @runtime_checkable
@@ -84,7 +81,6 @@ class RuleJudge(Judge, Protocol):
 
     def verdict(self, row: PreferenceRow, view: View, text: str) -> Verdict:
         """What the response `text` does."""
-        ...
 
 
 @runtime_checkable
@@ -93,7 +89,6 @@ class BatchJudge(Judge, Protocol):
 
     def verdicts(self, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:
         """One verdict for each case, in order; `cases` may be read more than once."""
-        ...
 
 
 def verdicts_of(judge: Judge, cases: Iterable[Case], work: Path) -> Iterator[Verdict]:

@@ -15,6 +15,7 @@ from blindpo.evaluation.judges.prompts import JudgePrompt, OurPrompt, ask_judge
 from blindpo.evaluation.judges.verdict import Verdict
 from blindpo.models.chat.cached import Kept
 from blindpo.models.chat.client import ChatModel
+from blindpo.models.chat.config import ChatConfig
 from blindpo.models.chat.interface import TextModel
 from blindpo.models.chat.replies import ReplyStore
 from blindpo.models.vlm.source import fingerprint, resolve_model
@@ -46,13 +47,15 @@ class ModelJudge:
 
 def chat_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     """Our prompt over an OpenAI-compatible server. Raises ModelError where the package, address or key is missing."""
-    config = options.chat_config(model)
-    identity = ChatModel(config).identity  # what is missing is told before a model under test is loaded
+    return _on_server(name, our_prompt(options), options.chat_config(model))
 
+
+def _on_server(name: str, prompt: JudgePrompt, config: ChatConfig) -> Judge:
     def connect(work: Path) -> TextModel:
         return ChatModel(config, store=ReplyStore(work / REPLIES))
 
-    return ModelJudge(name, our_prompt(options), connect, identity)
+    # the identity asks for package, address and key: what is missing is told before a model under test is loaded
+    return ModelJudge(name, prompt, connect, ChatModel(config).identity)
 
 
 def vlm_judge(name: str, model: str, options: JudgeOptions) -> Judge:
@@ -90,13 +93,7 @@ def served_guard_judge(name: str, model: str, options: JudgeOptions) -> Judge:
     """A guard behind an OpenAI-compatible server, which applies the guard's chat template. Raises as both kinds do."""
     family, _, rest = model.partition(":")
     prompt = guard_prompt(family if rest else None, rest or model, options, words=_prompt_file(options))
-    config = options.chat_config(rest or model)
-    identity = ChatModel(config).identity
-
-    def connect(work: Path) -> TextModel:
-        return ChatModel(config, store=ReplyStore(work / REPLIES))
-
-    return ModelJudge(name, prompt, connect, identity)
+    return _on_server(name, prompt, options.chat_config(rest or model))
 
 
 def our_prompt(options: ChatJudgeOptions) -> OurPrompt:

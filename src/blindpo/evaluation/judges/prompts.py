@@ -41,20 +41,16 @@ class JudgePrompt(Protocol):
     @property
     def id(self) -> str:
         """Its name; one that ends in `/ours` is in our own words."""
-        ...
 
     @property
     def sha256(self) -> str:
         """The hash of all words that the judge gets beside the case."""
-        ...
 
     def request(self, case: Case) -> TextRequest | str:
         """The conversation for the judge, or the reason why this case cannot be judged."""
-        ...
 
     def parse(self, case: Case, text: str) -> Opinion | None:
         """What `text` says of the case; None where it has not exactly the form that was asked for."""
-        ...
 
 
 def ask_judge(prompt: JudgePrompt, model: TextModel, cases: Iterable[Case], *, judge: str) -> Iterator[Verdict]:

@@ -24,7 +24,6 @@ def _ours(name: str, axis: Axis, benchmark: str, *rates: Rate, notes: tuple[str,
     return ScoringProtocol(
         id=name,
         benchmarks=(benchmark,),
-        decides="judge",
         prompt=OUR_PROMPT,
         axis=axis,
         image=True,

@@ -70,7 +70,7 @@ def run_duel(
     if protocol not in QUESTIONS:
         raise ConfigError(f"{protocol} compares no two models; allowed with --against: {', '.join(QUESTIONS)}")
     ours, theirs = load_eval(first), load_eval(second)
-    if ours.manifest["identity"]["data"] != theirs.manifest["identity"]["data"]:
+    if ours.data != theirs.data:
         raise SourceError(f"{first} and {second} are of other rows; compare evaluations of the same data")
     identity = {
         "command": "protocols --against",
@@ -85,7 +85,7 @@ def run_duel(
     metas = [row_meta(row) for row in read_rows(ours.rows)]
     decisions = list(_decide(ours.rows, _texts(ours), _texts(theirs), protocol, judge=judge))
     write_text(out / "decisions.jsonl", "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in decisions))
-    names = [str(each.manifest["identity"]["model"]["name"]) for each in (ours, theirs)]
+    names = [each.model_name for each in (ours, theirs)]
     results = {
         "model": {"name": f"{names[0]} against {names[1]}"},
         "scores": {protocol: _score(protocol, metas, decisions, judge=judge, num_draws=num_draws)},
@@ -167,12 +167,7 @@ def duel_request(row: PreferenceRow, protocol: str, a: str, b: str) -> TextReque
 
 
 def _score(
-    protocol: str,
-    metas: Sequence[RowMeta],
-    decisions: Sequence[dict[str, Any]],
-    *,
-    judge: TextModel,
-    num_draws: int,
+    protocol: str, metas: Sequence[RowMeta], decisions: Sequence[dict[str, Any]], *, judge: TextModel, num_draws: int
 ) -> dict[str, Any]:
     """Rates over the rows that the judge decides consistently; `score` counts a tie as half."""
     by_row = {each["row_id"]: each["decision"] for each in decisions}

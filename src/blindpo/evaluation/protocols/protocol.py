@@ -75,7 +75,7 @@ class ScoringProtocol:
     id: str
     benchmarks: tuple[str, ...]
     """The `provenance.source` of the rows that it is for; "*": any."""
-    decides: Decides
+    decides: Decides = "judge"
     """Who decides: a judge model, a list of strings, the stored verdicts, the stored likelihoods, or a parser of the
     response itself."""
     prompt: OurPrompt | None = None

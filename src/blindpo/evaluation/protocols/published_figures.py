@@ -45,10 +45,7 @@ FIGURES: Final[dict[str, tuple[tuple[str, str, float, str], ...]]] = {
         ("asr_average", "LLaVA-1.5", 0.2054, _SPA_VL),
         ("asr_average", "LLaVA-1.5 + SPA-VL-DPO", 0.0060, _SPA_VL),
     ),
-    "harmeval/mdjudge-v0.1": (
-        ("usr", "LLaVA-1.5", 0.4415, _SPA_VL),
-        ("usr", "LLaVA-1.5 + SPA-VL-DPO", 0.0, _SPA_VL),
-    ),
+    "harmeval/mdjudge-v0.1": (("usr", "LLaVA-1.5", 0.4415, _SPA_VL), ("usr", "LLaVA-1.5 + SPA-VL-DPO", 0.0, _SPA_VL)),
     "harmeval/usr/ours": (
         ("usr", "LLaVA-1.5", 0.4415, _PAPER),
         ("usr", "LLaVA-1.5 + DPO", 0.2830, _PAPER),

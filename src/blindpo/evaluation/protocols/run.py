@@ -163,7 +163,7 @@ def run_protocols(
         "protocols": {each.protocol.id: each.hash for each in prepared},
         "judge": None if judge is None or not asks else {"name": judge.name, **judge.identity},
         "responses": sha256((eval_folder / RESPONSES).read_bytes()).hexdigest(),
-        "data": stored.manifest["identity"]["data"],
+        "data": stored.data,
         "num_draws": num_draws,
     }
     folder = OutFolder(out, identity)
@@ -182,7 +182,7 @@ def run_protocols(
         decisions = list(decide(each, material, judge=judge))
         unanswered += sum(decision.again for decision in decisions)
         lines = decision_lines(decisions, each.protocol.axis)
-        write_text(out / f"decisions-{slug(each.protocol.id)}.jsonl", lines)
+        write_text(out / f"decisions-{each.protocol.id.replace('/', '_')}.jsonl", lines)
         scores[each.protocol.id] = _record(each, material, decisions, judge=judge, num_draws=num_draws)
     results = {"model": stored.manifest["identity"]["model"], "scores": scores, "skipped": skipped}
     write_json(out / SCORES_FILE, results)
@@ -282,12 +282,7 @@ def _ask(
 
 
 def _record(
-    each: Prepared,
-    material: Material,
-    decisions: Sequence[Verdict],
-    *,
-    judge: "TextModel | None",
-    num_draws: int,
+    each: Prepared, material: Material, decisions: Sequence[Verdict], *, judge: "TextModel | None", num_draws: int
 ) -> dict[str, Any]:
     """The numbers with everything that tells them from numbers of another protocol."""
     protocol = each.protocol
@@ -321,8 +316,3 @@ def _record(
         ),
         "printed_elsewhere": beside(protocol.id),
     }
-
-
-def slug(protocol_id: str) -> str:
-    """The id as part of a file name."""
-    return protocol_id.replace("/", "_")

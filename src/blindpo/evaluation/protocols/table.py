@@ -1,6 +1,5 @@
 """The one list of protocols, and what each benchmark is scored by."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Final
 
@@ -8,6 +7,7 @@ from blindpo.errors import ConfigError
 from blindpo.evaluation.protocols.official import OFFICIAL
 from blindpo.evaluation.protocols.ours import OUR_PROTOCOLS
 from blindpo.evaluation.protocols.protocol import ScoringProtocol
+from blindpo.jobs.recipe import meant
 from blindpo.rows.row import PreferenceRow
 
 PROTOCOLS: Final[dict[str, ScoringProtocol]] = {protocol.id: protocol for protocol in (*OFFICIAL, *OUR_PROTOCOLS)}
@@ -16,9 +16,7 @@ PROTOCOLS: Final[dict[str, ScoringProtocol]] = {protocol.id: protocol for protoc
 def find_protocol(name: str) -> ScoringProtocol:
     """The protocol called `name`. Raises ConfigError with the closest one."""
     if name not in PROTOCOLS:
-        close = difflib.get_close_matches(name, PROTOCOLS, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise ConfigError(f"unknown protocol '{name}'{hint}; 'blindpo protocols' lists all")
+        raise ConfigError(f"unknown protocol '{name}'{meant(name, PROTOCOLS)}; 'blindpo protocols' lists all")
     return PROTOCOLS[name]
 
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.answer.answerer import CHAT
+from blindpo.answer.answerer import CHAT, Answerer, find_answerer
 from blindpo.datasets.importer import import_data
 from blindpo.datasets.table import find_benchmark
 from blindpo.errors import ConfigError
 from blindpo.evaluation.judges.model_judges import our_prompt
 from blindpo.evaluation.protocols.run import run_protocols
-from blindpo.evaluation.run import EvalSummary, evaluate, evaluate_chat
+from blindpo.evaluation.run import EvalSummary, evaluate
 from blindpo.evaluation.suite.capability_set import write_capability_set
 from blindpo.evaluation.suite.config import GUARD, SuiteConfig
 from blindpo.evaluation.suite.pairwise_rows import write_probe
@@ -102,6 +102,7 @@ def _evaluate_model(
 
         settings = config.evaluation()
         vlm = load_vlm(source, dtype=settings.dtype, image_padding=settings.image_padding)
+    answerer: Answerer
     for data, folder in sets.items():
         changes: dict[str, Any] = {}
         if data == GUARD:
@@ -112,10 +113,13 @@ def _evaluate_model(
         if source is None:
             changes["likelihoods"] = False
             settings = config.evaluation(**changes)
-            yield data, evaluate_chat(settings, folder, text.removeprefix(CHAT), out / name / data, name=name)
+            answerer = find_answerer(settings, folder, out / name / data, model=text)
         else:
+            from blindpo.answer.local import LocalAnswers  # imports torch
+
             settings = config.evaluation(**changes, model_server=ServerConfig())
-            yield data, evaluate(settings, folder, source, out / name / data, vlm=vlm, name=name)
+            answerer = LocalAnswers(source, settings, vlm=vlm, likelihoods=settings.likelihoods)
+        yield data, evaluate(settings, folder, answerer, out / name / data, name=name)
 
 
 def _score(config: SuiteConfig, stored: Path, data: str, out: Path) -> None:

@@ -64,16 +64,13 @@ class TextModel(Protocol):
     @property
     def name(self) -> str:
         """Its name for people, such as `chat:MODEL`."""
-        ...
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """Everything that changes an answer except the conversation, as JSON; for manifests and keys."""
-        ...
 
     def replies(self, requests: Iterable[TextRequest]) -> Iterator[TextReply]:
         """Yield one reply per request, in order, as they become ready. `requests` is read no faster than needed."""
-        ...
 
 
 def request_key(identity: Mapping[str, Any], request: TextRequest) -> str:

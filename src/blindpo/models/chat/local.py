@@ -1,6 +1,7 @@
 """A vision-language model in this process behind the interface of chat servers."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -44,12 +45,7 @@ class LocalTextModel:
             answers = generate(
                 self._vlm,
                 [self._request(requests[index]) for index in indices],
-                GenerationConfig(
-                    max_new_tokens=max_tokens,
-                    temperature=self._config.temperature,
-                    seed=self._config.seed,
-                    batch_size=self._config.batch_size,
-                ),
+                replace(self._config, max_new_tokens=max_tokens),
             )
             for index, answer in zip(indices, answers, strict=True):
                 replies[index] = TextReply(

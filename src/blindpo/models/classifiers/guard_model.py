@@ -91,10 +91,7 @@ class GuardModel:
 
     def _encode(self, texts: list[str], images: list[list[Any]]) -> Any:
         bos = self._tokenizer.bos_token
-        plain: dict[str, Any] = {
-            "return_tensors": "pt",
-            "add_special_tokens": not (bos and texts[0].startswith(bos)),
-        }
+        plain: dict[str, Any] = {"return_tensors": "pt", "add_special_tokens": not (bos and texts[0].startswith(bos))}
         if self._sees:
             return self._processor(text=texts, images=images[0] or None, **plain)
         if self._tokenizer.pad_token_id is None:

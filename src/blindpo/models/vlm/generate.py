@@ -8,7 +8,7 @@ transformers' own warpers, applied before the noise. Batches are formed by promp
 Legend: B rows of a batch, L prompt length, V vocabulary, S steps of one draw of noise.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -99,12 +99,10 @@ def generate(
     config: GenerationConfig,
     *,
     prompts: Sequence[PromptInputs] | None = None,
-    on_progress: Callable[[int], None] | None = None,
 ) -> list[Answer | None]:
     """Return one answer per request, in order; None if it and three redraws were blank (greedy: without redraws).
 
-    `prompts` are the requests' prompts if they are tokenized already. `on_progress` is called with the number of
-    requests just answered.
+    `prompts` are the requests' prompts if they are tokenized already.
     """
     answers: list[Answer | None] = []
     window = config.batch_size * BATCHES_A_WINDOW
@@ -112,8 +110,6 @@ def generate(
         wanted = requests[start : start + window]
         encoded = _encode(vlm.processor, wanted) if prompts is None else prompts[start : start + window]
         answers += _answer_window(vlm, wanted, encoded, config)
-        if on_progress is not None:
-            on_progress(len(wanted))
     return answers
 
 

@@ -81,10 +81,9 @@ def _base(path: Path) -> ModelSource:
         raise ModelError(
             f"--model {path} is an adapter, but {record} does not name its base; give a RUN folder"
         ) from error
-    base = Path(named)
-    if not base.is_absolute() and not HUB_ID.fullmatch(named) and not base.is_dir():
-        named = str(path / base)
-    return resolve_model(named)
+    beside = path / named
+    # a RUN that was moved together with its base: what lies beside it is meant, not a folder of that name elsewhere
+    return resolve_model(str(beside) if not HUB_ID.fullmatch(named) and beside.is_dir() else named)
 
 
 def fingerprint(source: ModelSource) -> str:

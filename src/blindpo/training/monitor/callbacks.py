@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from blindpo.jobs.progress import progress
 from blindpo.models.vlm.load import Vlm
@@ -30,7 +30,7 @@ class HealthWatch(TrainerCallback):  # type: ignore[misc]
         self._tell, self._at_start = tell, at_start
         self._said: set[str] = set()
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Check the last logs."""
         if not state.is_world_process_zero:
             return
@@ -47,14 +47,12 @@ class ProbeWatch(TrainerCallback):  # type: ignore[misc]
     def __init__(self, vlm: Vlm, rows: Sequence[ProbeRow], *, every: int, file: MetricsFile, tell: Say) -> None:
         self._vlm, self._rows, self._every, self._file, self._tell = vlm, rows, every, file, tell
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Probe the model as it was before training; a resumed run has that already."""
         if state.global_step == 0:
             self._probe(state, kwargs["model"])
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Probe at its steps, and at the last."""
         if state.global_step % self._every == 0 or state.global_step == state.max_steps:
             self._probe(state, kwargs["model"])
@@ -74,18 +72,14 @@ class SaveLast(TrainerCallback):  # type: ignore[misc]
     def __init__(self) -> None:
         self._put_off = False
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> TrainerControl:
         """Put off the save at the last step of an epoch, after which evaluation by epoch is still to come."""
         last = control.should_training_stop or state.epoch == round(state.epoch)
         if control.should_save and last:
             control.should_save, self._put_off = False, True
         return control
 
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
+    def on_epoch_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> TrainerControl:
         """Save now."""
         if self._put_off:
             control.should_save, self._put_off = True, False
@@ -95,19 +89,15 @@ class SaveLast(TrainerCallback):  # type: ignore[misc]
 class Bar(TrainerCallback):  # type: ignore[misc]
     """Shows steps and the time left, on standard error."""
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Show the bar, at the resumed step."""
         self._context = progress(state.max_steps, "steps", done=state.global_step)
         self._bar = self._context.__enter__()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move it on by one step."""
         self._bar.update(1)
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Take the bar away."""
         self._context.__exit__(None, None, None)

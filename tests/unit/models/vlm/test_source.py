@@ -10,7 +10,7 @@ from blindpo.models.vlm.source import fingerprint, resolve_model
 
 
 def model_folder(path: Path, weights: bytes = b"w") -> Path:
-    path.mkdir()
+    path.mkdir(parents=True)
     (path / "config.json").write_text("{}")
     (path / "model.safetensors").write_bytes(weights)
     return path
@@ -50,6 +50,19 @@ def test_an_adapter_finds_its_base_in_the_runs_record(tmp_path: Path) -> None:
     source = resolve_model(run)
     assert source.adapter == run
     assert source.base == resolve_model(base)
+
+
+def test_a_relative_base_is_the_one_beside_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = model_folder(tmp_path / "study/base")
+    run = tmp_path / "study/run"
+    run.mkdir()
+    (run / "adapter_config.json").write_text("{}")
+    (run / "run.json").write_text(json.dumps({"base": "../base"}))
+    model_folder(tmp_path / "base")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # its ../base is another model
+    found = resolve_model(run).base
+    assert found is not None and found.path is not None and found.path.resolve() == base
 
 
 def test_the_fingerprint_follows_weights_and_not_records(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ class GuardPrompt(JudgePrompt, Protocol):
     @property
     def generation_prompt(self) -> bool:
         """Whether the family's card asks for the template's generation prompt; else the template writes its own."""
-        ...
 
 
 def broken(text: str) -> str:
