@@ -112,7 +112,8 @@ class Comparison:
 
     def unused(self) -> list[str]:
         """The reasons of entries that explained nothing and should have."""
-        due = [*(each for each in self._allowed if not each.is_chance), *self._renamed, *self._respelled]
+        due: list[Allowed | Renamed | Respelled] = [each for each in self._allowed if not each.is_chance]
+        due += [*self._renamed, *self._respelled]
         return [f"{each.reason} ({_where(each)})" for each in due if each not in self._used]
 
     def _new_name(self, name: str) -> str:

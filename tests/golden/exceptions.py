@@ -1,7 +1,7 @@
 """Every difference that may be, with its reason. An entry that explains nothing is an error (see `compare.py`).
 
 VOLATILE differs when the same program runs twice. CHANGED is what HEAD does otherwise on purpose: each entry stands in
-CHANGELOG as well. RENAMED are files that HEAD calls otherwise, RESPELLED keys; what they hold is compared all the same.
+CHANGELOG as well. RENAMED are files that HEAD calls otherwise, RESPELLED are keys; what they hold is still compared.
 """
 
 from typing import Final
@@ -23,7 +23,7 @@ VOLATILE: Final = (
     ),
 )
 
-VIEWS: Final = {
+_VIEWS: Final = {
     "mid": "deictic",
     "remove": "removed",
     "without_image": "removed",
@@ -33,12 +33,12 @@ VIEWS: Final = {
 }
 """The one set of names of views, by the names that stages gave them before."""
 
-PROTOCOLS: Final = "a protocol's hash no longer holds the wording of its parser's code; it holds the axis that is read"
-FINGERPRINT: Final = "the fingerprint of a trained model follows its tokenizer_config.json"
-TITLES: Final = "a model is shown as it is named, and the headline is about the last two"
-HASHES: Final = "the hash of data follows its column's name"
-SERVER: Final = "the keys of a chat server are one group"
-OTHER_IMAGES: Final = "another image is chosen in one way, and what the model says of it follows"
+_PROTOCOLS: Final = "a protocol's hash no longer holds the wording of its parser's code; it holds the axis that is read"
+_FINGERPRINT: Final = "the fingerprint of a trained model follows its tokenizer_config.json"
+_TITLES: Final = "a model is shown as it is named, and the headline is about the last two"
+_HASHES: Final = "the hash of data follows its column's name"
+_SERVER: Final = "the keys of a chat server are one group"
+_OTHER_IMAGES: Final = "another image is chosen in one way, and what the model says of it follows"
 _OF_BLIND_RESPONSES: Final = ("cut", "*_share", "mean_tokens", "logp_per_token_with_image")
 _OF_RESPONSES: Final = ("text", "cut", "harm", "engagement", "right")
 _HASHED_ANEW: Final = ("mmsafe/cheating", "mmsafe/pairwise-prompted", "stored/harm", "stored/engagement")
@@ -52,7 +52,7 @@ _COUNTED: Final = (
 CHANGED: Final[tuple[Allowed, ...]] = (
     Allowed(reason="a manifest says which names it holds", files="*manifest.json", keys=("schema_version",)),
     Allowed(
-        reason=HASHES,
+        reason=_HASHES,
         files="*manifest.json",
         keys=("identity.data", "identity.eval", "identity.source.rows"),
     ),
@@ -93,7 +93,7 @@ CHANGED: Final[tuple[Allowed, ...]] = (
         becomes={"pil": "tokenizers"},
     ),
     *(
-        Allowed(reason=FINGERPRINT, files=files, keys=(key,))
+        Allowed(reason=_FINGERPRINT, files=files, keys=(key,))
         for files, key in (
             ("out/*/manifest.json", "identity.model.fingerprint"),
             ("out/*scores/*.json", "model.fingerprint"),
@@ -107,12 +107,12 @@ CHANGED: Final[tuple[Allowed, ...]] = (
     ),
     Allowed(reason="an image is called image", files="out/built*/recipe.yaml", words="twin_(pictures|images)"),
     Allowed(
-        reason=SERVER,
+        reason=_SERVER,
         files="out/built*/manifest.json",
         keys=("identity.config.chat_url", "identity.config.rewriter_server.*"),
     ),
     Allowed(
-        reason=SERVER,
+        reason=_SERVER,
         files="out/built*/recipe.yaml",
         words=r"(?m)^(chat_(url|concurrency|budget_tokens): .*\n|rewriter_server:\n(  .*\n)+)",
     ),
@@ -126,33 +126,33 @@ CHANGED: Final[tuple[Allowed, ...]] = (
             ("printed/protocols_list.json", "protocols"),
         )
     ),
-    Allowed(reason=HASHES, files="out/*/README.md", words=r"rows \| `[0-9a-f]{64}` \|"),
+    Allowed(reason=_HASHES, files="out/*/README.md", words=r"rows \| `[0-9a-f]{64}` \|"),
     Allowed(
-        reason=OTHER_IMAGES,
+        reason=_OTHER_IMAGES,
         files="out/blind_swap/manifest.json",
         keys=tuple(f"summary.{key}" for key in _OF_BLIND_RESPONSES),
     ),
-    Allowed(reason=OTHER_IMAGES, files="printed/blind_swap.json", keys=_OF_BLIND_RESPONSES),
+    Allowed(reason=_OTHER_IMAGES, files="printed/blind_swap.json", keys=_OF_BLIND_RESPONSES),
     Allowed(
-        reason=OTHER_IMAGES,
+        reason=_OTHER_IMAGES,
         files="out/blind_swap/rows-*.parquet",
         keys=("rows.*.blind.*.text", "rows.*.blind.*.cut"),
     ),
-    Allowed(reason=OTHER_IMAGES, files="out/bpo/probes.jsonl", keys=("*.answers.*.swapped", "*.probe/*_swapped")),
-    Allowed(reason=OTHER_IMAGES, files="out/bpo/manifest.json", keys=("final.probe/*_swapped",)),
-    Allowed(reason=OTHER_IMAGES, files="printed/train_bpo.json", keys=("final.probe/*_swapped",)),
+    Allowed(reason=_OTHER_IMAGES, files="out/bpo/probes.jsonl", keys=("*.answers.*.swapped", "*.probe/*_swapped")),
+    Allowed(reason=_OTHER_IMAGES, files="out/bpo/manifest.json", keys=("final.probe/*_swapped",)),
+    Allowed(reason=_OTHER_IMAGES, files="printed/train_bpo.json", keys=("final.probe/*_swapped",)),
     Allowed(
-        reason=OTHER_IMAGES,
+        reason=_OTHER_IMAGES,
         files="out/*/*s.jsonl",
         keys=tuple(f"* {view}.{key}" for view in ("swapped", "safe_image") for key in _OF_RESPONSES),
     ),
-    *(Allowed(reason=OTHER_IMAGES, files=files, keys=_COUNTED) for files in ("out/*eval_*/m*.json", "printed/*.json")),
+    *(Allowed(reason=_OTHER_IMAGES, files=files, keys=_COUNTED) for files in ("out/*eval_*/m*.json", "printed/*.json")),
     *(
         Allowed(reason="the hash of responses follows those to other images", files=files, keys=("identity.responses",))
         for files in ("out/eval_merged/manifest.json", "out/eval_rejudged/manifest.json", "out/scores/manifest.json")
     ),
     *(
-        Allowed(reason=PROTOCOLS, files=files, keys=tuple(f"{start}{name}{end}" for name in _HASHED_ANEW))
+        Allowed(reason=_PROTOCOLS, files=files, keys=tuple(f"{start}{name}{end}" for name in _HASHED_ANEW))
         for files, start, end in (
             ("out/*scores*/manifest.json", "identity.protocols.", ""),
             ("out/*scores*/scores.json", "scores.", ".hash"),
@@ -174,19 +174,19 @@ CHANGED: Final[tuple[Allowed, ...]] = (
         files="out/suite/scores/*/scores.json",
         keys=("skipped.mmsafe/cheating",),
     ),
-    Allowed(reason=TITLES, files="printed/report*.json", keys=("headline",)),
-    Allowed(reason=TITLES, files="out/report*.html", words=r"\w+ against \w+(?= over|:)"),
-    Allowed(reason=TITLES, files="out/report*.html", words=r"(?i)(?<![-\w])[bd]po(?![-\w])"),
+    Allowed(reason=_TITLES, files="printed/report*.json", keys=("headline",)),
+    Allowed(reason=_TITLES, files="out/report*.html", words=r"\w+ against \w+(?= over|:)"),
+    Allowed(reason=_TITLES, files="out/report*.html", words=r"(?i)(?<![-\w])[bd]po(?![-\w])"),
     Allowed(
         reason="an image is called image, in names of styles too",
         files="out/report*.html",
         words=r"(?<=[.\"])(pictures|images)\b|'sha256-[^']+'|&#39;sha256-\S+&#39;",
     ),
-    Allowed(reason=FINGERPRINT, files="out/report*.html", words=r"(?<=: <code>)[0-9a-f]{64}(?=</code></li>)"),
-    Allowed(reason=HASHES, files="out/report.html", words=r"\bRows [0-9a-f]{8}\b"),
-    Allowed(reason=PROTOCOLS, files="out/report*.html", words=r"<code>[0-9a-f]{12}</code>"),
+    Allowed(reason=_FINGERPRINT, files="out/report*.html", words=r"(?<=: <code>)[0-9a-f]{64}(?=</code></li>)"),
+    Allowed(reason=_HASHES, files="out/report.html", words=r"\bRows [0-9a-f]{8}\b"),
+    Allowed(reason=_PROTOCOLS, files="out/report*.html", words=r"<code>[0-9a-f]{12}</code>"),
     Allowed(
-        reason=OTHER_IMAGES,
+        reason=_OTHER_IMAGES,
         files="out/report.html",
         words=r'(?s)<div [^>]* aria-label="[^"]*: The same request with another image, or none">.*?</table>',
     ),
@@ -212,14 +212,14 @@ CHANGED: Final[tuple[Allowed, ...]] = (
     Allowed(reason="plainer English in a warning", files="printed/train_bpo.json", keys=("warnings.0",)),
     *(
         Allowed(
-            reason=SERVER,
+            reason=_SERVER,
             files="out/*/manifest.json",
             keys=tuple(f"identity.config.{side}_{key}" for key in ("base_url", "limit_field", "server.*")),
         )
         for side in ("judge", "model")
     ),
     *(
-        Allowed(reason="the view of the deictic question is called after it", files=files, keys=keys, becomes=VIEWS)
+        Allowed(reason="the view of the deictic question is called after it", files=files, keys=keys, becomes=_VIEWS)
         for files, keys in (
             ("out/eval_rules/manifest.json", ("identity.config.views.*",)),
             ("out/eval_rules/*.jsonl", ("* deictic.view",)),
@@ -246,14 +246,14 @@ RESPELLED: Final[tuple[Respelled, ...]] = (
         files="*.parquet",
         old=r"\bblind\.(\d+|feature)\.mode\b",
         new=r"blind.\1.view",
-        becomes=VIEWS,
+        becomes=_VIEWS,
     ),
     Respelled(
         reason="a blind response names its view as everything else does",
         files="out/blind*/manifest.json",
         old=r"^identity\.config\.mode$",
         new="identity.config.view",
-        becomes=VIEWS,
+        becomes=_VIEWS,
     ),
     *(
         Respelled(reason="the probe names its views as everything else does", files=files, old=old, new=new)
