@@ -16,6 +16,8 @@ SCRAP_LINES = 120
 PLUG_IN: Final = "one of several behind a table: the next one is a file beside it"
 SCIENCE: Final = "pure science, worked by hand in its own test"
 ALONE: Final = {
+    "answer/chat.py": "one of several answerers, imported only where it answers",
+    "answer/from_file.py": "one of several answerers, imported only where it answers",
     "building/rephrase.py": "a stage of the pipeline, and the paper's rule, shown by examples",
     "building/accept.py": "a table of checks: the next rule is a function and an entry",
     "cli/blind.py": "a command: one file for each",
@@ -25,6 +27,7 @@ ALONE: Final = {
     "demo/tiny_vlm.py": "the model; pretrain.py is its training",
     "evaluation/inspect/tasks.py": "Inspect finds tasks through registry.py, which imports them only",
     "evaluation/judge_check/correcting.py": "the corrected rates, without the files and columns that run.py reads",
+    "evaluation/judge_check/evals.py": "one of two readers: tables.py reads CSV files, this one EVAL folders",
     "evaluation/judges/guards/llama_guard.py": PLUG_IN,
     "evaluation/judges/guards/llava_guard.py": PLUG_IN,
     "evaluation/judges/guards/md_judge.py": PLUG_IN,

@@ -91,13 +91,8 @@ def evaluate(
     model: dict[str, Any] = {"name": name or answerer.name, "fingerprint": answerer.fingerprint}
     if shared := _num_training_rows(answerer.source, data, rows_hash):
         model["training_rows"] = shared
-    identity = {
-        "command": "evaluate",
-        "config": settings,
-        "judge": dict(judge.identity),
-        "data": rows_hash,
-        "model": model,
-    }
+    judged = dict(judge.identity)
+    identity = {"command": "evaluate", "config": settings, "judge": judged, "data": rows_hash, "model": model}
     folder = ShardFolder(out, identity, part)
     if folder.begin() == "done":
         return _finished(out, part)
