@@ -179,7 +179,7 @@ def test_words_that_name_no_judge_are_refused_with_what_is_allowed(name: str, wo
 
 
 def test_a_model_that_is_nowhere_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no folder"):
+    with pytest.raises(ModelError, match="is not a folder"):
         find_judge(f"vlm:{tmp_path / 'nothing'}")
 
 
