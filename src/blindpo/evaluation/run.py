@@ -117,16 +117,16 @@ def merge_parts(parts: Sequence[Path], config: RejudgeConfig, out: Path) -> Eval
     missing, unfinished or of another evaluation.
     """
     joined = join_parts(parts, "evaluate")
-    return _judge_stored("evaluate --merge", joined.folders[0], joined_text(joined.shards()), config, out)
+    return _judge_stored("evaluate --merge", joined.folders[0], config, out, responses=joined_text(joined.shards()))
 
 
 def rejudge(eval_folder: Path, config: RejudgeConfig, out: Path) -> EvalSummary:
     """Judge the stored responses of `eval_folder` again, into the folder `out`. Raises UsageError."""
     responses = (load_eval(eval_folder).path / RESPONSES).read_bytes().decode()
-    return _judge_stored("evaluate --rejudge", eval_folder, responses, config, out)
+    return _judge_stored("evaluate --rejudge", eval_folder, config, out, responses=responses)
 
 
-def _judge_stored(command: str, stored: Path, responses: str, config: RejudgeConfig, out: Path) -> EvalSummary:
+def _judge_stored(command: str, stored: Path, config: RejudgeConfig, out: Path, *, responses: str) -> EvalSummary:
     """Judge `responses`, which were made for the rows in the folder `stored`, into `out`."""
     judge = find_judge(config.judge, config)
     _require_rows(judge, read_rows(stored / ROWS))
