@@ -4,8 +4,6 @@ import ast
 import tomllib
 from typing import Final
 
-import pytest
-
 from tests.house.source import MODULES, ROOT, room, tree
 
 
@@ -24,13 +22,9 @@ def test_every_package_stands_in_the_layers() -> None:
     assert rooms == {word for layer in layers for word in layer.split(" | ")}
 
 
-METHODS: Final = ROOT / "src" / "blindpo" / "training" / "methods.py"
-
-
 METHOD_ROOMS: Final = frozenset({"training/methods.py", "training/loss.py"})
 
 
-@pytest.mark.skipif(not METHODS.exists(), reason="the table of methods is not there yet")
 def test_no_method_is_known_by_name_outside_of_the_table_of_methods() -> None:
     compared = [
         f"{room(path)}:{node.lineno}"

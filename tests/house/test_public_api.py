@@ -4,10 +4,21 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import blindpo
+from blindpo.errors import UsageError
+
+
+class Nobody:
+    """An answerer that is never asked."""
+
+    name = fingerprint = "nobody"
+    revision = drawn = source = None
+    views = ()
+
 
 STAGES = ("build", "blind", "train", "evaluate", "report")
 RESERVED = frozenset({*STAGES, "load", "compare", "plan"})
@@ -34,6 +45,28 @@ def test_each_stage_can_be_called_after_every_module_was_imported() -> None:
     for stage in STAGES:
         assert callable(getattr(blindpo, stage)), f"blindpo.{stage} is {getattr(blindpo, stage)!r}"
     assert set(STAGES) == set(blindpo.__all__) <= set(dir(blindpo))
+
+
+def test_each_stage_is_called_after_every_module_was_imported(tmp_path: Path) -> None:
+    import_everything()
+    from blindpo.blinding.config import BlindConfig
+    from blindpo.building.config import BuildConfig
+    from blindpo.evaluation.config import EvaluateConfig
+    from blindpo.models.vlm.source import ModelSource
+    from blindpo.training.config import TrainConfig
+
+    nowhere = tmp_path / "nowhere"
+    model = ModelSource(given="nowhere", path=nowhere)
+    calls = {
+        "build": lambda: blindpo.build(BuildConfig(), nowhere, tmp_path / "out"),
+        "blind": lambda: blindpo.blind(BlindConfig(), nowhere, Nobody(), tmp_path / "out"),
+        "train": lambda: blindpo.train(TrainConfig(), {"use_cpu": True}, data=nowhere, model=model, out=tmp_path / "o"),
+        "evaluate": lambda: blindpo.evaluate(EvaluateConfig(judge="none"), nowhere, Nobody(), tmp_path / "out"),
+        "report": lambda: blindpo.report([nowhere], tmp_path / "page.html"),
+    }
+    for stage in STAGES:
+        with pytest.raises(UsageError, match="nowhere"):
+            calls[stage]()
 
 
 def test_no_module_beside_the_stages_has_the_name_of_one() -> None:

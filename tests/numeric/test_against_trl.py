@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.numeric.test_training_identities import graded, moved_reference
+from tests.training_losses import graded, moved_reference
 from tests.training_rows import row
 
 from blindpo.images.decode import decode_image

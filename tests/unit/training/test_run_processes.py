@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.numeric.test_training_identities import same_metrics
 from tests.tiny_models import save_tiny_llava
+from tests.training_losses import same_metrics
 from tests.training_rows import left, picture, row, run_training, write_rows
 from tests.two_processes import die, run_together, weights_of
 
