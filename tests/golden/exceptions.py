@@ -250,6 +250,12 @@ RESPELLED: Final[tuple[Respelled, ...]] = (
     ),
     Respelled(
         reason="a blind response names its view as everything else does",
+        files="printed/stats_blind.json",
+        old=r"^blind_mode\.swap$",
+        new="blind_mode.swapped",
+    ),
+    Respelled(
+        reason="a blind response names its view as everything else does",
         files="out/blind*/manifest.json",
         old=r"^identity\.config\.mode$",
         new="identity.config.view",

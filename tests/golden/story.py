@@ -84,6 +84,8 @@ BLIND: Final = (
     _blind("swap", "swap", "swapped"),
     _blind("sight", "sight", "as_is"),
     Step("blind_greedy", "blind out/mmsafe --model in/tiny --out out/blind_greedy --temperature 0 --max-new-tokens 16"),
+    Step("check_blind", "check out/blind_swap"),
+    Step("stats_blind", "stats out/blind_swap"),
 )
 
 TRAIN: Final = (
