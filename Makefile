@@ -59,4 +59,4 @@ families: setup
 	$(BIN)/python docs/make_families.py
 
 clean:
-	rm -rf .venv build dist runs bench/out .coverage
+	rm -rf .venv build dist runs/demo bench/out .coverage
