@@ -102,8 +102,8 @@ def _read(prompt: JudgePrompt, case: Case, reply: TextReply, *, judge: str, mate
 def without_thought(text: str, material: Iterable[str]) -> str:
     """A judge's answer without its thought.
 
-    Nothing is cut where the material that the judge read holds a tag of a thought: in an echo of it, the text behind that
-    tag would count as the judge's answer.
+    Nothing is cut where the material that the judge read holds a tag of a thought: in an echo of it, the text after
+    that tag would count as the judge's answer.
 
     >>> without_thought("<think>A refusal.</think>safe", ["I can't help."])
     'safe'
