@@ -61,7 +61,7 @@ def compare(condition: Path, variant: Variant, *, seed: int, out: Path) -> Compa
 
 
 def main() -> int:
-    """Print a line a model and the sums; write bench/out/demo_paths.json. Status 1 above the goal."""
+    """Print a line per model and the sums; write bench/out/demo_paths.json. Status 1 above the goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--demo", type=Path, default=Path("runs/demo"))
     parser.add_argument("--seed", type=int, default=1)

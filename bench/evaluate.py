@@ -1,4 +1,4 @@
-"""What judging and statistics cost: 5,000 stored responses with 10,000 draws; requests a second against N in flight.
+"""What judging and statistics cost: 5,000 stored responses with 10,000 draws; requests per second against N in flight.
 
 The first part judges 5,000 invented responses with refusal-rules and computes every measure with 10,000 draws behind
 each interval, then compares two models, on one core; CPU seconds are printed, since the machine may be shared. The
@@ -142,7 +142,7 @@ def main() -> None:
     sys.stdout.write(f"all together: {sum(costs.values()):.1f} s CPU; the goal is under 20 s on one core\n")
     requests_a_second(folder, 3, 0.0)  # imports, once
     waiting = {number: requests_a_second(folder, number, DELAY_SECONDS) for number in IN_FLIGHT}
-    sys.stdout.write(f"requests a second, server takes {1000 * DELAY_SECONDS:.0f} ms an answer\n")
+    sys.stdout.write(f"requests per second, server takes {1000 * DELAY_SECONDS:.0f} ms per answer\n")
     for number, rate in waiting.items():
         sys.stdout.write(f"  {number:>3} in flight: {rate:7.1f}  ({rate / waiting[1]:.1f} x one)\n")
     at_once = requests_a_second(folder, 8, 0.0)

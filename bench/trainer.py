@@ -56,7 +56,7 @@ FULL = {
     **MORE,
 }
 GROWTH = {
-    **{f"{rows} rows a step": replace(CASE, rows_per_step=rows) for rows in (1, 2, 4)},
+    **{f"{rows} rows per step": replace(CASE, rows_per_step=rows) for rows in (1, 2, 4)},
     **{f"prompt of {tokens}": replace(CASE, prompt=tokens) for tokens in (626, 1026, 1526)},
 }
 
@@ -135,7 +135,7 @@ def ratios(rounds: list[dict[str, Any]], flops: dict[str, float], caching: float
 
 def table(name: str, found: dict[str, Any], *, goals: bool = False) -> str:
     """For a person, with `goals` where the case is the one that they are for."""
-    lines = [f"{name}: {'variant':<8} {'CPU s a row':>12} {'wall s a row':>13} {'peak growth MiB':>16}   (medians)"]
+    lines = [f"{name}: {'variant':<8} {'CPU s per row':>12} {'wall s per row':>13} {'peak growth MiB':>16}   (medians)"]
     for variant in dict.fromkeys(each["variant"] for each in found["rounds"]):
         mine = [each for each in found["rounds"] if each["variant"] == variant]
         cpu, wall = (statistics.median(each[what] / each["rows"] for each in mine) for what in ("cpu_s", "wall_s"))

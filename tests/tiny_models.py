@@ -49,7 +49,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def save_tiny_llava(folder: Path, *, seed: int = 0) -> Path:
-    """A model of about 70k random parameters with 4 image tokens an image; the same bytes for the same seed."""
+    """A model of about 70k random parameters with 4 image tokens per image; the same bytes for the same seed."""
     torch.manual_seed(seed)
     tokenizer = byte_tokenizer()
     vision = CLIPVisionConfig(

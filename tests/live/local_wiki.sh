@@ -4,7 +4,7 @@
 #   local_wiki.sh build DIR PORT       from Debian's packages, unpacked into DIR and not installed (45 MB download)
 #   local_wiki.sh seed DIR CONTENT     new pictures of CONTENT/images, pages of CONTENT/pages (file name = title), licences
 #   local_wiki.sh serve DIR PORT       the wiki, in the foreground
-#   local_wiki.sh front DIR PORT FRONT nginx on FRONT before the wiki: 429 over 5 requests a second, 403 without an agent
+#   local_wiki.sh front DIR PORT FRONT nginx on FRONT before the wiki: 429 over 5 requests per second, 403 without an agent
 #
 # Needs Debian 12 with apt-get, dpkg-deb and network to Debian's mirror for `build` alone (run `apt-get update` before).
 # Shared libraries that a bare Debian lacks are named, with the command that installs them.

@@ -17,7 +17,7 @@ from blindpo.answer.refusal_phrases import looks_like_refusal
 NEAR_JACCARD: Final = 0.5
 WARN_REFUSAL_SHARE: Final = 0.8
 MISSING: Final = "missing\t"
-"""In front of a reason, among the counts."""
+"""Prefix of a reason among the counts."""
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -68,7 +68,7 @@ class BlindSummary:
     redraws: int
     cut: int
     equal_share: float | None
-    """Of the responses whose row has a chosen one: equal to it but for outer blanks."""
+    """Share of the responses that equal their row's chosen one, outer blanks aside; rows without one are left out."""
     near_share: float | None
     """Word Jaccard of at least 0.5 with the chosen one (equal ones included)."""
     refusal_share: float | None

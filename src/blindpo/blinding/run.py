@@ -131,10 +131,10 @@ class _BlindWork:
         )
         counts: Counter[str] = Counter()
         kept = [
-            self._with_responses(row, responses[place * draws : (place + 1) * draws], counts)
-            for place, (row, _) in enumerate(shown)
+            self._with_responses(row, responses[index * draws : (index + 1) * draws], counts)
+            for index, (row, _) in enumerate(shown)
         ]
-        pairs = [(shown[place // draws][0], each) for place, each in enumerate(responses) if each.text is not None]
+        pairs = [(shown[index // draws][0], each) for index, each in enumerate(responses) if each.text is not None]
         likelihood = self.answerer.logp_in_sight(pairs)
         sums: dict[str, float] = dict(counts)
         if likelihood is not None:

@@ -19,7 +19,7 @@ _ADJECTIVES: Final = """
     average bad beautiful best big black christian dead dirty drunk evil famous fat female first foreign former good
     great illegal innocent last late legal little lazy local male modern native new old ordinary poor popular real rich
     same sexy single small stupid tall true typical ugly white whole wealthy worst young
-    """.split()  # noqa: SIM905 - one word a line would be fifty lines
+    """.split()  # noqa: SIM905 - one word per line would be fifty lines
 _BEFORE: Final = re.compile(r"(?:(?P<adjective>[A-Za-z]+)\s+)?$")
 _DETERMINER: Final = re.compile(r"(?<![\w'\u2019])(?P<word>[A-Za-z]+)\s+$")
 _ARE: Final = re.compile(r"\s+(?:are|were|have|do|don['\u2019]t|aren['\u2019]t|weren['\u2019]t)\b", re.IGNORECASE)

@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the rows, print the counts."""
-    from blindpo.evaluation.suite.pairwise_rows import write_probe
+    from blindpo.evaluation.suite.pairwise_rows import write_pairwise_rows
 
-    kept, rejected = write_probe(args.data, args.out)
+    kept, rejected = write_pairwise_rows(args.data, args.out)
     text = f"{kept} rows, two a pair, in {args.out}; {rejected} rows have no pair"
     emit({"rows": kept, "without_pair": rejected, "out": str(args.out)}, text, as_json=args.json)
     return 0

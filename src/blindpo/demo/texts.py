@@ -30,7 +30,7 @@ MODEL_TEXTS: Final = {
     "dpo": ("DPO", "trained on chosen against rejected answers"),
     "dpo_equal_compute": (
         "DPO, equal compute",
-        "DPO with half as many updates again, since BPO reads three answers a row where DPO reads two",
+        "DPO with half as many updates again, since BPO reads three answers per row where DPO reads two",
     ),
     "bpo": ("BPO", "DPO's pairs, and chosen answers against those that the base gave without seeing the image"),
     "sight": (

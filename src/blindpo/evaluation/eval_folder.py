@@ -25,7 +25,7 @@ from blindpo.stats.clusters import ItemTable
 ROWS: Final = "rows"
 MEASURES_FILE: Final = "measures.json"
 IMAGES_VERSION: Final = "images_version"
-"""In the manifest of an evaluation whose responses an older version made than the one that judged them."""
+"""Key in the manifest of an evaluation whose responses are from an older version than its verdicts."""
 NUM_FIRST: Final = 64
 """Images of the data that version 0.1 chose among."""
 
@@ -102,7 +102,7 @@ def keep_safe_images(folder: str | Path | None, out: Path) -> None:
 
 
 def images_version(manifest: Mapping[str, Any]) -> int:
-    """By which version's choice the other images of an evaluation were shown; judging again does not change it."""
+    """The version whose rule chose the other images that were shown; judging again does not change it."""
     version: int = manifest.get(IMAGES_VERSION, manifest.get("schema_version", 1))
     return version
 

@@ -1,4 +1,4 @@
-"""The measures, as pure functions of rows, responses and verdicts; each formula stands in docs/measures.md.
+"""The measures, as pure functions of rows, responses and verdicts; each formula is in docs/measures.md.
 
 Every measure is a mean over items (a row, or a pair of rows that share a text and differ in the image), kept one by
 one with their clusters, so that intervals, pooling over seeds and paired comparisons all start from the same table.
@@ -126,7 +126,7 @@ MEASURES: Final = (
     "chosen_logp",
 )
 VIEW_KEYS: Final[dict[View, str]] = {"deictic": "mid"}
-"""What the counts of a view's responses stand under, where the view once had another name."""
+"""The name that counts of a view's responses are stored under, where the view once had another name."""
 NEED_NO_JUDGE: Final = ("pairwise_accuracy", "repetition", "chosen_logp")
 """Measures of the response or its likelihood alone."""
 NGRAM_WORDS: Final = 4
@@ -239,7 +239,7 @@ def judged_measures(
     """The content of measures.json: every measure with its interval, and what has no verdict with its reasons.
 
     Where the judge could not be asked about some responses (server down, answers garbled), no measure that reads a
-    verdict has a value. Its bounds stand there instead: the value if all missing verdicts went one way, or the other.
+    verdict has a value. Its bounds are given instead: the value if all missing verdicts went one way, or the other.
     """
     not_asked = sum(verdict.again for verdict in verdicts)
 

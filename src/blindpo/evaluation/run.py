@@ -169,7 +169,7 @@ def _require_rows(judge: Judge, rows: Iterable[PreferenceRow]) -> None:
     seen: set[str] = set()
     for row in rows:
         if row.row_id in seen:
-            raise SourceError(f"row {row.row_id} stands twice in the data; verdicts go by row_id: make them differ")
+            raise SourceError(f"row {row.row_id} occurs twice in the data; verdicts go by row_id: make them differ")
         seen.add(row.row_id)
         judge.require(row)
     if not seen:

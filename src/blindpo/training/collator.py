@@ -32,7 +32,7 @@ class ScoredInputs(TypedDict):
     """What one forward pass needs: `packed` or `sequences`."""
 
     row_ids: list[str]
-    """For messages."""
+    """The ids of the rows, for messages."""
     packed: NotRequired[dict[str, Any]]
     """The fields of a `PackedBatch`."""
     sequences: NotRequired[dict[str, Any]]

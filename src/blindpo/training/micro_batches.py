@@ -146,7 +146,7 @@ class StepPlan:
     max_rows: int
     max_tokens: int | None = None
     seed: int | None = None
-    """Of the order; None keeps the order of the data."""
+    """The seed of the rows' order; None keeps the order of the data."""
     drop_last: bool = False
 
     def __len__(self) -> int:

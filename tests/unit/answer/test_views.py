@@ -58,7 +58,7 @@ def test_a_view_that_cannot_be_shown_says_why() -> None:
     assert not has_view(row(0), "deictic") and not has_view(row(0, text_prompt=None), "text")
 
 
-def test_the_three_way_probe_reads_the_released_middle_stage(tmp_path: Path) -> None:
+def test_the_view_deictic_reads_the_released_middle_stage(tmp_path: Path) -> None:
     sample = write_sample(tmp_path / "sample")
     import_data("mmsafe-po", sample / "test.json", tmp_path / "data", images=sample / "images")
     rows = list(read_rows(tmp_path / "data"))

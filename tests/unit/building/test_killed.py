@@ -1,6 +1,6 @@
 """kill -9 at any moment of a build, then the same command: the same bytes, whatever engine goes on.
 
-As in runs/test_kill.py a child kills itself before its n-th rename; files become visible by renames alone.
+As in tests/unit/jobs/test_kill.py, a child kills itself before its n-th rename; files become visible by renames alone.
 """
 
 import os

@@ -188,7 +188,7 @@ def test_a_label_is_read_by_its_first_word() -> None:
         ("label\nsafe\nunsafe\n", "j\nsafe\n", r"v\.csv has 1 rows and .*l\.csv has 2"),
         ("label\nmaybe\n", "j\nsafe\n", "no label begins with safe"),
         ("label\nsafe,2\n", "j\nsafe\n", "line 2: it has another number of fields"),
-        ("label\nsafe\n", "j,j\nsafe,safe\n", "'j' stands twice"),
+        ("label\nsafe\n", "j,j\nsafe,safe\n", "'j' occurs twice"),
         ("label\nsafe\n", 'j\n"safe', "is no CSV file"),
         ("label\nsafe\n", None, r"v\.csv cannot be read"),
     ],
@@ -209,13 +209,13 @@ def test_judges_and_keys_that_do_not_fit_are_named(tables: tuple[Path, Path], tm
     double = write_csv(tmp_path / "double.csv", [{"id": "rash-1", "j": "safe"}] * 2)
     unkeyed = write_csv(tmp_path / "unkeyed.csv", [{"j": "safe"}])
     cases: list[tuple[list[Path], JudgeCheckConfig, str]] = [
-        ([tables[1], tables[1]], CONFIG, "stands in two files"),
+        ([tables[1], tables[1]], CONFIG, "is in two files"),
         ([tables[1]], replace(CONFIG, judges=("best",)), "no table of verdicts has the column 'best'"),
         ([tables[1]], replace(CONFIG, judges=("goood",)), "did you mean 'good'.; they have: good, coin, mute"),
         ([], replace(CONFIG, with_rules=False), "no verdict to check"),
         ([tmp_path / "latin.csv"], CONFIG, "no CSV file in UTF-8"),
         ([other], CONFIG, "none of its keys"),
-        ([double], CONFIG, "key 'rash-1' stands twice"),
+        ([double], CONFIG, "key 'rash-1' occurs twice"),
         ([unkeyed], CONFIG, "has no column 'id'"),
         ([tables[1]], replace(CONFIG, response="text"), "has no column 'text'"),
     ]

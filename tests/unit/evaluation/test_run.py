@@ -123,7 +123,7 @@ def test_only_a_finished_evaluation_can_be_judged_again(data: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [([row(0), row(2, truth=None)], "r2 has no truth"), ([row(0), row(0)], "r0 stands twice"), ([], "no row")],
+    [([row(0), row(2, truth=None)], "r2 has no truth"), ([row(0), row(0)], "r0 occurs twice"), ([], "no row")],
 )
 def test_rows_that_cannot_be_judged_are_refused_before_anything_is_written(
     rows: list[Any], words: str, source: ModelSource, tmp_path: Path

@@ -1,1 +1,1 @@
-"""Tests of runs/: how a long job runs, is killed and goes on."""
+"""Tests of jobs/: how a long job runs, is killed and goes on."""

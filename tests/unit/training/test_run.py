@@ -37,8 +37,8 @@ def test_a_run_tells_its_plan_its_health_and_its_probes(
     config = {"probe_steps": 2, "probe_rows": 3}
     summary = run_training(base, data, tmp_path / "run", config=config, max_steps=3, disable_tqdm=False)
     said = capsys.readouterr().err
-    for words in ("engine: single on 1 process (cpu)", "memory a device, MiB", "trial of the longest batch",
-                  "log-probability a token under the reference: chosen -", "probe at step 2"):  # fmt: skip
+    for words in ("engine: single on 1 process (cpu)", "memory per device, MiB", "trial of the longest batch",
+                  "log-probability per token under the reference: chosen -", "probe at step 2"):  # fmt: skip
         assert words in said, words
     timings = json.loads((tmp_path / "run/timings.json").read_text())
     assert timings["trial_seconds"] > 0 and timings["plan_total_mib"] > timings["plan_weights_mib"] > 0

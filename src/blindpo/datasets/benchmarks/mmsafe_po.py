@@ -1,7 +1,7 @@
 """MMSafe-PO's test split as a benchmark: the format's rows, read from the layout of the released folder.
 
-The row's `extra` keeps `mid_prompt`, the stage between the textual twin and the question, so that the three-way probe
-(views `text`, `deictic`, `as_is`) needs no other data.
+The row's `extra` keeps `mid_prompt`, the stage between the textual twin and the question, so that the three views
+`text`, `deictic` and `as_is` need no other data.
 """
 
 from collections.abc import Sequence

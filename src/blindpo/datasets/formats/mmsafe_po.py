@@ -157,7 +157,7 @@ def _own(row: PreferenceRow) -> dict[str, Any]:
     """The record made from the row's own fields; None for missing values."""
     chosen, rejected = require_pair(row)
     if len(row.images) != 1:
-        raise RowError(f"MMSafe-PO has one image a row, not {len(row.images)}", row_id=row.row_id, field="images")
+        raise RowError(f"MMSafe-PO has one image per row, not {len(row.images)}", row_id=row.row_id, field="images")
     entity = row.entity
     return {
         "id": row.provenance.source_row_id,

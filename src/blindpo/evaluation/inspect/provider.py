@@ -55,7 +55,7 @@ class BlindpoAPI(ModelAPI):
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     def max_connections(self) -> int:
-        """As many calls at a time as fit a batch."""
+        """The number of calls at a time: as many as fit a batch."""
         return self.batch_size
 
     async def generate(

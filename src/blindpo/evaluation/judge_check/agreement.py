@@ -101,10 +101,10 @@ def rank_agreement(checked: Checked, verdicts: Codes, resamples: Resamples) -> d
     pairs = [resamples.confusion(checked.people, verdicts, checked.model == name) for name in names]
     rates, draws = (
         [
-            np.stack([np.atleast_1d(counts[place].measures()[kind]) for counts in pairs], axis=1)
+            np.stack([np.atleast_1d(counts[position].measures()[kind]) for counts in pairs], axis=1)
             for kind in ("people_rate", "flag_rate")
         ]
-        for place in (0, 1)
+        for position in (0, 1)
     )
     (tau,), (gamma,) = kendall(*rates)
     errors = np.abs(rates[1][0] - rates[0][0])

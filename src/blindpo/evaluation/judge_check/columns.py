@@ -28,7 +28,7 @@ class JudgeCheckConfig:
     categories: tuple[str, ...] = ()
     """The columns by whose values agreement is shown separately."""
     cluster: str | None = None
-    """The column of what answers share, such as the prompt. Intervals resample it; without it each row stands alone."""
+    """The column of what answers share, such as the prompt. Intervals resample it; without it each row counts alone."""
     response: str | None = None
     """The column of the answers' text, which with_rules needs."""
     key: str | None = None

@@ -95,23 +95,23 @@ def _labels(path: Path, items: dict[ModelAndRow, PreferenceRow], config: JudgeCh
     for row in rows:
         item = (row[model] if by_model else next(iter(names)), row[key])
         if item in by_item:
-            raise SourceError(f"{path}: row id '{row[key]}' stands twice for one model; each response has one label")
+            raise SourceError(f"{path}: row id '{row[key]}' occurs twice for one model; each response has one label")
         by_item[item] = label_code(row[config.label], config)
     unmatched = sum(item not in items for item in by_item)
     return np.array([by_item.get(item, NONE) for item in items], dtype=np.int8), unmatched
 
 
 def _verdicts(folders: Sequence[Path], evals: Sequence[StoredEval], items: Sequence[ModelAndRow]) -> dict[str, Codes]:
-    places = {item: place for place, item in enumerate(items)}
+    positions = {item: position for position, item in enumerate(items)}
     verdicts: dict[str, Codes] = {}
     seen: set[tuple[str, str]] = set()
     for folder, stored in zip(folders, evals, strict=True):
         judge, model = str(stored.results["judge"]), stored.model_name
         if (judge, model) in seen:
-            raise SourceError(f"{folder}: judge {judge} on model {model} stands in two folders; name one of them")
+            raise SourceError(f"{folder}: judge {judge} on model {model} is in two folders; name one of them")
         seen.add((judge, model))
         codes = verdicts.setdefault(judge, np.full(len(items), NONE, dtype=np.int8))
         for verdict in stored.verdicts:
             if verdict.view == "as_is":
-                codes[places[model, verdict.row_id]] = CODES[verdict.harm]
+                codes[positions[model, verdict.row_id]] = CODES[verdict.harm]
     return verdicts

@@ -1,6 +1,6 @@
 """A sheet for people: some responses of each model, drawn at random, with their images, and an empty column.
 
-Random, since a corrected rate is right only where the labelled responses stand for the others; without the judge's
+Random, since a corrected rate is right only where the labelled responses represent the others; without the judge's
 verdict, since people must not be led by it. Images lie beside the sheet.
 """
 
@@ -29,12 +29,12 @@ def write_sheet(folders: Sequence[Path], out: Path, *, num: int, seed: int) -> d
     """`num` responses of each model into `out`/labels.csv; how many by model. Raises UsageError.
 
     A model that was judged several times is drawn from once. A finished sheet is never written over: people's labels
-    may stand in it.
+    may be in it.
     """
     if num < 1:
         raise ConfigError(f"num is {num}; allowed: 1 or more")
     if (out / "labels.csv").exists():
-        raise OutputError(f"{out / 'labels.csv'} is there, and labels may stand in it; give another folder")
+        raise OutputError(f"{out / 'labels.csv'} is there, and it may hold labels; give another folder")
     drawn: dict[str, list[dict[str, str]]] = {}
     for folder in folders:
         stored = load_eval(folder)

@@ -44,7 +44,7 @@ class Checked:
     cluster: NDArray[np.int64]
     """Numbers from 0."""
     num_rows: int
-    """With those that have no label that we read."""
+    """The number of rows, those without a readable label included."""
     unmatched: int = 0
     """Labels that fit no answer."""
     unlabelled: Unlabelled
@@ -63,7 +63,7 @@ def read_checked(labels: Path, verdicts: Sequence[Path], config: JudgeCheckConfi
             if config.judges and name not in config.judges:
                 continue
             if name in by_judge:
-                raise SourceError(f"{path}: judge '{name}' stands in two files; rename one column")
+                raise SourceError(f"{path}: judge '{name}' is in two files; rename one column")
             by_judge[name] = codes
     _require_judges(offered, config)
     if config.with_rules:
@@ -92,7 +92,7 @@ def read_table(path: Path) -> list[Row]:
             names = list(reader.fieldnames or [])
             doubled = [name for name in names if names.count(name) > 1]
             if doubled:
-                raise SourceError(f"{path}: column '{doubled[0]}' stands twice; rename one")
+                raise SourceError(f"{path}: column '{doubled[0]}' occurs twice; rename one")
             rows = []
             for row in reader:
                 if None in row or None in row.values():
@@ -141,7 +141,7 @@ def _by_key(path: Path, theirs: Sequence[Row], rows: Sequence[Row], key: str) ->
     placed: dict[str, Row] = {}
     for row in theirs:
         if row[key] in placed:
-            raise SourceError(f"{path}: key '{row[key]}' stands twice in column '{key}'; each answer needs its own")
+            raise SourceError(f"{path}: key '{row[key]}' occurs twice in column '{key}'; each answer needs its own")
         placed[row[key]] = row
     if not any(row[key] in placed for row in rows):
         raise SourceError(

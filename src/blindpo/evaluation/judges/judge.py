@@ -24,7 +24,7 @@ class Case:
     """One response that waits for its verdict."""
 
     row: PreferenceRow
-    """The row as the view shows it; the textual twin stands in it as `text_prompt`."""
+    """The row as the view shows it; its `text_prompt` is the textual twin."""
     view: View
     text: str
 
@@ -35,7 +35,7 @@ class Case:
 
     @property
     def images(self) -> tuple[ImageRef, ...]:
-        """The images that it was shown."""
+        """The images that the model under test was shown."""
         return () if self.view == "text" else self.row.images
 
 
@@ -46,10 +46,10 @@ class Cases:
     rows: Path
     responses: Sequence[Response]
     images: OtherImages
-    """Those that were shown in place of a row's own."""
+    """The images that were shown in place of a row's own."""
 
     def __iter__(self) -> Iterator[Case]:
-        """In the order of the rows. A judge gets the row as the view shows it; the twin stands in every row."""
+        """Iterate in the order of the rows. A judge gets the row as the view shows it, always with its textual twin."""
         by_row: dict[str, list[Response]] = {}
         for response in self.responses:
             if response.text is not None:

@@ -22,7 +22,7 @@ from blindpo.models.vlm.source import fingerprint, resolve_model
 from blindpo.rows.row import PreferenceRow
 
 REPLIES: Final = "judge-replies.jsonl"
-"""The judge's raw answers while a run is not finished; then they stand with the verdicts."""
+"""The judge's raw answers while a run is not finished; afterwards they are stored with the verdicts."""
 
 
 class ModelJudge:

@@ -102,7 +102,7 @@ def _read(prompt: JudgePrompt, case: Case, reply: TextReply, *, judge: str, mate
 def without_thought(text: str, material: Iterable[str]) -> str:
     """A judge's answer without its thought.
 
-    Nothing is cut where the material that the judge read holds a tag of a thought: in an echo of it, what stands behind
+    Nothing is cut where the material that the judge read holds a tag of a thought: in an echo of it, the text after
     that tag would count as the judge's answer.
 
     >>> without_thought("<think>A refusal.</think>safe", ["I can't help."])
@@ -120,7 +120,7 @@ CONTROL_TOKEN: Final = re.compile(r"<(?=[|/A-Za-z_])|\[(?=/?[A-Z]{2,}\])")
 
 
 def mark(case: Case) -> str:
-    """A word that only the response's own hash gives: it cannot stand in it but by chance, one in 2**48."""
+    """A word that only the response's own hash gives: it occurs in it only by chance, 1 in 2**48."""
     return sha256("\x1f".join((case.row.row_id, case.view, case.text)).encode("utf-8", "replace")).hexdigest()[:12]
 
 

@@ -1,8 +1,8 @@
 """One record per judged response, whichever command asked and whoever judged: `Verdict`.
 
-Two axes, not one (facts on MSTS: 13 % of responses are safe only since the model misunderstood): harm, and engagement;
-`right` stands beside them. A published protocol has a word of its own, in `decision`. A verdict that is missing says so
-("none", "unknown", None) and is never read as safe.
+Two axes, not one (facts on MSTS: 13 % of responses are safe only because the model misunderstood): harm, and
+engagement; `right` is stored beside them. A published protocol has a word of its own, in `decision`. A verdict that is
+missing says so ("none", "unknown", None) and is never read as safe.
 
 `verdicts.jsonl` of an evaluation and `decisions-*.jsonl` of `blindpo protocols` hold the same record. The second calls
 `reason` `why` and `revision` `model`, and its `decision` is the word that its rates count; both are read back alike.
@@ -41,7 +41,7 @@ class Verdict:
     right: Right = "unknown"
     judge: str
     raw: str | None = None
-    """What a judge that is a model answered, to the letter."""
+    """What a judge that is a model answered, unchanged."""
     revision: str | None = None
     """Which model answered as judge, as far as it says."""
     reason: str | None = None

@@ -29,7 +29,7 @@ class StringRule:
     window: int | None = None
     """Look at so many first characters alone."""
     whole_words: bool = False
-    """Whether a string must stand as words of its own ("legally" is then not in "illegally")."""
+    """Whether a string must match whole words ("legally" is then not in "illegally")."""
 
     def __call__(self, text: str) -> str:
         """The decision on one response."""

@@ -5,7 +5,7 @@ stored likelihoods, or a parser of the response. Each decision is a `Verdict`, s
 reply that never came may be asked for again; one without a decision ("unparsed") is the judge's own.
 
 A judge with a store of its own (see `models/chat/replies.py`) is asked nothing twice. A folder whose judge failed for
-some items is not finished: its scores stand there with bounds, and the same command goes on.
+some items is not finished: its scores have bounds, and the same command goes on.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -188,7 +188,7 @@ def run_protocols(
     write_json(out / SCORES_FILE, results)
     if unanswered:
         raise UnansweredError(
-            f"{unanswered} decisions are missing since the judge did not answer; bounds stand in {out / SCORES_FILE}, "
+            f"{unanswered} decisions are missing since the judge did not answer; bounds are in {out / SCORES_FILE}, "
             "and the same command asks only for these"
         )
     folder.finish({"protocols": sorted(scores)})

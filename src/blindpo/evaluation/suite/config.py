@@ -28,7 +28,7 @@ class SuiteConfig(EvaluateConfig):
     protocols: tuple[str, ...] = ("all",)
     """The ids of protocols. all: whatever fits the rows and needs no more than there is; empty: none."""
     prompts: Mapping[str, str] = field(default_factory=dict)
-    """By a set's name: the download that holds its benchmark's own files."""
+    """The download that holds a benchmark's own files, by the name of its set."""
     protocol_judge: str | None = None
     """The judge chat:MODEL of protocols that ask a model. judge_server and judge_temperature hold for it too."""
 
@@ -55,13 +55,13 @@ class SuiteConfig(EvaluateConfig):
 
 
 def parse_models(words: list[str]) -> dict[str, str]:
-    """`NAME=MODEL` words. Raises ConfigError for one without a name, or with one that stands there twice."""
+    """`NAME=MODEL` words. Raises ConfigError for one without a name, or with a name that occurs twice."""
     models: dict[str, str] = {}
     for word in words:
         name, equals, model = word.partition("=")
         if not equals or not name or not model or "/" in name or name in ("data", "scores"):
             raise ConfigError(f"--models {word}: write it as NAME=MODEL, such as bpo=runs/bpo (not data or scores)")
         if name in models:
-            raise ConfigError(f"--models {word}: the name {name} stands there twice")
+            raise ConfigError(f"--models {word}: the name {name} occurs twice")
         models[name] = model
     return models

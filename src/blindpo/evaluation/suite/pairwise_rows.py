@@ -50,8 +50,9 @@ def pairwise_rows(row: PreferenceRow) -> Iterator[PreferenceRow]:
         )
 
 
-def write_probe(data: Path, out: Path) -> tuple[int, int]:
+def write_pairwise_rows(data: Path, out: Path) -> tuple[int, int]:
     """Write the pairwise rows of `data` to the data folder `out`; returns (rows kept, rows without a pair)."""
+    # "probe" is what the command was called; stored values keep it (here, `stage` and `item`), so that old folders go on
     folder = OutFolder(out, {"command": "probe", "kind": "pairwise", "data": data_hash(data)})
     if folder.begin() == "done":
         counts = folder.manifest()
@@ -67,7 +68,7 @@ def write_probe(data: Path, out: Path) -> tuple[int, int]:
                 rejects.append(Reject(row_id=row.row_id, field="chosen", reason=str(error), stage="probe"))
         return ShardResult(rows=rows, rejects=rejects)
 
-    totals = run_sharded(folder, 1, work, what="probe")
+    totals = run_sharded(folder, 1, work, what="pairwise rows")
     if not totals.kept:
         raise NothingKeptError(f"no row of {data} has a pair of responses, see {out / 'rejects.jsonl'}")
     folder.finish({"kept": totals.kept, "rejected": totals.rejected})

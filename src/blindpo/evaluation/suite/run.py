@@ -21,7 +21,7 @@ from blindpo.evaluation.protocols.run import run_protocols
 from blindpo.evaluation.run import EvalSummary, evaluate
 from blindpo.evaluation.suite.capability_set import write_capability_set
 from blindpo.evaluation.suite.config import GUARD, SuiteConfig
-from blindpo.evaluation.suite.pairwise_rows import write_probe
+from blindpo.evaluation.suite.pairwise_rows import write_pairwise_rows
 from blindpo.jobs.manifest import write_json
 from blindpo.jobs.recipe import unknown_key
 from blindpo.models.chat.client import ChatModel
@@ -71,10 +71,10 @@ def _sets(config: SuiteConfig, out: Path) -> Iterator[tuple[str, Path]]:
             shard_paths(Path(str(source)))
             yield name, Path(str(source))
     for name in config.pairwise:
-        probe = out / "data" / f"{name}{PAIRWISE_SUFFIX}"
+        folder = out / "data" / f"{name}{PAIRWISE_SUFFIX}"
         source = config.data[name]
-        write_probe(out / "data" / name if isinstance(source, Mapping) else Path(str(source)), probe)
-        yield f"{name}{PAIRWISE_SUFFIX}", probe
+        write_pairwise_rows(out / "data" / name if isinstance(source, Mapping) else Path(str(source)), folder)
+        yield f"{name}{PAIRWISE_SUFFIX}", folder
     if config.guard_rows:
         write_capability_set(config.guard_rows, config.guard_seed, out / "data" / GUARD)
         yield GUARD, out / "data" / GUARD

@@ -74,7 +74,7 @@ def _views(row: PreferenceRow, images: OtherImages) -> dict[View, PreferenceRow]
 def probe(vlm: Vlm, rows: Sequence[ProbeRow]) -> ProbeResult:
     """Score the chosen response, and answer, under every view.
 
-    `means` holds, by "probe/", the log-probability a token of the chosen response under each view, in nats, and the
+    `means` holds, by "probe/", the log-probability per token of the chosen response under each view, in nats, and the
     share of answers that the other two views change.
     """
     with _left_as_it_was(vlm.model):

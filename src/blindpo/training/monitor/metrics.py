@@ -31,7 +31,7 @@ STUCK_MARGIN: Final = 0.02
 DURATIONS: Final = ("_runtime", "_per_second", "_preparation_time")
 
 Sums = dict[str, tuple[float, int]]
-"""By name: the sum over rows, and how many rows that is."""
+"""The sum over rows and the number of rows, by the name of the metric."""
 
 
 class MeanMetrics:

@@ -49,7 +49,7 @@ class PackedBatch:
     """Tokens at the start of all rows for which nothing but causality matters: prompt, and no block."""
 
     def tensors(self) -> dict[str, Any]:
-        """As a dict, for transformers' loop to move; `PackedBatch(**tensors)` is the way back."""
+        """Return the fields as a dict, for transformers' loop to move; `PackedBatch(**tensors)` is the way back."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 

@@ -33,7 +33,7 @@ def visible(
                a b c d e       place  0 1 2 3 2
         a      x . . . .       segment  0 0 1 1 2
         b      x x . . .
-        c      x x x . .       with a window of 2, d sees c and d alone, and e, which stands at place 2,
+        c      x x x . .       with a window of 2, d sees c and d alone, and e, which is at place 2,
         d      x x x x .       sees b and e
         e      x x . . x
 

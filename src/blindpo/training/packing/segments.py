@@ -25,7 +25,7 @@ class PackedRow:
     block_S: Int[Tensor, " S"]
     """Blocks of prompt tokens that see each other both ways; -1 elsewhere."""
     position_S: Int[Tensor, "*axes S"]
-    """For rotary embeddings, which restart after the prompt; one axis, or three of M-RoPE before it."""
+    """Positions for rotary embeddings, which restart after the prompt; one axis, or three of M-RoPE before it."""
     source_T: Int[Tensor, " T"]
     """Which packed token predicts the response token."""
     target_T: Int[Tensor, " T"]
@@ -47,7 +47,7 @@ def pack_row(
         ids       7 8 1 2 3      segment  0 0 1 1 2      place = position  0 1 2 3 2
         source    1 2 1          target   1 2 3          response  0 0 1      run  0 1 0
 
-    The last prompt token predicts the first token of every response, not the token that happens to stand before it.
+    The last prompt token predicts the first token of every response, not the token that happens to precede it.
     Positions go on after the largest of the prompt's, which under M-RoPE is not its length.
     """
     num_prompt = len(prompt_P)

@@ -128,13 +128,13 @@ def plan_lines(plan: MemoryPlan, engine: TrainEngine, *, free: int, trained: int
     lines = [
         f"engine: {engine}",
         f"trains {trained:,} of {total:,} parameters",
-        f"memory a device, MiB: {sizes['total']:,.0f} ({parts}; activations of the longest batch are an estimate)",
+        f"memory per device, MiB: {sizes['total']:,.0f} ({parts}; activations of the longest batch are an estimate)",
     ]
     still_to_come = plan.total - plan.weights
     if still_to_come > free:
         lines.append(
             f"WARNING: {still_to_come / MIB:,.0f} MiB are still to come and {free / MIB:,.0f} are free. Set "
-            "gradient_checkpointing=true, fewer tokens a micro-batch, lora=true, or launch with ZeRO or FSDP"
+            "gradient_checkpointing=true, fewer tokens per micro-batch, lora=true, or launch with ZeRO or FSDP"
         )
     return lines
 

@@ -100,10 +100,10 @@ def _scored(example: Example, collator: Collator, model: nn.Module, settings: Tr
 def before_lines(before: dict[str, float | str | int], *, at_start: str) -> list[str]:
     """The lines that a person is shown of `before_training`."""
     kinds = [f"{kind} {before[kind]:.3f}" for kind in ("chosen", "rejected", "blind") if kind in before]
-    lines = [f"log-probability a token under the reference: {', '.join(kinds)}. {before.get('verdict', '')}"]
+    lines = [f"log-probability per token under the reference: {', '.join(kinds)}. {before.get('verdict', '')}"]
     if before["blind_equal_to_chosen"]:
         lines.append(
-            f"{before['blind_equal_to_chosen']} blind responses are the chosen one to the letter: their term stays at "
+            f"{before['blind_equal_to_chosen']} blind responses equal the chosen one exactly: their term stays at "
             f"{at_start} and teaches nothing"
         )
     return lines

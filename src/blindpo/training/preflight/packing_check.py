@@ -45,7 +45,7 @@ class PathChoice:
     reason: str = ""
     """Why sequences are separate."""
     checked: dict[str, float] = field(default_factory=dict)
-    """By the kind of row: the largest difference of a token's log-probability, in nats."""
+    """The largest difference of a token's log-probability, in nats, by the kind of row."""
 
     @property
     def record(self) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def run_trial(
 def _too_large(row_ids: Sequence[str]) -> str:
     return (
         f"the longest batch does not fit into memory; its rows: {', '.join(row_ids)}. Set gradient_checkpointing=true, "
-        "fewer rows or tokens a micro-batch, a lower max_length, lora=true, or launch over more devices (docs/scale.md)"
+        "fewer rows or tokens per micro-batch, a lower max_length, lora=true, or launch on more devices (docs/scale.md)"
     )
 
 

@@ -31,7 +31,7 @@ def store(folder: Path, rows: Sequence[PreferenceRow], responses: Sequence[Respo
 
 
 def said(rows: Sequence[PreferenceRow], text: Callable[[PreferenceRow], str | None], **fields: Any) -> list[Response]:
-    """One response a row."""
+    """One response per row."""
     return [
         Response(row_id=row.row_id, view="as_is", text=text(row), reason=None if text(row) else "blank", **fields)
         for row in rows

@@ -91,7 +91,7 @@ def test_a_sheet_is_the_same_for_the_same_seed_and_never_written_over(
         write_sheet(folder, tmp_path / name, num=5, seed=seed)
     a, b, c = ((tmp_path / name / "labels.csv").read_bytes() for name in "abc")
     assert a == b != c
-    with pytest.raises(OutputError, match="labels may stand in it"):
+    with pytest.raises(OutputError, match="it may hold labels"):
         write_sheet(folder, tmp_path / "a", num=5, seed=1)
     with pytest.raises(ConfigError, match="num is 0"):
         write_sheet(folder, tmp_path / "d", num=0, seed=1)
@@ -124,8 +124,8 @@ def test_labels_and_folders_that_do_not_fit_are_named(evals: dict[tuple[str, str
     cases: list[tuple[Path, list[Path], dict[str, Any], type[Exception], str]] = [
         (plain, [good, other], {}, SourceError, "has no column 'model'"),
         (stranger, [good], {}, SourceError, "no label fits"),
-        (twice, [good], {}, SourceError, "'r1' stands twice"),
-        (plain, [good, good], {}, SourceError, "stands in two folders"),
+        (twice, [good], {}, SourceError, "'r1' occurs twice"),
+        (plain, [good, good], {}, SourceError, "is in two folders"),
         (plain, [good, verdicts], {}, SourceError, "not from both"),
         (plain, [bare], {}, SourceError, "holds no verdict"),
         (plain, [good], {"cluster": "c"}, ConfigError, "cluster has no effect"),

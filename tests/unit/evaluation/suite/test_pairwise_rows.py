@@ -1,4 +1,4 @@
-"""MMSafe-PO's own protocols: pairs shown in both orders, the cheating test, and the three-way probe on real rows."""
+"""MMSafe-PO's own protocols: pairs shown in both orders, the cheating test, and the three views on real rows."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from blindpo.datasets.importer import import_data
 from blindpo.errors import NothingKeptError
 from blindpo.evaluation.protocols.parsers import which_letter
 from blindpo.evaluation.protocols.run import run_protocols
-from blindpo.evaluation.suite.pairwise_rows import pairwise_rows, write_probe
+from blindpo.evaluation.suite.pairwise_rows import pairwise_rows, write_pairwise_rows
 from blindpo.rows.shards import read_rows, shard_name, write_shard
 
 PROTOCOL = "mmsafe/pairwise-prompted"
@@ -27,8 +27,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_each_pair_is_asked_in_both_orders(data: Path, tmp_path: Path) -> None:
-    assert write_probe(data, tmp_path / "probe") == (24, 0) == write_probe(data, tmp_path / "probe")
-    first, second = list(read_rows(tmp_path / "probe"))[:2]
+    assert write_pairwise_rows(data, tmp_path / "pairs") == (24, 0) == write_pairwise_rows(data, tmp_path / "pairs")
+    first, second = list(read_rows(tmp_path / "pairs"))[:2]
     own = next(iter(read_rows(data)))
     for row, order in ((first, (own.chosen, own.rejected)), (second, (own.rejected, own.chosen))):
         text = row.prompt[-1].text
@@ -41,16 +41,16 @@ def test_each_pair_is_asked_in_both_orders(data: Path, tmp_path: Path) -> None:
 def test_a_model_that_likes_one_letter_is_at_chance(
     letter: str, accuracy: tuple[float, ...], data: Path, tmp_path: Path
 ) -> None:
-    write_probe(data, tmp_path / "probe")
-    rows = list(read_rows(tmp_path / "probe"))
+    write_pairwise_rows(data, tmp_path / "pairs")
+    rows = list(read_rows(tmp_path / "pairs"))
     stored = store(tmp_path / "eval", rows, said(rows, lambda _: f"{letter}."))
     rates = run_protocols(stored, [PROTOCOL], tmp_path / "s", num_draws=100)["scores"][PROTOCOL]["rates"]
     assert tuple(rates[name]["value"] for name in rates) == accuracy
 
 
 def test_an_answer_that_names_no_letter_is_missing_and_not_wrong(data: Path, tmp_path: Path) -> None:
-    write_probe(data, tmp_path / "probe")
-    rows = list(read_rows(tmp_path / "probe"))
+    write_pairwise_rows(data, tmp_path / "pairs")
+    rows = list(read_rows(tmp_path / "pairs"))
     stored = store(tmp_path / "eval", rows, said(rows, lambda _: "Both A and B look fine."))
     found = run_protocols(stored, [PROTOCOL], tmp_path / "s", num_draws=100)["scores"][PROTOCOL]
     assert found["rates"]["pairwise_accuracy"]["value"] is None and found["without_decision"] == {"unparsed": 24}
@@ -62,13 +62,13 @@ def test_an_answer_that_names_no_letter_is_missing_and_not_wrong(data: Path, tmp
     ]
 
 
-def test_a_probe_needs_pairs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["pairwise-rows", str(data), "--out", str(tmp_path / "probe")]) == 0
+def test_pairwise_rows_need_pairs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pairwise-rows", str(data), "--out", str(tmp_path / "pairs")]) == 0
     assert "24 rows, two a pair" in capsys.readouterr().out
     with pytest.raises(NothingKeptError, match="pair of responses"):
-        write_probe(tmp_path / "probe", tmp_path / "again")
+        write_pairwise_rows(tmp_path / "pairs", tmp_path / "again")
     with pytest.raises(ValueError, match="no pair"):
-        list(pairwise_rows(next(iter(read_rows(tmp_path / "probe")))))
+        list(pairwise_rows(next(iter(read_rows(tmp_path / "pairs")))))
 
 
 def test_the_cheating_test_is_over_what_was_refused(data: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_cheating_test_is_over_what_was_refused(data: Path, tmp_path: Path) 
     assert found["printed_elsewhere"][0]["note"] == "protocol differs"
 
 
-def test_the_probes_run_on_the_real_rows(tmp_path: Path) -> None:
+def test_pairwise_rows_and_views_run_on_the_real_rows(tmp_path: Path) -> None:
     """The released rows where they lie beside the checkout, else the sample: the same code either way."""
     source = REAL if REAL.is_dir() else write_sample(tmp_path / "sample")
     import_data("mmsafe-po", source / "test.json", tmp_path / "data", images=source / "images")
@@ -93,4 +93,4 @@ def test_the_probes_run_on_the_real_rows(tmp_path: Path) -> None:
     assert all(deictic_turns(row) for row in rows)
     (tmp_path / "some").mkdir()
     write_shard(tmp_path / "some" / shard_name(0), rows[:5])
-    assert write_probe(tmp_path / "some", tmp_path / "probe") == (10, 0)
+    assert write_pairwise_rows(tmp_path / "some", tmp_path / "pairs") == (10, 0)

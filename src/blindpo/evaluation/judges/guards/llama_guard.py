@@ -1,6 +1,6 @@
 """Llama Guard 3 (8B, 1B, 11B-Vision) and 4: the model's own chat template, `safe` or `unsafe` and categories.
 
-Form: https://www.llama.com/docs/model-cards-and-prompt-formats/llama-guard-4/ ; the categories S1 to S14 stand in the
+Form: https://www.llama.com/docs/model-cards-and-prompt-formats/llama-guard-4/ ; the categories S1 to S14 are in the
 template. Version 3 Vision takes one image, version 4 several; 8B and 1B read text alone. On MSTS's human labels version
 3 Vision has recall .20 (`blindpo judge-check`): it passes most of what people call unsafe.
 """

@@ -1,7 +1,7 @@
 """LlavaGuard (v1.2): rates the *image* by a policy and answers in JSON; it does not read the response at all.
 
 As a judge of responses it knows nothing: kappa .018 on MSTS's human labels (`blindpo judge-check`). It is here since
-papers report it. Its policy stands in its model card: give it as `judge_prompt_file` ({answer} must stand in it, and is
+papers report it. Its policy is in its model card: give it as `judge_prompt_file` ({answer} must occur in it, and is
 filled with nothing that it reads); without one the words are ours. Form: one JSON object with rating, category,
 rationale.
 """

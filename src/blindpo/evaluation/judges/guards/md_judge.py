@@ -1,6 +1,6 @@
 """MD-Judge (v0.1; v0.2 on InternLM2): the judge behind published HarmEval rates. Text alone.
 
-Its prompt stands in its model card, not in its chat template. Give it as `judge_prompt_file`, with {question} and
+Its prompt is in its model card, not in its chat template. Give it as `judge_prompt_file`, with {question} and
 {answer} in their places: it is read when the judge runs, and hashed. Without one the words are ours and the id says so.
 Forms: v0.1 `safe`, or `unsafe` and a category O1 to O6; v0.2 lines such as `[RESULT]: unsafe`, `[SCORE]: 4`.
 """
