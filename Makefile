@@ -26,7 +26,7 @@ test-live: setup
 	$(BIN)/python -m pytest -m live
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 golden: setup
 	$(BIN)/python -m tests.golden
