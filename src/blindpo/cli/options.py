@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
@@ -138,7 +138,12 @@ def read_config(cls: type[T], args: argparse.Namespace, *, where: str, preset: M
 
 def flags_of(cls: type, args: argparse.Namespace) -> dict[str, Any]:
     """The keys of `cls` that were given as flags; the word null is no value, as in a recipe."""
-    given = {setting.key: getattr(args, setting.key) for setting in settings_of(cls)}
+    return given_flags([setting.key for setting in settings_of(cls)], args)
+
+
+def given_flags(keys: Iterable[str], args: argparse.Namespace) -> dict[str, Any]:
+    """Those of `keys` that were given as flags."""
+    given = {key: getattr(args, key) for key in keys}
     return {key: None if value == NULL else value for key, value in given.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of, refuse_rejects
+from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of, given_flags, refuse_rejects
 from blindpo.training.arguments import FIXED, Argument, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 
-    theirs_given = {name: getattr(args, name) for name in arguments() if getattr(args, name) is not None}
-    flags = {**flags_of(TrainConfig, args), **theirs_given}
+    flags = {**flags_of(TrainConfig, args), **given_flags(arguments(), args)}
     own: dict[str, Any] = {}
     theirs: dict[str, Any] = {}
     recipe = read_recipe(args.recipe)

@@ -65,6 +65,21 @@ def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["train", str(data), "--model", str(base / "none"), "--out", "x"]) == 2
 
 
+def test_a_flag_a_recipe_and_set_describe_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, data = save_tiny_llava(tmp_path / "base"), write_rows(tmp_path / "data", [row(0), row(1)])
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("max_steps: 1\nuse_cpu: true\nsave_strategy: no\nlearning_rate: 0.0001\n")
+    words = ["train", str(data), "--model", str(base), "--out", str(tmp_path / "run")]
+    flags = ["--max_steps", "1", "--use_cpu", "--save_strategy", "no", "--learning_rate", "1e-4"]
+    sets = ["--set", "max_steps=1", "--set", "use_cpu=true", "--set", "save_strategy=no", "--set", "learning_rate=1e-4"]
+    assert main([*words, *flags]) == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["arguments"]["max_steps"] == 1
+    for same in (["--recipe", str(recipe)], sets):
+        capsys.readouterr()
+        assert main([*words, *same]) == 0
+        assert "was finished before" in capsys.readouterr().out
+
+
 def test_bpo_on_rows_without_any_blind_response_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, out = save_tiny_llava(tmp_path / "base"), tmp_path / "run"
     words = ["--model", str(base), "--max_steps", "1", "--use_cpu", "--save_strategy", "no", "--out", str(out)]
