@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of, given_flags, refuse_rejects
-from blindpo.training.arguments import FIXED, Argument, arguments, make_arguments, split_keys
+from blindpo.training.arguments import HIDDEN, Argument, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
 SHOWN_METRICS: Final = ("rewards/accuracies", "rewards/blind_accuracies")
@@ -30,15 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "What each means: https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments",
     )
     for name, argument in arguments().items():
-        text = argparse.SUPPRESS if name in FIXED else _help(argument)
+        text = argparse.SUPPRESS if name in HIDDEN else _help(argument)
         add_key(group, name, kind=bool if argument.is_boolean else Any, text=text)
     add_common(parser, strict=True)
 
 
 def _help(argument: Argument) -> str:
     """transformers' own words and default; argparse takes a percent sign for a format of its own."""
-    default = {"": "see transformers", "None": "none"}.get(argument.default, argument.default)
-    return f"{argument.meaning} (default: {default})".replace("%", "%%")
+    return f"{argument.meaning} (default: {argument.default or 'see transformers'})".replace("%", "%%")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -57,6 +57,9 @@ FIXED: Final[dict[str, str]] = {
     "hub_revision": _HUB,
 }
 
+HIDDEN: Final = frozenset({*FIXED, "local_rank"})
+"""Options that --help leaves out: the fixed ones, and the one that launchers alone give."""
+
 DEFAULTS: Final[dict[str, Any]] = {
     "learning_rate": 1e-6,
     "lr_scheduler_type": "cosine",
@@ -107,12 +110,23 @@ def _argument(name: str, field: ast.AnnAssign) -> Argument:
         texts = {ast.unparse(key): value for key, value in zip(metadata.keys, metadata.values, strict=True) if key}
         meaning = str(getattr(texts.get("'help'"), "value", ""))
     written = given.get("default")
-    default = "" if written is None else str(getattr(written, "value", ""))
+    default = "" if written is None else _literal_words(written)
     return Argument(
         is_boolean="bool" in ast.unparse(field.annotation).split(" | "),
         meaning=" ".join(meaning.replace("%%", "%").split()),
         default=str(DEFAULTS.get(name, default)),
     )
+
+
+def _literal_words(written: ast.expr) -> str:
+    """A default as --help shows it; empty if it is no literal."""
+    try:
+        value = ast.literal_eval(written)
+    except ValueError:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value in (None, "") else str(value)
 
 
 def split_keys(values: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any], dict[str, Any]]:

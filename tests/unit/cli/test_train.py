@@ -33,6 +33,12 @@ def test_a_mistake_is_told_in_one_paragraph(words: list[str], said: str, capsys:
     assert said in refused(capsys, "nowhere", "--model", "nomodel", "--out", "run", *words)
 
 
+def test_help_leaves_out_what_only_launchers_give(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--local_rank" not in shown and "(default: False)" not in shown
+
+
 def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = save_tiny_llava(tmp_path / "base")
     data = write_rows(tmp_path / "data", [row(0), row(1), row(2, rejected=None)])

@@ -19,6 +19,7 @@ def test_the_names_read_from_the_source_are_those_of_transformers() -> None:
     assert arguments()["bf16"].is_boolean and not arguments()["learning_rate"].is_boolean
     assert all(argument.meaning for argument in arguments().values())
     assert arguments()["learning_rate"].default == "1e-06"  # blindpo's own, not transformers'
+    assert (arguments()["max_steps"].default, arguments()["bf16"].default) == ("-1", "false")
 
 
 @pytest.mark.parametrize(
