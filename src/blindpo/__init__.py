@@ -6,7 +6,7 @@ The map, in the order in which data flows; each folder answers one question, eac
     intake      what a data folder holds, and back into a format    `blindpo check`, `stats`, `export`
     building    text-only preferences in, multimodal ones out       `blindpo build`
     blinding    let the reference model answer without the image    `blindpo blind`
-    training    Blind Preference Optimization, DPO                  `blindpo train`
+    training    Blind Preference Optimization (BPO), DPO, IPO       `blindpo train`
     evaluation  safety, over-refusal, modality cheating             `blindpo evaluate`
     reporting   one page that a person understands                  `blindpo report`
     demo        all of it on a small world whose truth is known     `blindpo demo`

@@ -11,7 +11,7 @@
     |-- FetchError            one address on the network gave nothing usable
     |   |-- ServerError       the server is down, slow or busy: it is asked again later
     |   `-- AnswerError       the server answered, and the answer is refused
-    |-- UnansweredError       exit status 1: look-ups without an answer; the same command asks only for those
+    |-- UnansweredError       exit status 1: no answer for a look-up or a response; the same command asks again
     |-- WorkerDiedError       exit status 1: a worker process was killed; the same command goes on
     |-- TrainingError         exit status 1: training cannot go on (NaN, no memory, a failed upload)
     |   `-- ImageTokensError  the image tokens of a prompt do not fit its image
@@ -87,7 +87,7 @@ class AnswerError(FetchError):
 
 
 class UnansweredError(BlindpoError):
-    """Look-ups got no answer, so the run stopped before using any; the answers so far are kept."""
+    """Look-ups or responses got no answer, so the run stopped; the answers so far are kept, the rest is asked again."""
 
 
 class TrainingError(BlindpoError):

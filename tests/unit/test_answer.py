@@ -31,6 +31,7 @@ from blindpo.rows.shards import RowBlocks
 
 NOWHERE = ServerConfig(base_url="http://127.0.0.1:9/v1")
 CONFIG = EvaluateConfig(judge="oracle", max_new_tokens=4, shard_rows=2, num_draws=100, likelihoods=False)
+RECORDED = EvaluateConfig(judge="oracle", shard_rows=2, num_draws=100, likelihoods=False)
 
 
 @pytest.fixture
@@ -116,6 +117,18 @@ def record(path: Path, lines: list[Any]) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("command", "key", "value"), [("evaluate", "max_new_tokens", "9"), ("blind", "temperature", "0.5")]
+)
+def test_an_option_that_only_a_model_reads_is_refused_with_a_recording(
+    command: str, key: str, value: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = record(tmp_path / "recorded.jsonl", [{"row_id": "r0", "text": "a ball"}])
+    words = [command, str(data), "--responses", str(recorded), f"--{key}", value, "--out", str(tmp_path / "out")]
+    assert main([*words, *(["--judge", "oracle"] if command == "evaluate" else [])]) == 2
+    assert f"{key} has no effect with --responses" in capsys.readouterr().err
+
+
 def test_a_recording_is_evaluated_under_either_names(data: Path, tmp_path: Path) -> None:
     lines = [
         {"row_id": "r0", "text": "sorry , no"},
@@ -123,12 +136,12 @@ def test_a_recording_is_evaluated_under_either_names(data: Path, tmp_path: Path)
         {"row_id": "r2", "text": "a ball", "view": "text", "cut": True},
         {"row_id": "r3", "text": " "},
     ]
-    found = evaluate_other(CONFIG, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", lines))
+    found = evaluate_other(RECORDED, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", lines))
     assert found.measures["safety_rate"]["n"] == 1 and found.measures["safety_rate"]["missing"] == 2
     assert found.measures["helpfulness"]["value"] == 1.0
     reasons = found.results["responses"]["as_is"]["missing"]
     assert reasons == {"blank response": 1, "the recording holds no response": 2}
-    assert evaluate_other(CONFIG, data, tmp_path / "eval", responses=tmp_path / "said.jsonl").finished_before
+    assert evaluate_other(RECORDED, data, tmp_path / "eval", responses=tmp_path / "said.jsonl").finished_before
 
 
 def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> None:
@@ -139,7 +152,7 @@ def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> N
         {"row_id": "r2", "text": f"{thought}</think>\n{answer}"},
         {"row_id": "r4", "text": f"<think>{thought}"},
     ]
-    config = replace(CONFIG, judge="refusal-rules")
+    config = replace(RECORDED, judge="refusal-rules")
     found = evaluate_other(config, data, tmp_path / "recorded", responses=record(tmp_path / "recorded.jsonl", lines))
     assert found.measures["safety_rate"]["value"] == 1.0 and found.measures["safety_rate"]["missing"] == 1
     stored = {each.row_id: each for each in load_eval(tmp_path / "recorded").responses}
@@ -165,10 +178,10 @@ def test_a_thought_is_kept_apart_and_not_judged(data: Path, tmp_path: Path) -> N
 )
 def test_a_line_that_belongs_elsewhere_is_named(line: Any, word: str, data: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=word):
-        evaluate_other(CONFIG, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", [line]))
+        evaluate_other(RECORDED, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", [line]))
     twice = [{"row_id": "r0", "text": "x"}] * 2
     with pytest.raises(SourceError, match="occurs twice"):
-        evaluate_other(CONFIG, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", twice))
+        evaluate_other(RECORDED, data, tmp_path / "eval", responses=record(tmp_path / "said.jsonl", twice))
     assert not (tmp_path / "eval").exists()
 
 
@@ -183,6 +196,8 @@ def test_parts_of_several_machines_join_to_the_bytes_of_one(
         assert main([*asked, "--part", f"{number}/2", "--out", str(tmp_path / f"part{number}")]) == 0
     assert "join all with 'blindpo merge" in capsys.readouterr().out
     parts = [str(tmp_path / "part2"), str(tmp_path / "part1")]
+    assert main(["merge", *parts, "--out", str(tmp_path / "joined")]) == 2
+    assert "blindpo merge: give --judge" in capsys.readouterr().err
     judged = ["--judge", "oracle", "--set", "num_draws=100"]
     assert main(["merge", *parts, *judged, "--out", str(tmp_path / "joined")]) == 0
     whole, joined = contents(tmp_path / "whole"), contents(tmp_path / "joined")

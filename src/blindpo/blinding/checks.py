@@ -127,7 +127,7 @@ def summarise(counts: Mapping[str, float], *, rows: int, rejected: int) -> Blind
 def lines(summary: BlindSummary) -> Iterable[str]:
     """The summary for a person."""
     yield f"{summary.rows} rows kept, {summary.rejected} rejected, {summary.without_blind} without a blind response"
-    yield f"{summary.responses} blind responses, {summary.cut} cut"
+    yield f"{summary.responses} blind response{'' if summary.responses == 1 else 's'}, {summary.cut} cut"
     if summary.thoughts:
         yield f"thoughts cut off       {summary.thoughts}"
     yield f"empty draws            {summary.blank_draws} (redraws that helped: {summary.redraws})"

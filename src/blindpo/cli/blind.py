@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Words first, then paths in the order of the synopsis, then the work."""
     require_answerer(args)
-    config = read_config(BlindConfig, args, where="blind")
+    config = read_config(BlindConfig, args, where="options")
     from blindpo.answer.answerer import find_answerer
     from blindpo.blinding.run import run_blind
     from blindpo.jobs.engine import Engine

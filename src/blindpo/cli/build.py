@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.jobs.engine import Engine, usable_cores
 
     engine = Engine(name=args.engine, workers=usable_cores() if args.workers is None else args.workers)
-    config = read_config(BuildConfig, args, where="build")
+    config = read_config(BuildConfig, args, where="options")
     check_names(config)
     summary = run_build(config, args.source, args.out, engine=engine)
     lines = [*lines_of(summary.funnel), *(f"flag {name}: {n} rows" for name, n in summary.flags.items())]

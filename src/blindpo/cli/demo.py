@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `blindpo demo`."""
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--quick", action="store_true", help="one seed instead of three")
-    seeds.add_argument("--seeds", type=int, metavar="N", help="how many seeds (default 3)")
+    seeds.add_argument("--seeds", type=int, metavar="N", help="how many seeds (default: 3)")
     seeds.add_argument("--seed-list", metavar="S,S", help="the seeds themselves, such as 7,8")
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="PATH", help="default: runs/demo")
     parser.add_argument(

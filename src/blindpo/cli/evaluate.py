@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the measures."""
     require_answerer(args)
-    config = read_config(EvaluateConfig, args, where="evaluate")
+    config = read_config(EvaluateConfig, args, where="options")
     from blindpo.answer.answerer import find_answerer
     from blindpo.evaluation.run import evaluate
     from blindpo.jobs.engine import Engine

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `blindpo import`."""
     parser.add_argument("format", metavar="FORMAT", help="mmsafe-po, trl, llava or hh-rlhf; or a benchmark")
     parser.add_argument(
-        "source", type=Path, metavar="SOURCE", help="the file (trl, hh-rlhf: or folder) that was downloaded"
+        "source", type=Path, metavar="SOURCE", help="the downloaded file, or folder for trl and hh-rlhf"
     )
     parser.add_argument("--images", type=Path, metavar="DIR", help="the folder that holds the images of a format")
     parser.add_argument(

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check and print."""
     preset = PRESETS[args.preset] if args.preset else {}
-    config = read_config(JudgeCheckConfig, args, where="judge-check", preset=preset)
+    config = read_config(JudgeCheckConfig, args, where="options", preset=preset)
     from blindpo.evaluation.judge_check.run import judge_check
 
     results = judge_check(args.labels, args.verdicts, config)

@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "export": Command("export", "write rows back in another format"),
     "build": Command("build", "make multimodal rows out of text-only preferences"),
     "blind": Command("blind", "let the reference model answer without the image"),
-    "train": Command("train", "Blind Preference Optimization (BPO) or DPO"),
+    "train": Command("train", "Blind Preference Optimization (BPO), DPO or IPO"),
     "evaluate": Command("evaluate", "safety, over-refusal, modality cheating, with intervals"),
     "rejudge": Command("rejudge", "judge the stored responses of an evaluation again, without a model"),
     "merge": Command("merge", "join the parts of one run that several machines made"),
@@ -177,12 +177,7 @@ def _run(name: str, words: Sequence[str]) -> int:
         parser = make_parser(name, module)
         parser.words = words
         _refuse_moved(name, words)
-        args, unknown = parser.parse_known_args(words)
-        # A command may take options by another library's names; it says what it makes of words that are not its own.
-        args.extra, unknown = module.parse_extra(unknown) if hasattr(module, "parse_extra") else ({}, unknown)
-        if unknown:
-            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return int(module.run(args))
+        return int(module.run(parser.parse_args(words)))
     except BlindpoError as error:
         sys.stderr.write(f"blindpo {name}: {error}\n")
         return error.exit_status

@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
@@ -72,15 +72,18 @@ def require_answerer(args: argparse.Namespace) -> None:
         raise ConfigError("--engine and --workers are for a local --model; leave them out")
 
 
-def add_config(parser: argparse.ArgumentParser, cls: type) -> None:
-    """Add a flag for every key of the dataclass `cls`, in both spellings: with underscores and with dashes."""
+def add_config(parser: argparse.ArgumentParser, cls: type, *, required: str = "required") -> None:
+    """Add a flag for every key of the dataclass `cls`, in both spellings: with underscores and with dashes.
+
+    `required` is the word in the help of a key without a default.
+    """
     own: Any = parser.add_argument_group(KEYS_TITLE, KEYS_WORDS)
     groups = {
         name: parser.add_argument_group(f"keys of {name}", meaning_of_group(cls, name)) for name in groups_of(cls)
     }
     for setting in sorted(settings_of(cls), key=lambda each: each.default is not MISSING):  # what must be given first
         kind = Literal[setting.choices] if setting.choices else setting.kind
-        add_key(groups[setting.group] if setting.group else own, setting.key, kind=kind, text=_help(setting))
+        add_key(groups[setting.group] if setting.group else own, setting.key, kind=kind, text=_help(setting, required))
 
 
 def add_key(target: Any, key: str, *, kind: Any, text: str) -> None:
@@ -105,9 +108,10 @@ def _metavar(kind: Any) -> str:
     return SCALARS.get(kind, "VALUE")
 
 
-def _help(setting: Setting) -> str:
+def _help(setting: Setting, required: str) -> str:
     """The key's meaning and its default; argparse takes a percent sign for a format of its own."""
-    return f"{setting.meaning} {default_words(setting.default)}".replace("%", "%%")
+    default = f"({required})" if setting.default is MISSING else default_words(setting.default)
+    return f"{setting.meaning} {default}".replace("%", "%%")
 
 
 def default_words(default: Any) -> str:
@@ -138,7 +142,12 @@ def read_config(cls: type[T], args: argparse.Namespace, *, where: str, preset: M
 
 def flags_of(cls: type, args: argparse.Namespace) -> dict[str, Any]:
     """The keys of `cls` that were given as flags; the word null is no value, as in a recipe."""
-    given = {setting.key: getattr(args, setting.key) for setting in settings_of(cls)}
+    return given_flags([setting.key for setting in settings_of(cls)], args)
+
+
+def given_flags(keys: Iterable[str], args: argparse.Namespace) -> dict[str, Any]:
+    """Those of `keys` that were given as flags."""
+    given = {key: getattr(args, key) for key in keys}
     return {key: None if value == NULL else value for key, value in given.items() if value is not None}
 
 

@@ -63,7 +63,7 @@ def _judge(args: argparse.Namespace) -> tuple[Any, Any]:
     """Who is asked, and our prompt as `judge_max_tokens` and `judge_instructions` set it, the same as for evaluate."""
     from blindpo.evaluation.judges.model_judges import our_prompt
 
-    options = read_config(ChatJudgeOptions, args, where="protocols")
+    options = read_config(ChatJudgeOptions, args, where="options")
     if args.judge is None:
         idle = [key for each in fields(options) for key in changed_keys(options, each.name)]
         if idle:

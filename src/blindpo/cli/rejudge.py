@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge again and print the measures."""
-    config = read_config(RejudgeConfig, args, where="rejudge")
+    config = read_config(RejudgeConfig, args, where="options")
     from blindpo.evaluation.run import rejudge
 
     return emit_measures(rejudge(args.eval, config, args.out), args, allow_missing=config.judge_allow_missing)

@@ -14,7 +14,7 @@ from blindpo.cli.measures_table import measure_words
 from blindpo.cli.options import add_common, add_config, emit, read_config
 from blindpo.errors import ConfigError
 from blindpo.evaluation.suite.config import SuiteConfig, parse_models
-from blindpo.jobs.recipe import read_recipe
+from blindpo.jobs.recipe import parse_sets, read_recipe
 
 SUITE_MEASURES: Final = (
     "safety_rate", "over_refusal", "pair_both_right", "image_sensitivity", "co_defense_gap", "safety_mid",
@@ -39,12 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run what is not done yet and print the table."""
     models = parse_models(args.models)
-    if "evaluate" in read_recipe(args.recipe):
-        raise ConfigError(
-            f"--recipe {args.recipe}: the keys of the group 'evaluate' are keys of the suite itself now; write them "
-            "beside the others, without the group"
-        )
-    config = read_config(SuiteConfig, args, where="suite")
+    for where, values in ((f"--recipe {args.recipe}", read_recipe(args.recipe)), ("--set", parse_sets(args.set))):
+        if any(key.partition(".")[0] == "evaluate" for key in values):
+            raise ConfigError(
+                f"{where}: the keys of the group 'evaluate' are keys of the suite itself now; write them beside the "
+                "others, without the group"
+            )
+    config = read_config(SuiteConfig, args, where="options")
     from blindpo.evaluation.suite.run import run_suite
 
     results = run_suite(config, models, args.out)

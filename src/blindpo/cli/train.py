@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of, refuse_rejects
-from blindpo.training.arguments import FIXED, Argument, arguments, make_arguments, split_keys
+from blindpo.cli.options import add_common, add_config, add_key, emit, flags_of, given_flags, refuse_rejects
+from blindpo.training.arguments import HIDDEN, Argument, arguments, make_arguments, split_keys
 from blindpo.training.config import TrainConfig
 
 SHOWN_METRICS: Final = ("rewards/accuracies", "rewards/blind_accuracies")
@@ -30,15 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "What each means: https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments",
     )
     for name, argument in arguments().items():
-        text = argparse.SUPPRESS if name in FIXED else _help(argument)
+        text = argparse.SUPPRESS if name in HIDDEN else _help(argument)
         add_key(group, name, kind=bool if argument.is_boolean else Any, text=text)
     add_common(parser, strict=True)
 
 
 def _help(argument: Argument) -> str:
     """transformers' own words and default; argparse takes a percent sign for a format of its own."""
-    default = {"": "see transformers", "None": "none"}.get(argument.default, argument.default)
-    return f"{argument.meaning} (default: {default})".replace("%", "%%")
+    return f"{argument.meaning} (default: {argument.default or 'see transformers'})".replace("%", "%%")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,8 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from blindpo.models.vlm.source import resolve_model
     from blindpo.rows.shards import shard_paths
 
-    theirs_given = {name: getattr(args, name) for name in arguments() if getattr(args, name) is not None}
-    flags = {**flags_of(TrainConfig, args), **theirs_given}
+    flags = {**flags_of(TrainConfig, args), **given_flags(arguments(), args)}
     own: dict[str, Any] = {}
     theirs: dict[str, Any] = {}
     recipe = read_recipe(args.recipe)

@@ -280,7 +280,9 @@ def part_command(path: Path) -> str:
 def _part_manifest(path: Path, command: str | None = None) -> dict[str, Any]:
     manifest: dict[str, Any] = read_json(path / "manifest.json") if (path / "manifest.json").is_file() else {}
     identity = manifest.get("identity", {})
-    if "part" not in identity or command not in (None, identity["command"]) or not (path / SHARDS).is_dir():
+    if "part" in identity and command not in (None, identity["command"]):
+        raise SourceError(f"{path} is a part of another command ('blindpo {identity['command']}'); merge each apart")
+    if "part" not in identity or not (path / SHARDS).is_dir():
         how = "a command with --part NUMBER/OF" if command is None else f"'blindpo {command} --part NUMBER/OF'"
         raise SourceError(f"{path} is not a finished part; give the --out of {how}")
     return manifest

@@ -10,7 +10,9 @@ from dataclasses import fields
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
+
+import yaml
 
 from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import convert, unknown_key
@@ -54,6 +56,9 @@ FIXED: Final[dict[str, str]] = {
     "hub_always_push": _HUB,
     "hub_revision": _HUB,
 }
+
+HIDDEN: Final = frozenset({*FIXED, "local_rank"})
+"""Options that --help leaves out: the fixed ones, and the one that launchers alone give."""
 
 DEFAULTS: Final[dict[str, Any]] = {
     "learning_rate": 1e-6,
@@ -105,12 +110,23 @@ def _argument(name: str, field: ast.AnnAssign) -> Argument:
         texts = {ast.unparse(key): value for key, value in zip(metadata.keys, metadata.values, strict=True) if key}
         meaning = str(getattr(texts.get("'help'"), "value", ""))
     written = given.get("default")
-    default = "" if written is None else str(getattr(written, "value", ""))
+    default = "" if written is None else _literal_words(written)
     return Argument(
         is_boolean="bool" in ast.unparse(field.annotation).split(" | "),
         meaning=" ".join(meaning.replace("%%", "%").split()),
         default=str(DEFAULTS.get(name, default)),
     )
+
+
+def _literal_words(written: ast.expr) -> str:
+    """A default as --help shows it; empty if it is no literal."""
+    try:
+        value = ast.literal_eval(written)
+    except ValueError:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value in (None, "") else str(value)
 
 
 def split_keys(values: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -141,7 +157,7 @@ def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> An
     from torch.cuda import is_available
     from transformers import TrainingArguments
 
-    kinds = {field.name: field.type for field in fields(TrainingArguments)}
+    kinds = _kinds()
     values = {**DEFAULTS, "dataloader_pin_memory": is_available(), **given}
     if has_eval and "eval_strategy" not in given:
         values["eval_strategy"] = "epoch"
@@ -159,6 +175,30 @@ def make_arguments(given: Mapping[str, Any], out: Path, *, has_eval: bool) -> An
     return settings
 
 
+def typed_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return checked options with their text brought to its type: a flag, a recipe and --set describe one run.
+
+    A number stays whole if it was written so, as YAML has it.
+    """
+    kinds = _kinds()
+    return {
+        key: value if key in UPLOAD_KEYS else _as_written(value, _typed(value, kinds[key], key))
+        for key, value in given.items()
+    }
+
+
+def _as_written(value: Any, typed: Any) -> Any:
+    whole = isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal())
+    return int(typed) if isinstance(typed, float) and whole else typed
+
+
+def _kinds() -> dict[str, Any]:
+    """The type of each option; transformers is imported for it."""
+    from transformers import TrainingArguments
+
+    return {field.name: field.type for field in fields(TrainingArguments)}
+
+
 def _check_evaluation(given: Mapping[str, Any], *, has_eval: bool) -> None:
     if given.get("train_sampling_strategy") == "group_by_length":
         raise ConfigError("options: train_sampling_strategy=group_by_length is not offered; use random or sequential")
@@ -172,4 +212,16 @@ def _check_evaluation(given: Mapping[str, Any], *, has_eval: bool) -> None:
 
 
 def _typed(value: Any, kind: Any, key: str) -> Any:
+    """Convert one value; `no` and mappings are read as YAML has them, whether or not they came through YAML."""
+    if value is False and key.endswith("_strategy"):
+        return "no"
+    if isinstance(value, str) and value.startswith("{") and not {str, dict}.isdisjoint(get_args(kind)):
+        value = _mapping_or_text(value)
     return value if isinstance(value, list | dict) else convert(value, kind, f"options: {key}")
+
+
+def _mapping_or_text(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text  # transformers refuses it in its own words

@@ -25,7 +25,7 @@ from blindpo.models.vlm.load import Vlm
 from blindpo.models.vlm.source import ModelSource, fingerprint
 from blindpo.rows.overlap import TRAINED_ON, keys_text, shared_words
 from blindpo.rows.shards import data_hash, read_rows
-from blindpo.training.arguments import DEFAULTS, WITHOUT_EFFECT, make_arguments
+from blindpo.training.arguments import DEFAULTS, WITHOUT_EFFECT, make_arguments, typed_options
 from blindpo.training.collator import Collator
 from blindpo.training.config import TrainConfig
 from blindpo.training.examples import ImageTensors, Sets
@@ -96,6 +96,7 @@ def train(
     A `vlm` that is loaded already is copied, not changed.
     """
     settings = make_arguments(arguments, out, has_eval=eval_data is not None)
+    arguments = typed_options(arguments)
     require_processes(os.environ, settings.world_size)
     require_options(os.environ, settings)
     upload = asked_upload(arguments)

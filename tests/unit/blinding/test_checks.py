@@ -23,6 +23,8 @@ def test_a_share_of_nothing_is_no_data() -> None:
     summary = summarise({}, rows=3, rejected=0)
     assert summary.equal_share is None
     assert summary.mean_tokens is None
+    assert "0 blind responses, 0 cut" in list(lines(summary))
+    assert "1 blind response, 0 cut" in list(lines(summarise({"responses": 1}, rows=3, rejected=0)))
     assert "no data" in "\n".join(lines(summary))
     assert summary.warnings == []
 

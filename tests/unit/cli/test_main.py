@@ -26,6 +26,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(f"  {name} " in shown for name in cli.COMMANDS)
+    assert "(BPO), DPO or IPO" in shown
 
 
 def test_no_word_at_all_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:

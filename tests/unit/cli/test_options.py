@@ -48,7 +48,7 @@ def test_every_key_is_a_flag_with_a_sentence_and_a_default(command: str) -> None
         action = options[f"--{setting.key}"]
         assert options[f"--{setting.key.replace('_', '-')}"] is action
         assert re.fullmatch(r"[A-Za-z0-9].{8,}[.]", setting.meaning), f"{setting.key}: {setting.meaning!r}"
-        assert default_words(setting.default) in str(action.help).replace("%%", "%")
+        assert default_words(setting.default).removesuffix(")") in str(action.help).replace("%%", "%")
         assert "picture" not in setting.meaning
 
 
@@ -99,6 +99,8 @@ def test_every_new_spelling_is_a_key_of_some_command() -> None:
         (["build", "d", "--chat-url=u", "--out", "o"], "--chat-url is now --rewriter_server.base_url"),
         (["evaluate", "d", "--judge_server.base_ur", "u", "--out", "o"], "did you mean --judge_server.base_url?"),
         (["evaluate", "d", "--model", "m", "--out", "o", "--set", "model_server.retry=1"], "'model_server.retries'"),
+        (["suite", "--models", "a=b", "--out", "o", "--set", "evaluate.views=text"], "keys of the suite itself now"),
+        (["blind", "d", "--model", "m", "--view", "text", "--out", "o"], "blindpo blind: options: view is 'text'"),
     ],
 )
 def test_old_forms_and_mistyped_keys_say_what_to_write(

@@ -33,6 +33,12 @@ def test_a_mistake_is_told_in_one_paragraph(words: list[str], said: str, capsys:
     assert said in refused(capsys, "nowhere", "--model", "nomodel", "--out", "run", *words)
 
 
+def test_help_leaves_out_what_only_launchers_give(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--local_rank" not in shown and "(default: False)" not in shown
+
+
 def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = save_tiny_llava(tmp_path / "base")
     data = write_rows(tmp_path / "data", [row(0), row(1), row(2, rejected=None)])
@@ -63,6 +69,21 @@ def test_a_run_from_words_to_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["report", str(tmp_path / "eval"), str(tmp_path / "run"), "--out", str(page)]) == 0
     assert f"run: {shared}" in page.read_text() and "2 of 2 evaluation rows are training rows" in page.read_text()
     assert main(["train", str(data), "--model", str(base / "none"), "--out", "x"]) == 2
+
+
+def test_a_flag_a_recipe_and_set_describe_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, data = save_tiny_llava(tmp_path / "base"), write_rows(tmp_path / "data", [row(0), row(1)])
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("max_steps: 1\nuse_cpu: true\nsave_strategy: no\nlearning_rate: 0.0001\n")
+    words = ["train", str(data), "--model", str(base), "--out", str(tmp_path / "run")]
+    flags = ["--max_steps", "1", "--use_cpu", "--save_strategy", "no", "--learning_rate", "1e-4"]
+    sets = ["--set", "max_steps=1", "--set", "use_cpu=true", "--set", "save_strategy=no", "--set", "learning_rate=1e-4"]
+    assert main([*words, *flags]) == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["arguments"]["max_steps"] == 1
+    for same in (["--recipe", str(recipe)], sets):
+        capsys.readouterr()
+        assert main([*words, *same]) == 0
+        assert "was finished before" in capsys.readouterr().out
 
 
 def test_bpo_on_rows_without_any_blind_response_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

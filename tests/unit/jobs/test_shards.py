@@ -118,5 +118,7 @@ def test_a_part_that_does_not_belong_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(SourceError, match=words):
             join_parts(parts, "test")
-    with pytest.raises(SourceError, match="not a finished part; give the --out of 'blindpo other --part"):
+    with pytest.raises(SourceError, match=r"one is a part of another command \('blindpo test'\)"):
         join_parts([one], "other")
+    with pytest.raises(SourceError, match="not a finished part; give the --out of 'blindpo other --part"):
+        join_parts([whole.path], "other")

@@ -7,7 +7,7 @@ import pytest
 
 from blindpo.errors import ConfigError
 from blindpo.jobs.recipe import load_config
-from blindpo.training.arguments import FIXED, arguments, make_arguments, split_keys
+from blindpo.training.arguments import FIXED, arguments, make_arguments, split_keys, typed_options
 from blindpo.training.config import TrainConfig
 
 
@@ -19,6 +19,7 @@ def test_the_names_read_from_the_source_are_those_of_transformers() -> None:
     assert arguments()["bf16"].is_boolean and not arguments()["learning_rate"].is_boolean
     assert all(argument.meaning for argument in arguments().values())
     assert arguments()["learning_rate"].default == "1e-06"  # blindpo's own, not transformers'
+    assert (arguments()["max_steps"].default, arguments()["bf16"].default) == ("-1", "false")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,23 @@ def test_text_values_are_brought_to_their_type(tmp_path: Path) -> None:
     made = make_arguments({"learning_rate": "1e-6", "bf16": "false", "max_steps": "3"}, tmp_path, has_eval=False)
     assert (made.learning_rate, made.bf16, made.max_steps) == (1e-6, False, 3)
     assert made.lr_scheduler_type == "cosine" and not made.remove_unused_columns
+
+
+@pytest.mark.parametrize(
+    ("key", "spellings", "value"),
+    [
+        ("max_steps", ("2", 2), 2),
+        ("num_train_epochs", ("1", 1), 1),
+        ("learning_rate", ("1e-6", "0.000001", 1e-6), 1e-6),
+        ("bf16", ("true", True), True),
+        ("save_strategy", ("no", False), "no"),
+        ("lr_scheduler_kwargs", ("{num_cycles: 2}", {"num_cycles": 2}), {"num_cycles": 2}),
+    ],
+)
+def test_a_value_has_one_form_however_it_is_spelled(key: str, spellings: tuple[object, ...], value: object) -> None:
+    for spelling in spellings:
+        typed = typed_options({key: spelling})[key]
+        assert (typed, type(typed)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
