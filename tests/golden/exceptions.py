@@ -271,3 +271,54 @@ RESPELLED: Final[tuple[Respelled, ...]] = (
         )
     ),
 )
+
+DEMO_CHANGED: Final = (
+    Allowed(
+        reason="results say how a report is to call models and conditions",
+        files="*/results.json",
+        keys=("story.*",),
+    ),
+    Allowed(
+        reason="results say how a report is to call models and conditions",
+        files="printed/demo.json",
+        keys=("story.*",),
+    ),
+    Allowed(
+        reason="a demo's arms name their view as everything else does",
+        files="out/demo/manifest.json",
+        keys=("identity.config.variants.*.second",),
+        becomes=_VIEWS,
+    ),
+    Allowed(
+        reason="an image is called image, in names of styles too",
+        files="out/demo/report.html",
+        words=r"(?<=[.\"])(pictures|images)\b|(?<=harmless )(picture|image)\b|&#39;sha256-\S+&#39;",
+    ),
+    Allowed(
+        reason="blind counts thoughts, and rows that have no response",
+        files="*/pairs_*/manifest.json",
+        keys=("summary.thoughts", "summary.missing", "summary.missing.*"),
+    ),
+)
+"""What `demo` alone shows: used with --demo."""
+
+DEMO_RENAMED: Final = tuple(
+    Renamed(reason="a folder is called after the view", old=rf"/pairs_{old}/", new=f"/pairs_{new}/")
+    for old, new in (("remove", "removed"), ("sight", "as_is"))
+)
+
+DEMO_RESPELLED: Final = (
+    Respelled(
+        reason="a blind response names its view as everything else does",
+        files="*/pairs_*/manifest.json",
+        old=r"^identity\.config\.mode$",
+        new="identity.config.view",
+        becomes=_VIEWS,
+    ),
+    Respelled(
+        reason="an image is called image",
+        files="out/demo/manifest.json",
+        old=r"\bnum_pictures$",
+        new="num_images",
+    ),
+)
