@@ -52,7 +52,7 @@ def pairwise_rows(row: PreferenceRow) -> Iterator[PreferenceRow]:
 
 def write_pairwise_rows(data: Path, out: Path) -> tuple[int, int]:
     """Write the pairwise rows of `data` to the data folder `out`; returns (rows kept, rows without a pair)."""
-    # "probe" is what the command was called; stored values keep it (here, `stage` and `item`), so that old folders go on
+    # "probe" is what the command was called; stored values keep it (also `stage` and `item`), so old folders still fit
     folder = OutFolder(out, {"command": "probe", "kind": "pairwise", "data": data_hash(data)})
     if folder.begin() == "done":
         counts = folder.manifest()
