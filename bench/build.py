@@ -1,7 +1,7 @@
-"""The offline recipe at the paper's size: 42,537 dialogues, 2,000 distinct pictures of 20-100 kB, and how it scales.
+"""The offline recipe at the paper's size: 42,537 dialogues, 2,000 distinct images of 20-100 kB, and how it scales.
 
     python bench/build.py                        # 4,000 and 42,537 dialogues
-    python bench/build.py --sizes 400000 --small # the largest size, with pictures of about 2 kB
+    python bench/build.py --sizes 400000 --small # the largest size, with images of about 2 kB
 
 Dialogues are made from a seed: the released rows' texts where they lie beside the checkout (../shared/data/mmsafe_po),
 else invented ones, each with its entity's name exchanged for one of the catalogue, so that nearly every dialogue makes

@@ -45,14 +45,14 @@ SAYS = ("I'm sorry, I can not help with that.", "It is a red ball.", "Here is ho
 
 
 def picture(number: int) -> ImageRef:
-    """A small picture of its own colour."""
+    """A small image of its own colour."""
     data = io.BytesIO()
     Image.new("RGB", (16, 16), (number % 256, number // 256 % 256, 40)).save(data, "PNG")
     return ImageRef(data=data.getvalue())
 
 
 def stored_responses(folder: Path, seed: int) -> Path:
-    """5,000 rows, two to a pair and three to a picture, with a response each, as a finished evaluation."""
+    """5,000 rows, two to a pair and three to an image, with a response each, as a finished evaluation."""
     random = np.random.default_rng(seed)
     pictures = [picture(number) for number in range(NUM_RESPONSES // 3 + 1)]
     rows = [

@@ -1,7 +1,7 @@
 """Exact token lengths of as many rows as the paper has (5,667), with `check --model`: CPU seconds on one core.
 
 The released rows where they are beside the checkout (../shared/data/mmsafe_po), else invented ones with as many
-pictures as the paper's data (2,091 of 500 pixels), repeated up to the size. Counts how often pixels are decoded.
+images as the paper's data (2,091 of 500 pixels), repeated up to the size. Counts how often pixels are decoded.
 Run: `make bench` (a line of its output).
 """
 
@@ -34,7 +34,7 @@ REAL = Path(__file__).resolve().parents[2] / "shared/data/mmsafe_po/test.json"
 
 
 def invented() -> list[PreferenceRow]:
-    """Rows of the paper's mean length with noisy JPEG pictures, half of them wide and half tall."""
+    """Rows of the paper's mean length with noisy JPEG images, half of them wide and half tall."""
     generator = np.random.default_rng(0)
     words = "what would a careful person say about the one in the picture and why do you think so please"
     made = []

@@ -4,7 +4,7 @@ Each variant lives in a process of its own, and the processes take turns, round 
 slows all of them alike: trust the ratios. The numbers behind them go to bench/out/trainer.json. Run: `make bench`
 (`make bench-full`, about an hour, adds long responses, LoRA, checkpointing, more responses, and growth with size).
 
-What a step's time holds differs, as it does in training: TRL computes its reference, tokenizes and processes pictures
+What a step's time holds differs, as it does in training: TRL computes its reference, tokenizes and processes images
 in each step; ours caches the reference before the first step and makes its tensors once, before the clock. So of the
 ratio of steps against TRL a part is the cache, and the ratio of epochs, which counts the caching pass, is beside it.
 The ratio against separate sequences, whose reference is cached too, is what packing alone does.

@@ -86,7 +86,7 @@ def measure(
     name: str, *, attention: str = "sdpa", checkpointing: bool = False, dtype: torch.dtype = torch.float32,
     images: int = 2, change: Callable[[Family, PackedBatch], tuple[Family, PackedBatch]] | None = None,
 ) -> Difference:  # fmt: skip
-    """A row of `images` pictures and three responses both ways; `change` breaks the packed one on purpose."""
+    """A row of `images` images and three responses both ways; `change` breaks the packed one on purpose."""
     model = model_of(name, attention=attention, checkpointing=checkpointing, dtype=dtype)
     family = family_of(model)
     asked, answers = prompt(name, model, images=images), responses(*LENGTHS)

@@ -1,6 +1,6 @@
 """Twelve invented, mild rows in the released MMSafe-PO layout, and the real ones where they lie beside the checkout.
 
-The text stands in `tests/data/mmsafe_po/test.json`; the pictures are drawn here, since their names are as hostile as
+The text stands in `tests/data/mmsafe_po/test.json`; the images are drawn here, since their names are as hostile as
 the released ones (a colon, percent signs, no or a wrong extension) and not every file system takes them from git.
 """
 
@@ -17,7 +17,7 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "mmsafe_po"
 
 
 def draw(name: str) -> bytes:
-    """A small picture that depends on `name` alone; its format follows the hash of the name, not the extension."""
+    """A small image that depends on `name` alone; its format follows the hash of the name, not the extension."""
     seed = zlib.crc32(name.encode())
     colours = [tuple((seed >> shift + 3 * i) % 256 for shift in (0, 8, 16)) for i in range(3)]
     image = Image.new("RGB", (48 + seed % 17, 40), colours[0])
@@ -30,7 +30,7 @@ def draw(name: str) -> bytes:
 
 
 def write_sample(folder: Path) -> Path:
-    """Put the sample's JSON and pictures under `folder` as they are released; returns `folder`."""
+    """Put the sample's JSON and images under `folder` as they are released; returns `folder`."""
     images = folder / "images"
     images.mkdir(parents=True)
     shutil.copy(SAMPLE, folder / "test.json")

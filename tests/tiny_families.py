@@ -1,6 +1,6 @@
 """Tiny random models of every family that packing must be exact for, with prompts made by hand.
 
-Whole processors of some families need torchvision; their image processors do not. So pictures go through the family's
+Whole processors of some families need torchvision; their image processors do not. So images go through the family's
 image processor with the PIL backend, and ids are made here: as many image tokens as the model makes features.
 Weights are scaled up so that attention matters: with the small ones of a fresh model a wrong mask would hardly show.
 """
@@ -43,11 +43,11 @@ TOWER: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyFamily:
-    """How to build one family's model and what its processor would make of a picture."""
+    """How to build one family's model and what its processor would make of an image."""
 
     config: Callable[[], Any]
     pictures: Callable[[list[Image.Image]], Mapping[str, Any]]
-    """Image tensors of one prompt's pictures."""
+    """Image tensors of one prompt's images."""
     around: tuple[int, ...] = ()
     """Ids before an image's tokens."""
     token_types: str = ""
@@ -69,14 +69,14 @@ def build(name: str, *, attention: str = "sdpa", seed: int = 0) -> Any:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
-                if not parameter.any():  # Gemma 3's projector begins at zero: its pictures would all be alike
+                if not parameter.any():  # Gemma 3's projector begins at zero: its images would all be alike
                     parameter.normal_(std=0.02)
                 parameter.mul_(family.scale)
     return model.eval()
 
 
 def prompt(name: str, model: Any, *, images: int, seed: int = 0) -> PromptInputs:
-    """A prompt of some text around `images` pictures, the second one in a later part; 0 pictures: text alone."""
+    """A prompt of some text around `images` images, the second one in a later part; 0 images: text alone."""
     family = FAMILIES[name]
     generator = torch.Generator().manual_seed(seed)
 
@@ -91,12 +91,12 @@ def prompt(name: str, model: Any, *, images: int, seed: int = 0) -> PromptInputs
 
 
 def expanded(family: TinyFamily, model: Any, picture: Image.Image) -> list[int]:
-    """The ids of one picture."""
+    """The ids of one image."""
     return [*family.around, *[IMAGE_ID] * _num_tokens(family, model, picture)]
 
 
 def prompt_inputs(family: TinyFamily, ids: list[int], pictures: list[Image.Image]) -> PromptInputs:
-    """What a processor makes of ids whose image tokens are expanded already, and of the pictures."""
+    """What a processor makes of ids whose image tokens are expanded already, and of the images."""
     ids_P = torch.tensor(ids)
     extras: dict[str, Tensor] = dict(_tensors(family, pictures)) if pictures else {}
     if family.token_types == "prefix":

@@ -1,4 +1,4 @@
-"""Small preference rows with drawn pictures, and a run of `train` on them: what every test of training uses."""
+"""Small preference rows with drawn images, and a run of `train` on them: what every test of training uses."""
 
 import io
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from blindpo.training.run import TrainSummary, train
 COLOURS = ("red", "green", "blue", "white", "black", "orange", "purple", "grey")
 
 
-def picture(colour: str) -> ImageRef:
+def drawn_image(colour: str) -> ImageRef:
     sink = io.BytesIO()
     Image.new("RGB", (24, 24), colour).save(sink, format="PNG")
     return ImageRef(data=sink.getvalue(), file=f"{colour}.png")
@@ -32,7 +32,7 @@ def row(number: int, **changes: Any) -> PreferenceRow:
     content: dict[str, Any] = {
         "row_id": f"row-{number}",
         "prompt": (Turn(role="user", content=(IMAGE, f"what is {number}?")),),
-        "images": (picture(colour),),
+        "images": (drawn_image(colour),),
         "chosen": f"a {colour} ball ",
         "rejected": f"no {number}",
         "blind": (blind(f"a ball {number % 3}"),),

@@ -29,7 +29,7 @@ def processor_for(kind: Kind) -> Any:
 
 
 def pair_rows(kind: Kind, examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Two rows of text an example, with a picture each."""
+    """Two rows of text per example, each with an image."""
     made = []
     for n, example in enumerate(examples):
         picture = Image.new("RGB", (kind.side, kind.side), (40 * n % 256, 80, 120))
@@ -42,7 +42,7 @@ def pair_rows(kind: Kind, examples: Sequence[Example]) -> list[dict[str, Any]]:
 
 
 class KeptBatches:
-    """TRL's own collator, asked once for the same pairs: like ours, it finds its pictures' tensors ready after the
+    """TRL's own collator, asked once for the same pairs: like ours, it finds its images' tensors ready after the
     warm-up, so that no step is measured by the speed of a processor."""
 
     def __init__(self, collator: Any) -> None:

@@ -1,7 +1,7 @@
 """Random-weight models of real size, and rows for them whose ids are made by hand: nothing is downloaded.
 
 Sizes are those of the released configurations of llava-hf/llava-1.5-7b-hf and Qwen/Qwen2.5-VL-7B-Instruct; `tiny` keeps
-their shape at a size that any CPU takes. Our trainer is given tensors: a picture is random pixels, as many image tokens
+their shape at a size that any CPU takes. Our trainer is given tensors: an image is random pixels, as many image tokens
 stand in the prompt as the tower makes features. TRL's is given the same rows as text, for which a kind has a processor.
 """
 
@@ -24,12 +24,12 @@ RESPONSES = (60, 64, 56)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A model of one family: its configuration, and the tensors of one picture with how many tokens that is."""
+    """A model of one family: its configuration, and the tensors of one image with how many tokens that is."""
 
     config: Callable[[], Any]
     picture: Callable[[], tuple[dict[str, Tensor], int]]
     processor: Callable[[int], Any]
-    """Made for pictures of so many pixels a side."""
+    """Made for images of so many pixels a side."""
     side: int
     around: tuple[int, ...] = ()
     token_types: bool = False
@@ -98,20 +98,20 @@ def kinds(*, tiny: bool) -> dict[str, Kind]:
 
 
 class Pictures(ImageTensors):
-    """Every row's picture is made at the start: no processor is asked."""
+    """Every row's image is made at the start: no processor is asked."""
 
     def __init__(self) -> None:
         super().__init__(None)
         self.tensors: dict[str, dict[str, Tensor]] = {}
 
     def whole_prompt(self, example: Example) -> PromptInputs:
-        """The example's prompt with its pictures."""
+        """The example's prompt with its images."""
         extras = {**example.prompt.extras, **self.tensors[example.row.row_id]}
         return PromptInputs(example.prompt.input_ids, extras)
 
 
 def examples(kind: Kind, number: int, pictures: Pictures) -> list[Example]:
-    """Rows of 150 words around a picture, and three responses of about 60."""
+    """Rows of 150 words around an image, and three responses of about 60."""
     generator = torch.Generator().manual_seed(0)
 
     def words(count: int) -> list[int]:

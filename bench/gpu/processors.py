@@ -41,7 +41,7 @@ def word_tokenizer() -> hf.PreTrainedTokenizerFast:
 
 
 def llava_processor(side: int) -> Any:
-    """LLaVA-1.5's, for pictures of `side` pixels."""
+    """LLaVA-1.5's, for images of `side` pixels."""
     pictures = hf.CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
     return hf.LlavaProcessor(
         image_processor=pictures, tokenizer=word_tokenizer(), patch_size=14, image_token=NAMES[IMAGE_ID],
@@ -50,7 +50,7 @@ def llava_processor(side: int) -> Any:
 
 
 def qwen_processor(side: int) -> Any:
-    """Qwen2.5-VL's; a picture keeps its size where `side` is a multiple of 28. ImportError without torchvision."""
+    """Qwen2.5-VL's; an image keeps its size where `side` is a multiple of 28. ImportError without torchvision."""
     return hf.Qwen2_5_VLProcessor(
         image_processor=hf.Qwen2VLImageProcessor(min_pixels=side * side, max_pixels=side * side),
         tokenizer=word_tokenizer(), video_processor=hf.Qwen2VLVideoProcessor(),

@@ -21,7 +21,7 @@ from tests.packing_difference import (
     without_restart,
 )
 from tests.tiny_families import FAMILIES, build, prompt, responses
-from tests.training_rows import picture, row
+from tests.training_rows import drawn_image, row
 
 import blindpo.models.vlm.attention as attention_module
 from blindpo.models.vlm.logprobs import response_sums
@@ -67,7 +67,7 @@ def test_a_split_is_a_split(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {23, sum(LENGTHS)} <= set(calls)  # a prompt of 23 tokens without a mask, the responses with theirs
     calls.clear()
     measure("Gemma3", attention="split")
-    assert {4, 23 - 4 + sum(LENGTHS)} <= set(calls)  # up to the first picture, whose tokens see each other both ways
+    assert {4, 23 - 4 + sum(LENGTHS)} <= set(calls)  # up to the first image, whose tokens see each other both ways
     calls.clear()
     measure("Gemma3 (window 8)", attention="split", images=0)
     assert {7, 23 - 7 - 16 + sum(LENGTHS)} <= set(calls)
@@ -170,7 +170,11 @@ def test_rows_of_every_kind_pass_the_check_at_the_start(name: str, tmp_path: Pat
     two = (Turn(role="user", content=(IMAGE, "this or")), Turn(role="assistant", content=("what ?",)),
            Turn(role="user", content=(IMAGE, "that ?")))  # fmt: skip
     text = (Turn(role="user", content=("no picture",)),)
-    rows = [row(0), row(1, prompt=text, images=()), row(2, prompt=two, images=(picture("red"), picture("blue")))]
+    rows = [
+        row(0),
+        row(1, prompt=text, images=()),
+        row(2, prompt=two, images=(drawn_image("red"), drawn_image("blue"))),
+    ]
     examples = [make_example(each, images, use_blind=True, max_length=None) for each in rows]
     if name.startswith("PaliGemma"):  # its responses are of the second kind, which is causal
         assert all(example.prompt.response_type == 1 for example in examples)

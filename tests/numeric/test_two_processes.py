@@ -1,4 +1,4 @@
-"""Two CPU processes under DDP: losses and weights of one with accumulation, kills, batches without a picture."""
+"""Two CPU processes under DDP: losses and weights of one with accumulation, kills, batches without an image."""
 
 import json
 from hashlib import sha256
@@ -27,7 +27,7 @@ def text_only(number: int) -> Any:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # text-only rows among the others: at one row a process, one rank often has a picture and the other none
+    # text-only rows among the others: at one row per process, one rank often has an image and the other none
     rows = [text_only(n) if n % 2 else row(n) for n in range(7)]
     return write_rows(tmp_path_factory.mktemp("rows") / "data", rows)
 
@@ -108,7 +108,7 @@ def test_a_killed_pair_ends_with_the_same_bytes(base: Path, data: Path, whole: P
         assert hashes[0] == hashes[1], name
 
 
-def test_two_processes_train_on_rows_without_any_picture(base: Path, tmp_path: Path) -> None:
+def test_two_processes_train_on_rows_without_any_image(base: Path, tmp_path: Path) -> None:
     data = write_rows(tmp_path / "data", [text_only(n) for n in range(4)])
     options = {**OPTIONS, "max_steps": 2, "save_strategy": "no"}
     assert run_together(lambda rank: run_training(base, data, tmp_path / "two", **options) and None) == [0, 0]

@@ -1,4 +1,4 @@
-"""What each view shows, the measures that compare views, and judging again with the pictures that were shown."""
+"""What each view shows, the measures that compare views, and judging again with the images that were shown."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from tests.sample import write_sample
 from tests.tiny_models import save_tiny_llava
 from tests.unit.evaluation.verdicts import verdict
-from tests.unit.evaluation.worlds import evaluate_local, picture, row, save_rows
+from tests.unit.evaluation.worlds import drawn_image, evaluate_local, row, save_rows
 
 from blindpo.answer.response import Response
 from blindpo.answer.views import drawn_scenes, has_view, images_for, read_safe_images, shown_row
@@ -34,7 +34,7 @@ def index(*images: ImageRef) -> ImageIndex:
     return ImageIndex({image.sha256: image for image in images})
 
 
-IMAGES = OtherImages(of_data=index(picture(1), picture(2)), safe=(picture(200),))
+IMAGES = OtherImages(of_data=index(drawn_image(1), drawn_image(2)), safe=(drawn_image(200),))
 ALL = ("as_is", "text", "removed", "blank", "swapped", "safe_image")
 
 
@@ -46,14 +46,14 @@ def test_each_view_shows_what_it_says() -> None:
     assert (removed.images, removed.prompt[0].num_images) == ((), 0)
     blank = decode_image(shown_row(own, "blank", IMAGES).images[0].data)
     assert len(blank.getcolors()) == 1
-    assert shown_row(own, "swapped", IMAGES).images == (picture(2),)
-    assert shown_row(own, "safe_image", IMAGES).images == (picture(200),)
+    assert shown_row(own, "swapped", IMAGES).images == (drawn_image(2),)
+    assert shown_row(own, "safe_image", IMAGES).images == (drawn_image(200),)
     assert shown_row(own, "swapped", IMAGES) == shown_row(own, "swapped", replace(IMAGES, safe=()))
 
 
 def test_a_view_that_cannot_be_shown_says_why() -> None:
     with pytest.raises(RowError, match="no other image"):
-        shown_row(row(1), "swapped", OtherImages(of_data=index(picture(1))))
+        shown_row(row(1), "swapped", OtherImages(of_data=index(drawn_image(1))))
     assert not has_view(row(0, images=(), prompt=row(0).text_prompt), "blank")
     assert not has_view(row(0), "deictic") and not has_view(row(0, text_prompt=None), "text")
 
@@ -136,7 +136,7 @@ def test_all_views_are_asked_stored_and_judged_again(tmp_path: Path) -> None:
     data = save_rows(tmp_path / "data", [row(0), row(1), row(2, text_prompt=None)])
     safe = tmp_path / "safe"
     safe.mkdir()
-    (safe / "a.png").write_bytes(picture(90).data)
+    (safe / "a.png").write_bytes(drawn_image(90).data)
     (safe / "notes.txt").write_text("no picture")
     config = EvaluateConfig(
         judge="oracle",

@@ -79,7 +79,7 @@ def test_a_cut_file_is_refused_or_its_last_line_kept_aside(name: str, tmp_path: 
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("xstest", "spavl-harmeval", "spavl-helpeval")])
-def test_a_picture_that_is_missing_cut_or_altered_is_kept_aside_and_told(name: str, tmp_path: Path) -> None:
+def test_an_image_that_is_missing_cut_or_altered_is_kept_aside_and_told(name: str, tmp_path: Path) -> None:
     folder = write(name, tmp_path / "dir")
     first, rows = imported(name, folder, tmp_path / "data")
     checksums = (folder / CHECKSUMS).read_bytes()
@@ -129,7 +129,7 @@ def unclocked(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["mmsafe-po-test", "mm-safetybench"])
-def test_an_import_that_was_stopped_goes_on_and_knows_all_pictures(
+def test_an_import_that_was_stopped_goes_on_and_knows_all_images(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write(name, tmp_path / "dir")

@@ -14,7 +14,7 @@ from inspect_ai import score as score_again
 from inspect_ai.log import EvalLog, read_eval_log
 from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, get_model
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.worlds import evaluate_local, picture, row, save_rows
+from tests.unit.evaluation.worlds import drawn_image, evaluate_local, row, save_rows
 
 from blindpo.cli.main import main
 from blindpo.errors import ModelError, SourceError
@@ -113,7 +113,7 @@ def test_the_entry_point_registers_the_provider(model: Path) -> None:
 
 def test_messages_come_back_as_the_rows_they_were() -> None:
     turns, images = turns_of(messages_of(row(3)))
-    assert (turns, [image.sha256 for image in images]) == (row(3).prompt, [picture(3).sha256])
+    assert (turns, [image.sha256 for image in images]) == (row(3).prompt, [drawn_image(3).sha256])
     with pytest.raises(ModelError, match="log_images=false"):
         image_of("<base64-data-removed>")
     with pytest.raises(ModelError, match="no base64"):

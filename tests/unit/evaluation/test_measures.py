@@ -2,7 +2,7 @@
 
 import pytest
 from tests.unit.evaluation.verdicts import verdict
-from tests.unit.evaluation.worlds import picture, row
+from tests.unit.evaluation.worlds import drawn_image, row
 
 from blindpo.answer.response import Response
 from blindpo.evaluation.measures import LEAST_LOGP, MEASURES, measure_items, pairs, row_meta, safety_by_label
@@ -86,8 +86,8 @@ def test_without_verdicts_every_measure_is_there_and_has_no_data() -> None:
 
 
 def test_items_that_share_an_image_or_a_dialogue_share_a_cluster() -> None:
-    shared = picture(200)
-    metas = [row_meta(row(n, images=(shared,) if n in (0, 4) else (picture(n),))) for n in range(8)]
+    shared = drawn_image(200)
+    metas = [row_meta(row(n, images=(shared,) if n in (0, 4) else (drawn_image(n),))) for n in range(8)]
     found = measure_items(metas, [], [verdict(n, "safe", "refuses") for n in range(8)])
     assert found["safety_rate"].image_cluster.tolist() == [0, 1, 0, 2]
     assert found["safety_rate"].dialogue_cluster.tolist() == [0, 1, 2, 3]

@@ -28,7 +28,7 @@ def truth(**changes: Any) -> str:
     return json.dumps({**TRUTH, **changes})
 
 
-def picture(shade: int) -> ImageRef:
+def drawn_image(shade: int) -> ImageRef:
     data = BytesIO()
     Image.new("RGB", (28, 28), (shade % 256, 0, 0)).save(data, "PNG")
     return ImageRef(data=data.getvalue())
@@ -40,7 +40,7 @@ def row(number: int, **changes: Any) -> PreferenceRow:
     fields: dict[str, Any] = {
         "row_id": f"r{number}",
         "prompt": (Turn(role="user", content=(IMAGE, "what is this ?")),),
-        "images": (picture(number),),
+        "images": (drawn_image(number),),
         "chosen": "sorry , i can not help",
         "rejected": "it is a ball",
         "text_prompt": (Turn(role="user", content=("what is a ball ?",)),),

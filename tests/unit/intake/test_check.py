@@ -1,4 +1,4 @@
-"""Check counts tokens as training will, decodes each picture once, and names what is wrong without changing a byte."""
+"""Check counts tokens as training will, decodes each image once, and names what is wrong without changing a byte."""
 
 import json
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_a_text_that_the_model_takes_for_an_image_is_a_finding(tmp_path: Path, m
     assert list(summary.lengths) == ["1"]
 
 
-def test_a_picture_is_decoded_once_and_a_bad_one_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_decoded_once_and_a_bad_one_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(checking, "decode_image", lambda data: calls.append(data) or decode_image(data))
     bad = simple("3", images=(ImageRef(data=b"<html>"),))

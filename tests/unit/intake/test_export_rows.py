@@ -1,4 +1,4 @@
-"""Export writes only what is new, gives every picture a name of its own, and says what is in the way."""
+"""Export writes only what is new, gives every image a name of its own, and says what is in the way."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ from blindpo.rows.shards import read_rows, shard_name, write_shard
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Rows whose pictures share a name, have a hostile one, or none."""
+    """Rows whose images share a name, have a hostile one, or none."""
     names = [("image.png", "red"), ("image.png", "blue"), ("../../up", "red"), (None, "green"), ("own", "red")]
     rows = [
         simple(str(number), images=(ImageRef(data=png(colour), file=name),))
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_two_pictures_never_share_a_name(data: Path, tmp_path: Path) -> None:
+def test_two_images_never_share_a_name(data: Path, tmp_path: Path) -> None:
     words = ["export", "llava", str(data), "--out", str(tmp_path / "out.json"), "--images", str(tmp_path / "i")]
     assert main(words) == 0
     rows = list(read_rows(data))
@@ -44,7 +44,7 @@ def test_trl_keeps_names_as_they_are(data: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "i").iterdir())) == 4
 
 
-def test_pictures_that_are_there_are_not_overwritten(data: Path, tmp_path: Path) -> None:
+def test_images_that_are_there_are_not_overwritten(data: Path, tmp_path: Path) -> None:
     (tmp_path / "i").mkdir()
     (tmp_path / "i" / "own").write_bytes(b"mine")
     words = ["export", "llava", str(data), "--out", str(tmp_path / "out.json"), "--images", str(tmp_path / "i")]

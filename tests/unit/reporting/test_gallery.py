@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.evaluation.worlds import picture as drawn
+from tests.unit.evaluation.worlds import drawn_image as drawn
 from tests.unit.reporting.folders import SAID, save_eval
 
 from blindpo.answer.response import Response

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.training_rows import picture, row
+from tests.training_rows import drawn_image, row
 
 from blindpo.errors import SourceError
 from blindpo.rows.overlap import TRAINED_ON, RowKey, keys_text, num_trained_on, read_keys, row_key, shared_words
@@ -21,7 +21,7 @@ def test_a_row_is_known_by_its_request_and_by_its_dialogue(tmp_path: Path) -> No
     assert trained == [row_key(row(0)), row_key(row(1))]
     assert num_trained_on([elsewhere(0, row_id="new", chosen=None, blind=())], trained) == 1
     assert num_trained_on([row(0, prompt=(), images=())], trained) == 1, "another row of the same dialogue"
-    others = [elsewhere(0, images=(picture("grey"),)), elsewhere(2), row(3)]
+    others = [elsewhere(0, images=(drawn_image("grey"),)), elsewhere(2), row(3)]
     assert num_trained_on(others, trained) == 0
     assert "what" not in (tmp_path / TRAINED_ON).read_text(), "hashes alone"
 

@@ -78,7 +78,7 @@ def test_draws_made_some_at_a_time_are_the_same_draws(monkeypatch: pytest.Monkey
 
 
 def test_where_one_kind_says_less_than_nothing_the_other_kind_stands() -> None:
-    """Every dialogue is half right: its clusters have no variance, the pictures inside them have."""
+    """Every dialogue is half right: its clusters have no variance, the images inside them have."""
     halves = table_of([0, 1, 1, 0], image=[0, 1, 2, 3], dialogue=[0, 0, 1, 1])
     cluster, stretch = two_way_stretch(halves)
     assert (cluster.tolist(), stretch) == ([0, 1, 2, 3], 1.0)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tests.tiny_models import save_tiny_llava
-from tests.training_rows import blind, picture, row
+from tests.training_rows import blind, drawn_image, row
 
 from blindpo.models.vlm.load import Vlm, load_vlm
 from blindpo.models.vlm.prompt import PromptInputs
@@ -71,7 +71,7 @@ def examples(images: ImageTensors) -> list[Example]:
         row(0, blind=(), more_rejected=("never", "why not")),
         row(1, blind=(blind("x"), blind("y y y"))),
         row(2, prompt=(Turn(role="user", content=("no picture",)),), images=()),
-        row(3, prompt=two, images=(picture("red"), picture("blue"))),
+        row(3, prompt=two, images=(drawn_image("red"), drawn_image("blue"))),
     ]
     return [make_example(each, images, use_blind=True, max_length=None) for each in rows]
 
@@ -87,7 +87,7 @@ def test_packed_batches_give_what_plain_ones_give_in_the_same_order(vlm: Vlm) ->
     with torch.no_grad():
         assert torch.allclose(plain.logps(vlm.model, one), packed.logps(vlm.model, other), rtol=0, atol=1e-4)
     assert len(one["sequences"]["extras"]["pixel_values"]) == 4 + 4 + 3 * 2
-    assert len(other["packed"]["extras"]["pixel_values"]) == 4  # each picture once
+    assert len(other["packed"]["extras"]["pixel_values"]) == 4  # each image once
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])

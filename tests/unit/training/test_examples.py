@@ -1,4 +1,4 @@
-"""Row to example to batch: token ids, what is kept of the pictures, the order of the sequences."""
+"""Row to example to batch: token ids, what is kept of the images, the order of the sequences."""
 
 from pathlib import Path
 
@@ -38,12 +38,12 @@ def test_sequences_stand_in_the_order_chosen_rejected_blind(images: ImageTensors
     assert batch["kind_S"].tolist() == [0, 0, 1, 1, 1, 2, 2]
     assert batch["row_S"].tolist() == [0, 1, 0, 0, 1, 1, 1]
     sequences = batch["sequences"]
-    assert sequences["extras"]["pixel_values"].shape[0] == 7  # a picture is repeated for each of its row's responses
+    assert sequences["extras"]["pixel_values"].shape[0] == 7  # an image is repeated for each of its row's responses
     for place, ids in ((0, examples[0].chosen), (3, examples[0].rejected[1]), (6, examples[1].blind[1])):
         assert tuple(sequences["input_ids"][place][sequences["response_mask"][place]].tolist()) == ids
 
 
-def test_a_picture_that_was_dropped_is_made_again(images: ImageTensors) -> None:
+def test_an_image_that_was_dropped_is_made_again(images: ImageTensors) -> None:
     small = ImageTensors(images.processor, max_bytes=1)
     first, second = made(small, 0), made(small, 1)
     for example, source in ((first, images), (second, images), (first, images)):

@@ -67,7 +67,7 @@ def test_every_micro_batch_touches_all_and_the_dummy_row_is_within_the_limit(
 
 
 def test_the_dummy_row_is_counted_wherever_tokens_are() -> None:
-    # two texts of 2 tokens among pictures; on two processes the text micro-batch is 3 rows as wide as the dummy
+    # two texts of 2 tokens among images; on two processes the text micro-batch is 3 rows as wide as the dummy
     some = tuple(replace(size, touches_all=size.width > 2) for size in sizes(9, 2, 2))
     options: Any = {"sizes": some, "dummy": RowSize(7, 1, 7), "rows_per_step": 3, "num_processes": 2, "max_rows": 2}
     plan = StepPlan(**options)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.tiny_models import save_tiny_llava
 from tests.training_losses import same_metrics
-from tests.training_rows import left, picture, row, run_training, write_rows
+from tests.training_rows import drawn_image, left, row, run_training, write_rows
 from tests.two_processes import die, run_together, weights_of
 
 from blindpo.rows.row import IMAGE, Turn
@@ -16,7 +16,7 @@ from blindpo.training.trainer import PreferenceTrainer
 
 
 def mixed_rows() -> list[Any]:
-    """Text-only rows, one picture, two pictures (one in a later turn), one to three rejected responses."""
+    """Text-only rows, one image, two images (one in a later turn), one to three rejected responses."""
     later = (
         Turn(role="user", content=(IMAGE, "what is this?")),
         Turn(role="assistant", content=("a ball",)),
@@ -24,7 +24,7 @@ def mixed_rows() -> list[Any]:
     )
     text = (Turn(role="user", content=("what is a ball?",)),)
     rows = [row(n) for n in range(9)]
-    rows[1] = row(1, prompt=later, images=(picture("red"), picture("blue")))
+    rows[1] = row(1, prompt=later, images=(drawn_image("red"), drawn_image("blue")))
     rows[2] = row(2, more_rejected=("never", "why " * 9), blind=())
     for number in (3, 4, 5, 7):
         rows[number] = row(number, prompt=text, images=())
@@ -56,8 +56,8 @@ def same_weights(one: Path, other: Path) -> None:
 def test_three_processes_give_the_losses_and_weights_of_one(
     packing: str, base: Path, data: Path, tmp_path: Path
 ) -> None:
-    # updates of 3 rows: rows 3, 4, 5 are one without any picture; of rows 0, 1, 2 every process has a picture. Rows
-    # that all have one are evaluated amid: training still has texts afterwards, which need a row with a picture along
+    # updates of 3 rows: rows 3, 4, 5 are one without any image; of rows 0, 1, 2 every process has an image. Rows
+    # that all have one are evaluated amid: training still has texts afterwards, which need a row with an image along
     pictured = write_rows(tmp_path / "eval", [row(20), row(21)])
     whole = {
         **OPTIONS,

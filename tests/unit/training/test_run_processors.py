@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers as hf
 from tests.tiny_models import TEMPLATE, byte_tokenizer
-from tests.training_rows import picture, row, run_training, write_rows
+from tests.training_rows import drawn_image, row, run_training, write_rows
 
 from blindpo.rows.row import IMAGE, Turn
 
@@ -69,7 +69,7 @@ def test_rows_of_every_kind_train_packed(save: Any, tmp_path: Path) -> None:
     rows = [
         row(0, more_rejected=("never",)),
         row(1, prompt=(Turn(role="user", content=("no picture",)),), images=()),
-        row(2, prompt=two, images=(picture("red"), picture("blue"))),
+        row(2, prompt=two, images=(drawn_image("red"), drawn_image("blue"))),
     ]
     data = write_rows(tmp_path / "data", rows)
     found = {}

@@ -63,7 +63,7 @@ def test_words_and_paths(
     assert message in capsys.readouterr().err and not Path("data").exists()
 
 
-def test_a_mended_source_and_mended_pictures_are_seen(tmp_path: Path) -> None:
+def test_a_mended_source_and_mended_images_are_seen(tmp_path: Path) -> None:
     source, images = tmp_path / "rows.json", tmp_path / "images"
     images.mkdir()
     source.write_text("[{")

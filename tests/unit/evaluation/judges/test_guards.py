@@ -238,7 +238,7 @@ def test_control_tokens_in_a_response_do_not_act(tmp_path: Path) -> None:
     assert "< /s> over < image>" in rendered
 
 
-def test_a_broken_picture_is_a_reply_without_text(tmp_path: Path) -> None:
+def test_a_broken_image_is_a_reply_without_text(tmp_path: Path) -> None:
     model = guard(save_tiny_llava(tmp_path / "tiny"))
     broken = TextRequest(turns=(Turn(role="user", content=(IMAGE,)),), images=(ImageRef(data=b"x"),))
     (found,) = model.replies([broken])

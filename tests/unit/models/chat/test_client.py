@@ -32,7 +32,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
-def picture(kind: str = "PNG") -> ImageRef:
+def drawn_image(kind: str = "PNG") -> ImageRef:
     data = io.BytesIO()
     Image.new("RGB", (8, 6), (200, 10, 10)).save(data, kind)
     return ImageRef(data=data.getvalue())
@@ -87,7 +87,7 @@ def test_requests_are_read_only_a_little_ahead() -> None:
 
 
 def test_turns_and_images_reach_the_server_to_the_letter() -> None:
-    image = picture()
+    image = drawn_image()
     turns = (
         Turn(role="system", content=("Be brief.",)),
         Turn(
@@ -169,9 +169,9 @@ def test_a_broken_image_costs_its_own_request_alone(tmp_path: Path) -> None:
 
 
 def test_other_formats_are_sent_as_png() -> None:
-    assert data_url(picture("JPEG").data).startswith("data:image/jpeg;base64,/9j/")
-    assert data_url(picture("GIF").data).startswith("data:image/gif;base64,")
-    sent = base64.b64decode(data_url(picture("WEBP").data).removeprefix("data:image/png;base64,"))
+    assert data_url(drawn_image("JPEG").data).startswith("data:image/jpeg;base64,/9j/")
+    assert data_url(drawn_image("GIF").data).startswith("data:image/gif;base64,")
+    sent = base64.b64decode(data_url(drawn_image("WEBP").data).removeprefix("data:image/png;base64,"))
     with Image.open(io.BytesIO(sent)) as image:
         assert (image.format, image.size) == ("PNG", (8, 6))
 
@@ -201,8 +201,8 @@ def test_everything_that_changes_an_answer_is_part_of_the_key(tmp_path: Path) ->
         asks("q"),
         asks("q", max_tokens=17),
         asks("q", draw=1),
-        TextRequest(turns=(looks,), images=(picture(),)),
-        TextRequest(turns=(looks,), images=(picture("JPEG"),)),
+        TextRequest(turns=(looks,), images=(drawn_image(),)),
+        TextRequest(turns=(looks,), images=(drawn_image("JPEG"),)),
         TextRequest(turns=(Turn(role="assistant", content=("q",)),), max_tokens=16),
     ]
     with FakeChatServer(lambda _: "a") as server:

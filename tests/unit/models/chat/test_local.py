@@ -2,7 +2,7 @@
 
 import pytest
 from tests.tiny_models import save_tiny_llava
-from tests.unit.evaluation.worlds import picture
+from tests.unit.evaluation.worlds import drawn_image
 
 from blindpo.models.chat.interface import TextRequest
 from blindpo.models.chat.local import LocalTextModel
@@ -29,7 +29,7 @@ def asks(text: str, *, image: ImageRef | None = None, max_tokens: int = 4, draw:
 def test_replies_come_in_order_whatever_their_length_and_a_broken_image_fails_alone(vlm: Vlm) -> None:
     requests = [
         asks("one", max_tokens=3),
-        asks("two", image=picture(1), max_tokens=5),
+        asks("two", image=drawn_image(1), max_tokens=5),
         asks("three", image=ImageRef(data=b"no image")),
         asks("four", max_tokens=3),
         asks("what is <image> ?", max_tokens=3),

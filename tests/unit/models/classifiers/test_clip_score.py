@@ -1,4 +1,4 @@
-"""A CLIP-like model scores picture and name; what is none is refused by name."""
+"""A CLIP-like model scores image and name; what is none is refused by name."""
 
 from pathlib import Path
 

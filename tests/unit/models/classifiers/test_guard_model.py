@@ -83,7 +83,7 @@ def save_mllama(folder: Path) -> Path:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "gate" in name:
-                parameter.fill_(1.0)  # a new model's gates are shut: the picture would not matter
+                parameter.fill_(1.0)  # a new model's gates are shut: the image would not matter
     model.save_pretrained(folder)
     images = MllamaImageProcessorPil(size={"height": 28, "width": 28}, max_image_tiles=1)
     MllamaProcessor(image_processor=images, tokenizer=words, chat_template=SEEING_TEMPLATE).save_pretrained(folder)
@@ -105,9 +105,9 @@ def test_a_text_guards_architecture_is_loaded_and_asked(family: str, kind: tuple
     assert all(verdict.raw for verdict in found)
 
 
-def test_llama_guard_3_visions_architecture_sees_the_picture(tmp_path: Path) -> None:
+def test_llama_guard_3_visions_architecture_sees_the_image(tmp_path: Path) -> None:
     judge = find_judge(f"hf:llama-guard-3-vision:{save_mllama(tmp_path / 'guard')}", JudgeOptions())
     cases = [case("a ball"), case("a ball", 200), case("a <|image|> ball", view="text")]
     found = list(verdicts_of(judge, cases, tmp_path))
     assert all(verdict.raw for verdict in found)
-    assert found[0].raw != found[1].raw  # the same words, another picture
+    assert found[0].raw != found[1].raw  # the same words, another image

@@ -20,7 +20,7 @@ from blindpo.rows.row import IMAGE, ImageRef, Turn
 SAMPLED = GenerationConfig(max_new_tokens=8, temperature=1.0, top_k=40, top_p=0.95, batch_size=16)
 
 
-def picture(red: int) -> ImageRef:
+def drawn_image(red: int) -> ImageRef:
     sink = io.BytesIO()
     Image.new("RGB", (30, 30), (red, 0, 0)).save(sink, format="PNG")
     return ImageRef(data=sink.getvalue())
@@ -28,7 +28,9 @@ def picture(red: int) -> ImageRef:
 
 def requests() -> list[Request]:
     seeing = [
-        Request(row_id=f"s{i}", turns=(Turn(role="user", content=(IMAGE, "what" + "?" * i)),), images=(picture(9 * i),))
+        Request(
+            row_id=f"s{i}", turns=(Turn(role="user", content=(IMAGE, "what" + "?" * i)),), images=(drawn_image(9 * i),)
+        )
         for i in range(4)
     ]
     blind = [Request(row_id=f"b{i}", turns=(Turn(role="user", content=("hello " * (i + 1),)),)) for i in range(4)]

@@ -1,4 +1,4 @@
-"""Lengths that are counted from sizes alone are those of the whole processor on the pictures themselves."""
+"""Lengths that are counted from sizes alone are those of the whole processor on the images themselves."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictured(number: int) -> tuple[PreferenceRow, tuple[int, int]]:
-    """A row with a noisy picture of a size of its own."""
+    """A row with a noisy image of a size of its own."""
     import io
 
     size = (20 + number, 60 - number)
@@ -59,7 +59,7 @@ def test_a_processor_that_tells_wrong_numbers_is_not_believed(folder: Path, monk
     assert not lengths._tells
 
 
-def test_no_picture_is_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_image_is_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not hasattr(blindpo.models.vlm.lengths, "decode_image")
     lengths = RowLengths(resolve_model(folder))
     each, size = pictured(3)

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_llava(tmp_path_factory.mktemp("models") / "base")
 
 
-def test_a_wide_picture_gets_rows_above_and_below() -> None:
+def test_a_wide_image_gets_rows_above_and_below() -> None:
     wide = Image.new("RGB", (4, 2), "red")
     square = pad_to_square(wide, (1, 2, 3))
     assert square.size == (4, 4)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import yaml
-from tests.training_rows import picture, row
+from tests.training_rows import drawn_image, row
 
 from blindpo.training.output.card import CardFacts, image_licences, model_card
 
@@ -31,7 +31,7 @@ def test_the_card_says_all_that_is_asked_of_it() -> None:
 
 
 def test_licences_count_each_distinct_image_once() -> None:
-    red, blue = replace(picture("red"), licence="CC0"), picture("blue")
+    red, blue = replace(drawn_image("red"), licence="CC0"), drawn_image("blue")
     rows = [row(0, images=(red,)), row(1, images=(red,)), row(2, images=(blue,))]
     assert image_licences(rows) == {"CC0": 1, "not stated": 1}
     assert image_licences([]) == {}

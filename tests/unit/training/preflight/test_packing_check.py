@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from tests.tiny_models import save_tiny_llava
-from tests.training_rows import picture, row, run_training, write_rows
+from tests.training_rows import drawn_image, row, run_training, write_rows
 
 import blindpo.training.preflight.packing_check as selfcheck
 import blindpo.training.run
@@ -30,7 +30,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows() -> list[Any]:
     two = (Turn(role="user", content=(IMAGE, "this or", IMAGE)),)
     text = (Turn(role="user", content=("no picture",)),)
-    return [row(0), row(1, prompt=text, images=()), row(2, prompt=two, images=(picture("red"), picture("blue")))]
+    return [
+        row(0),
+        row(1, prompt=text, images=()),
+        row(2, prompt=two, images=(drawn_image("red"), drawn_image("blue"))),
+    ]
 
 
 def choose(base: Path, tmp_path: Path, *, dtype: str = "float32", bf16: bool = False, **config: Any) -> PathChoice:
