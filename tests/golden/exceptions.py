@@ -49,7 +49,27 @@ _COUNTED: Final = (
     "responses.safe_image.cut",
 )
 
+_TYPED: Final = "an option of transformers is a number or a truth value, whether a flag, a recipe or --set gave it"
+_TRAINED: Final = ("bpo", "bpo_lora", "dpo", "dpo_lora", "separate")
+_GIVEN: Final = (
+    "learning_rate", "logging_steps", "max_steps", "per_device_train_batch_size", "save_steps", "seed", "use_cpu",
+)  # fmt: skip
+"""The options of transformers that the story's training gives as flags."""
+
 CHANGED: Final[tuple[Allowed, ...]] = (
+    *(
+        Allowed(reason=_TYPED, files=f"out/{run}/{file}", keys=tuple(f"{above}.{name}" for name in _GIVEN))
+        for run in _TRAINED
+        for file, above in (("run.json", "arguments"), ("manifest.json", "identity"))
+    ),
+    *(
+        Allowed(
+            reason=_TYPED,
+            files=f"out/{run}/README.md",
+            words=rf"(?m)^({'|'.join(_GIVEN)}): ('[\w.-]+'|5e-4|0\.0005|\d+|true)$",
+        )
+        for run in _TRAINED
+    ),
     Allowed(reason="a manifest says which names it holds", files="*manifest.json", keys=("schema_version",)),
     Allowed(
         reason=_HASHES,
