@@ -1,4 +1,4 @@
-"""The house tests let go of their syntax trees: 600,000 objects that each collection of garbage would walk."""
+"""The house tests let go of their syntax trees, which each collection of garbage would walk."""
 
 import gc
 from collections.abc import Iterator
